@@ -1,0 +1,79 @@
+"""What the machine offers: how many devices, how large a block of networks suits one, which form its loops take.
+
+Nothing else in the package asks which backend runs. Blocks are measured on a CPU (see `network_block`); on an accelerator they are
+bounded by memory alone.
+"""
+
+import os
+
+import jax
+
+_CPU_VALUES_PER_STEP = 768
+"""Values (networks × lanes) that one tape step should produce on a CPU core: enough to hide the cost of starting an operation
+(about 0.2 µs), few enough that XLA keeps the gather and the sum of a step in one vectorised loop. 384 and 768 run alike, 1536 at
+two thirds of the speed (`python -m benchmarks.blocks`)."""
+
+_MEMORY_SHARE = 0.25
+"""The share of an accelerator's memory that one block may take; the rest is for the population, temporaries and other programs."""
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def use_all_cores() -> None:
+    """Makes every CPU core a JAX device, so that populations spread over all of them. Call it first, before any JAX computation.
+
+    XLA runs the small operations of a rollout on one core, so cores must be devices to be used. The command line does this by
+    itself; importing wannjax changes no global setting. Raises RuntimeError when JAX has already started its backend.
+    """
+    jax.config.update("jax_num_cpu_devices", available_cores())
+
+
+def describe() -> str:
+    """One line about the devices in use, such as `2 x cpu` or `1 x NVIDIA A100`."""
+    devices = jax.devices()
+    return f"{len(devices)} x {devices[0].device_kind}"
+
+
+def idle_cores() -> int:
+    """Cores that a run leaves unused because they are not JAX devices."""
+    return max(available_cores() - len(jax.devices()), 0) if on_cpu() else 0
+
+
+def on_cpu() -> bool:
+    """Whether computations run on CPU devices."""
+    return jax.default_backend() == "cpu"
+
+
+def network_block(lanes: int, bytes_per_network: int) -> int:
+    """How many networks one device should run side by side.
+
+    Args:
+        lanes: L, weights × episodes.
+        bytes_per_network: what one network's values and environment states take.
+    """
+    if on_cpu():
+        return max(_CPU_VALUES_PER_STEP // lanes, 1)
+    return max(int(_accelerator_memory() * _MEMORY_SHARE) // bytes_per_network, 1)
+
+
+def genome_block(bytes_per_genome: int) -> int:
+    """How many genomes one device should mutate or express side by side."""
+    if on_cpu():
+        return max(_cache_bytes() // (4 * bytes_per_genome), 1)
+    return max(int(_accelerator_memory() * _MEMORY_SHARE) // bytes_per_genome, 1)
+
+
+def _accelerator_memory() -> int:
+    statistics = jax.local_devices()[0].memory_stats() or {}
+    return statistics.get("bytes_limit", 8 << 30)
+
+
+def _cache_bytes() -> int:
+    """The size of a core's second-level cache."""
+    try:
+        return os.sysconf("SC_LEVEL2_CACHE_SIZE") or (1 << 20)
+    except (ValueError, OSError, AttributeError):
+        return 1 << 20

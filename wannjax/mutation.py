@@ -1,0 +1,131 @@
+"""The four structural operators of the WANN search: add node, add connection, enable a connection, change an activation.
+
+A child differs from its parent by exactly one of them. All four share one code path, because under vmap the four branches of a
+switch would be computed one after the other: the operator decides which cells of the matrix qualify and what is written, and one
+draw chooses among them. To add an operator, say which cells qualify (`_candidates`) and what changes.
+
+Differences from the published code: it draws the source of a new connection first and its target second, so that pairs are not
+uniform, and it demands a strictly later *layer*; here every allowed absent pair is equally likely.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from wannjax.genome import ABSENT, DISABLED, ENABLED, Genome, allowed, hidden_count
+
+ADD_NODE, ADD_CONNECTION, ENABLE, CHANGE_ACTIVATION = range(4)
+
+
+class Operators(NamedTuple):
+    """How often each operator is drawn, as relative weights, and the activation ids that hidden nodes take."""
+
+    add_node: float
+    add_connection: float
+    enable: float
+    change_activation: float
+    activations: tuple[int, ...]
+
+
+def mutate(genome: Genome, draws: Float[Array, "4"], operators: Operators) -> Genome:
+    """One genome's child by one structural operator, chosen by four uniform `draws` in [0, 1).
+
+    Where the drawn operator has no place to act (no free slot, no absent or disabled connection, no hidden node, no second
+    activation), the child is a copy.
+    """
+    operator = _choose(draws[0], operators[:4])
+    new_activation = _pick(jnp.array(operators.activations, jnp.int8), draws[3])
+    return _restructure(_change_activation(genome, operator, draws, operators.activations), operator, draws, new_activation)
+
+
+def _choose(draw, weights):
+    """The index drawn with probability proportional to `weights`."""
+    ends = jnp.cumsum(jnp.array(weights, jnp.float32)) / sum(weights)
+    return jnp.sum(draw >= ends[:-1])
+
+
+def _index(draw, count):
+    """A uniform index below `count`; 0 when there is none."""
+    return jnp.minimum(jnp.floor(draw * count).astype(jnp.int32), jnp.maximum(count - 1, 0))
+
+
+def _pick(table, draw):
+    return table[_index(draw, table.shape[0])]
+
+
+def _change_activation(genome: Genome, operator: Int[Array, ""], draws, activations: tuple[int, ...]) -> Genome:
+    count = hidden_count(genome)
+    node = _index(draws[1], count)
+    table = jnp.array(activations, jnp.int8)
+    position = jnp.argmax(table == genome.activations[node])
+    different = table[(position + 1 + _index(draws[2], len(activations) - 1)) % len(activations)]
+    applies = (operator == CHANGE_ACTIVATION) & (count > 0)
+    here = applies & (jnp.arange(genome.activations.shape[0]) == node)
+    return Genome(genome.connections, jnp.where(here, different, genome.activations), genome.inputs, genome.outputs)
+
+
+def _candidates(genome: Genome, operator):
+    """The cells among which a connection operator chooses."""
+    wanted = jnp.array([ENABLED, ABSENT, DISABLED], jnp.int8)[jnp.minimum(operator, ENABLE)]
+    room = (hidden_count(genome) < genome.hidden) | (operator != ADD_NODE)
+    return (genome.connections == wanted) & allowed(genome) & room & (operator != CHANGE_ACTIVATION)
+
+
+def _draw_cell(mask, draw):
+    """Row and column of a uniformly drawn true cell of `mask`, and whether there is one."""
+    ends = jnp.cumsum(jnp.sum(mask, axis=0, dtype=jnp.int32))
+    choice = _index(draw, ends[-1])
+    column = jnp.sum(ends <= choice)
+    before = jnp.where(column > 0, ends[column - 1], 0)
+    row = jnp.sum(jnp.cumsum(mask[:, column], dtype=jnp.int32) <= choice - before)
+    return row, column, ends[-1] > 0
+
+
+def _restructure(genome: Genome, operator, draws, new_activation) -> Genome:
+    """Applies one of the three operators on connections, or none."""
+    hidden, first_hidden = genome.hidden, 1 + genome.inputs
+    row, column, exists = _draw_cell(_candidates(genome, operator), draws[1])
+    splits = exists & (operator == ADD_NODE)
+
+    # The new node's slot: after its source and not after its target. `hidden` stands for "no insertion".
+    earliest = jnp.maximum(row - first_hidden + 1, 0)
+    latest = jnp.minimum(column, hidden_count(genome))
+    slot = jnp.where(splits, earliest + _index(draws[2], latest - earliest + 1), hidden)
+    connections, activations = _open_slot(genome, slot, new_activation)
+
+    rows = jnp.arange(connections.shape[0])[:, None]
+    columns = jnp.arange(connections.shape[1])[None, :]
+    row = row + (row - first_hidden >= slot)
+    column = column + ((column >= slot) & (column < hidden))
+    connections = jnp.where(
+        exists & (rows == row) & (columns == column), jnp.where(splits, DISABLED, ENABLED).astype(jnp.int8), connections
+    )
+    into_new = (rows == row) & (columns == slot)
+    out_of_new = (rows - first_hidden == slot) & (columns == column)
+    connections = jnp.where(splits & (into_new | out_of_new), jnp.int8(ENABLED), connections)
+    return Genome(connections, activations, genome.inputs, genome.outputs)
+
+
+def _open_slot(genome: Genome, slot, activation):
+    """Shifts the hidden slots from `slot` on by one; the last one, empty, falls off. Shifts are static: no gather."""
+    hidden, first_hidden = genome.hidden, 1 + genome.inputs
+    matrix = genome.connections
+    position = jnp.arange(matrix.shape[0])[:, None] - first_hidden
+    down = jnp.concatenate([matrix[:1], matrix[:-1]], axis=0)
+    matrix = jnp.where(position > slot, down, jnp.where(position == slot, jnp.int8(ABSENT), matrix))
+
+    position = jnp.arange(hidden)[None, :]
+    slots = matrix[:, :hidden]
+    right = jnp.concatenate([slots[:, :1], slots[:, :-1]], axis=1)
+    slots = jnp.where(position > slot, right, jnp.where(position == slot, jnp.int8(ABSENT), slots))
+
+    position = jnp.arange(hidden)
+    genes = genome.activations[:hidden]
+    shifted = jnp.concatenate([genes[:1], genes[:-1]])
+    genes = jnp.where(position > slot, shifted, jnp.where(position == slot, activation, genes))
+    return (
+        jnp.concatenate([slots, matrix[:, hidden:]], axis=1),
+        jnp.concatenate([genes, genome.activations[hidden:]]),
+    )

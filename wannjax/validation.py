@@ -1,0 +1,12 @@
+"""One-line errors for bad arguments, in one form: the argument, its value, and what is allowed."""
+
+
+def require(name: str, value: object, allowed: str, condition: bool) -> None:
+    """Raises ValueError, naming the argument, its value and what is allowed, unless `condition` holds.
+
+    >>> require("episodes", 0, "an integer >= 1", False)
+    Traceback (most recent call last):
+    ValueError: episodes: must be an integer >= 1, got 0
+    """
+    if not condition:
+        raise ValueError(f"{name}: must be {allowed}, got {value!r}")
