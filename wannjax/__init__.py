@@ -1,0 +1,34 @@
+"""wannjax: weight agnostic neural networks, evolved and trained on accelerators with JAX."""
+
+from wannjax.devices import use_all_cores
+from wannjax.evaluation import Report, Score, evaluate
+from wannjax.evolution import Record, Result, evolve
+from wannjax.network import Network
+from wannjax.problems import Evaluation, GymnaxProblem, Problem, environment_names, make
+from wannjax.storage import load, load_front, save
+from wannjax.wann import PRESETS, Algorithm, WannConfig, wann
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PRESETS",
+    "Algorithm",
+    "Evaluation",
+    "GymnaxProblem",
+    "Network",
+    "Problem",
+    "Record",
+    "Report",
+    "Result",
+    "Score",
+    "WannConfig",
+    "environment_names",
+    "evaluate",
+    "evolve",
+    "load",
+    "load_front",
+    "make",
+    "save",
+    "use_all_cores",
+    "wann",
+]

@@ -7,7 +7,7 @@ population. Every setting is a field of `WannConfig`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,34 @@ SMALLEST_CAPACITY = 32
 """Hidden slots, and steps, that a population starts with; both double when the largest genome fills either."""
 
 
+def _setting(default, meaning: str, allowed: str, check: Callable[[Any], bool]):
+    """A field of `WannConfig`: its meaning, and what is allowed, in words and as a check."""
+    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check})
+
+
+def _count(default: int, meaning: str, least: int = 1):
+    def check(value):
+        return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+    return _setting(default, meaning, f"an integer >= {least}", check)
+
+
+def _share(default: float, meaning: str):
+    return _setting(default, meaning, "in [0, 1]", lambda value: 0 <= value <= 1)
+
+
+def _rate(default: float, meaning: str):
+    return _setting(default, meaning, "finite and >= 0", lambda value: 0 <= value < float("inf"))
+
+
+def _is_sweep(weights) -> bool:
+    return 0 < len(weights) == len(set(weights)) and all(abs(weight) < float("inf") for weight in weights)
+
+
+def _are_activations(names) -> bool:
+    return 0 < len(names) == len(set(names)) and set(names) <= set(NAMES[1:])
+
+
 @dataclass(frozen=True)
 class WannConfig:
     """Every setting of a WANN run; the defaults are the recommended run.
@@ -34,72 +62,45 @@ class WannConfig:
     Raises ValueError, naming the field, its value and what is allowed.
     """
 
-    population: int = 512
-    """Genomes per generation; at least 4."""
-    generations: int = 400
-    """Generations of a run; at least 1."""
-    weights: tuple[float, ...] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
-    """The weight sweep: finite shared weights, each once."""
-    episodes: int = 4
-    """Episodes per shared weight and generation; at least 1."""
-    confirm_episodes: int = 32
-    """Fresh episodes per shared weight on which candidates for the champion are confirmed; at least 1."""
-    candidates: int = 8
-    """Networks of a generation that may become champion; 1 to `population`."""
-    tournament: int = 4
-    """Genomes per tournament; a parent is the better of two tournaments' winners, as in the published code; at least 1."""
-    elite_ratio: float = 0.05
-    """Share of the survivors that is kept unchanged; in [0, 1]."""
-    cull_ratio: float = 0.2
-    """Share of the population, the worst, that cannot become parents; in [0, 1)."""
-    complexity_probability: float = 0.2
-    """How often a generation ranks by (mean score, few connections) rather than (mean score, best score); in [0, 1]."""
-    initial_density: float = 0.5
-    """Probability that a connection from bias or input to an output starts enabled; in [0, 1]."""
-    initial_fan_in: int = 64
-    """Expected enabled connections per output at the start, at most: lowers `initial_density` for large observations; at least 1."""
-    add_node: float = 0.25
-    """Weight of the operator that splits a connection; at least 0."""
-    add_connection: float = 0.20
-    """Weight of the operator that adds a connection; at least 0."""
-    enable: float = 0.05
-    """Weight of the operator that enables a disabled connection; at least 0."""
-    change_activation: float = 0.50
-    """Weight of the operator that changes a hidden node's activation; at least 0."""
-    activations: tuple[str, ...] = PUBLISHED
-    """Activations of hidden nodes; names from `wannjax.activations.NAMES`."""
-    output_activation: str = "linear"
-    """Activation of the outputs, which never changes."""
+    population: int = _count(512, "genomes per generation", least=4)
+    generations: int = _count(400, "generations of a run")
+    weights: tuple[float, ...] = _setting(
+        (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0), "the sweep of shared weights", "finite values, each once, at least one", _is_sweep
+    )
+    episodes: int = _count(4, "episodes per shared weight and generation")
+    confirm_episodes: int = _count(32, "fresh episodes per shared weight that confirm a champion")
+    candidates: int = _count(8, "networks of a generation that may become champion; at most `population`")
+    tournament: int = _count(4, "genomes per tournament; a parent is the better of two tournaments' winners")
+    elite_ratio: float = _share(0.05, "share of the survivors that is kept unchanged")
+    cull_ratio: float = _setting(0.2, "share of the population that cannot become parents", "in [0, 1)", lambda v: 0 <= v < 1)
+    complexity_probability: float = _share(0.2, "how often few connections rank in place of the best score")
+    initial_density: float = _share(0.5, "probability that a connection from bias or input to output starts enabled")
+    initial_fan_in: int = _count(64, "expected connections per output at the start, at most: lowers `initial_density`")
+    add_node: float = _rate(0.25, "relative rate of splitting a connection")
+    add_connection: float = _rate(0.20, "relative rate of adding a connection")
+    enable: float = _rate(0.05, "relative rate of enabling a disabled connection")
+    change_activation: float = _rate(0.50, "relative rate of changing a hidden node's activation")
+    activations: tuple[str, ...] = _setting(
+        PUBLISHED, "activations of hidden nodes", f"different names from {', '.join(NAMES[1:])}", _are_activations
+    )
+    output_activation: str = _setting(
+        "linear", "activation of the outputs, which never changes", f"one of {', '.join(NAMES[1:])}", NAMES[1:].__contains__
+    )
 
     def __post_init__(self):
-        require("population", self.population, "an integer >= 4", isinstance(self.population, int) and self.population >= 4)
-        for name in ("generations", "episodes", "confirm_episodes", "tournament", "initial_fan_in"):
+        for name in ("weights", "activations"):
             value = getattr(self, name)
-            require(name, value, "an integer >= 1", isinstance(value, int) and value >= 1)
-        require(
-            "candidates",
-            self.candidates,
-            f"an integer from 1 to population = {self.population}",
-            isinstance(self.candidates, int) and 1 <= self.candidates <= self.population,
-        )
-        for name in ("elite_ratio", "complexity_probability", "initial_density"):
-            require(name, getattr(self, name), "in [0, 1]", 0 <= getattr(self, name) <= 1)
-        require("cull_ratio", self.cull_ratio, "in [0, 1)", 0 <= self.cull_ratio < 1)
-        object.__setattr__(self, "weights", tuple(float(weight) for weight in self.weights))
-        finite = all(abs(weight) < float("inf") for weight in self.weights)
-        require(
-            "weights",
-            self.weights,
-            "a non-empty sweep of finite values, each once",
-            0 < len(self.weights) == len(set(self.weights)) and finite,
-        )
-        operators = [self.add_node, self.add_connection, self.enable, self.change_activation]
-        for name in ("add_node", "add_connection", "enable", "change_activation"):
-            require(name, getattr(self, name), "finite and >= 0", 0 <= getattr(self, name) < float("inf"))
-        require("add_node + add_connection + enable + change_activation", sum(operators), "positive", sum(operators) > 0)
-        object.__setattr__(self, "activations", tuple(self.activations))
-        activation_ids(self.activations)
-        require("output_activation", self.output_activation, f"one of {NAMES[1:]}", self.output_activation in NAMES[1:])
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            try:
+                fine = setting.metadata["check"](value)
+            except TypeError:
+                fine = False
+            require(setting.name, value, setting.metadata["allowed"], fine)
+        rates = (self.add_node, self.add_connection, self.enable, self.change_activation)
+        require("add_node, add_connection, enable, change_activation", rates, "not all zero", sum(rates) > 0)
 
     @classmethod
     def preset(cls, name: str, **changes) -> "WannConfig":

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax import devices
 from wannjax.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
+from wannjax.graph import default_names
 from wannjax.problems.names import names_for
 from wannjax.problems.problem import Evaluation
 from wannjax.validation import require
@@ -234,6 +235,6 @@ class GymnaxProblem:
 
 def _checked_names(argument: str, names: tuple[str, ...], count: int, default: str) -> tuple[str, ...]:
     if not names:
-        return (default,) if count == 1 else tuple(f"{default} {i}" for i in range(count))
+        return default_names(count, default)
     require(argument, names, f"{count} names", len(names) == count)
     return names

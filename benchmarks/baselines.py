@@ -1,0 +1,183 @@
+"""What wannjax is compared with: the published algorithm in numpy, and the dense padded matrix in plain JAX.
+
+Both are written as anyone would write them, and run a `Genome` as a weight matrix over the nodes `[bias | inputs | hidden | outputs]`.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Float32, Int, Int32, Key
+
+from wannjax.genome import ENABLED, Genome
+
+
+class Matrices(NamedTuple):
+    """Networks as matrices, with a leading axis P.
+
+    Attributes:
+        weights: float64[P, M, M]; 1 where node `row` feeds node `column`, else 0.
+        activations: int64[P, M]; activation ids.
+        inputs, outputs: I and O.
+    """
+
+    weights: Float[np.ndarray, "P M M"]
+    activations: Int[np.ndarray, "P M"]
+    inputs: int
+    outputs: int
+
+
+def matrices_of(genomes: Genome) -> Matrices:
+    """The weight matrices of a population of genomes without empty slots."""
+    enabled = np.asarray(genomes.connections) == ENABLED
+    activations = np.asarray(genomes.activations)
+    count, first_target = len(enabled), 1 + genomes.inputs
+    nodes = first_target + activations.shape[1]
+    weights = np.zeros((count, nodes, nodes))
+    weights[:, : enabled.shape[1], first_target:] = enabled
+    ids = np.zeros((count, nodes), int)
+    ids[:, first_target:] = activations
+    return Matrices(weights, ids, genomes.inputs, genomes.outputs)
+
+
+def apply_activation(activation: int, x: float) -> float:
+    """One published activation, by its id."""
+    if activation == 1:
+        return x
+    elif activation == 2:
+        return 1.0 * (x > 0.0)
+    elif activation == 3:
+        return np.sin(np.pi * x)
+    elif activation == 4:
+        return np.exp(-np.multiply(x, x) / 2.0)
+    elif activation == 5:
+        return np.tanh(x)
+    elif activation == 6:
+        return (np.tanh(x / 2.0) + 1.0) / 2.0
+    elif activation == 7:
+        return -x
+    elif activation == 8:
+        return np.abs(x)
+    elif activation == 9:
+        return np.maximum(0.0, x)
+    elif activation == 10:
+        return np.cos(np.pi * x)
+    raise ValueError(f"activation: expected 1 to 10, got {activation}")
+
+
+def published_forward(weights, activations, inputs: int, outputs: int, observation) -> Float[np.ndarray, " O"]:
+    """The outputs of one network for one observation, one node at a time."""
+    values = np.zeros(len(activations))
+    values[0] = 1.0
+    values[1 : 1 + inputs] = observation
+    for node in range(1 + inputs, len(activations)):
+        values[node] = apply_activation(activations[node], np.dot(values, weights[:, node]))
+    return values[-outputs:]
+
+
+class SwingUp:
+    """CartPoleSwingUp, one environment step at a time (equations as in Gaier & Ha 2019)."""
+
+    def reset(self, rng: np.random.Generator):
+        self.state = rng.normal((0.0, 0.0, np.pi, 0.0), 0.2)
+        return self.observe()
+
+    def observe(self):
+        x, x_dot, theta, theta_dot = self.state
+        return np.array([x, x_dot, np.cos(theta), np.sin(theta), theta_dot])
+
+    def step(self, outputs):
+        force = 10.0 * np.clip(outputs, -1.0, 1.0)[0]
+        x, x_dot, theta, theta_dot = self.state
+        s, c = math.sin(theta), math.cos(theta)
+        swing, pull = 0.3 * theta_dot**2 * s, force - 0.1 * x_dot
+        x_acceleration = (-2 * swing + 3 * 0.5 * 9.82 * s * c + 4 * pull) / (4 * 1.0 - 3 * 0.5 * c**2)
+        theta_acceleration = (-3 * swing * c + 6 * 1.0 * 9.82 * s + 6 * pull * c) / (4 * 0.6 * 1.0 - 3 * 0.3 * c**2)
+        x, x_dot = x + 0.01 * x_dot, x_dot + 0.01 * x_acceleration
+        theta, theta_dot = theta + 0.01 * theta_dot, theta_dot + 0.01 * theta_acceleration
+        self.state = np.array([x, x_dot, theta, theta_dot])
+        reward = (np.cos(theta) + 1.0) / 2.0 * np.cos(np.pi * x / 4.8)
+        return self.observe(), reward, abs(x) > 2.4
+
+
+class CartPole:
+    """CartPole-v1, one environment step at a time (equations as in gymnasium)."""
+
+    def reset(self, rng: np.random.Generator):
+        self.state = rng.uniform(-0.05, 0.05, 4)
+        return self.state
+
+    def step(self, outputs):
+        force = 10.0 if np.argmax(outputs) == 1 else -10.0
+        x, x_dot, theta, theta_dot = self.state
+        s, c = math.sin(theta), math.cos(theta)
+        push = (force + 0.05 * theta_dot**2 * s) / 1.1
+        theta_acceleration = (9.8 * s - c * push) / (0.5 * (4.0 / 3.0 - 0.1 * c**2 / 1.1))
+        x_acceleration = push - 0.05 * theta_acceleration * c / 1.1
+        x, x_dot = x + 0.02 * x_dot, x_dot + 0.02 * x_acceleration
+        theta, theta_dot = theta + 0.02 * theta_dot, theta_dot + 0.02 * theta_acceleration
+        self.state = np.array([x, x_dot, theta, theta_dot])
+        return self.state, 1.0, abs(x) > 2.4 or abs(theta) > 12 * np.pi / 180
+
+
+NUMPY_ENVIRONMENTS: dict[str, Callable[[], Any]] = {"CartPoleSwingUp-v0": SwingUp, "CartPole-v1": CartPole}
+
+
+def published(environment: str, networks: Matrices, weights: tuple[float, ...], max_steps: int) -> int:
+    """One episode of each network at each shared weight, one after the other. Returns the environment steps that it took."""
+    rng, steps = np.random.default_rng(0), 0
+    for connections, activations in zip(networks.weights, networks.activations, strict=True):
+        for weight in weights:
+            matrix, env = weight * connections, NUMPY_ENVIRONMENTS[environment]()
+            observation, score = env.reset(rng), 0.0
+            for _ in range(max_steps):
+                outputs = published_forward(matrix, activations, networks.inputs, networks.outputs, observation)
+                observation, reward, ended = env.step(outputs)
+                score += reward
+                steps += 1
+                if ended:
+                    break
+    return steps
+
+
+_BRANCHES = (
+    lambda x: x,
+    lambda x: x,
+    lambda x: (x > 0).astype(x.dtype),
+    lambda x: jnp.sin(jnp.pi * x),
+    lambda x: jnp.exp(-x * x / 2),
+    jnp.tanh,
+    jax.nn.sigmoid,
+    lambda x: -x,
+    jnp.abs,
+    jax.nn.relu,
+    lambda x: jnp.cos(jnp.pi * x),
+)
+
+
+def dense_forward(weights, activations, inputs: int, outputs: int, observation) -> Float32[Array, " O"]:
+    """The outputs of one network for one observation: the whole vector of values times the column of one node after the other."""
+    nodes = activations.shape[0]
+    values = jnp.concatenate([jnp.ones(1), observation, jnp.zeros(nodes - 1 - inputs)])
+
+    def visit(node, values):
+        return values.at[node].set(lax.switch(activations[node], _BRANCHES, values @ weights[:, node]))
+
+    return lax.fori_loop(1 + inputs, nodes, visit, values)[-outputs:]
+
+def dense_forward_depth(weights, activations, inputs: int, outputs: int, observation, depth):
+    """The outputs of one network for one observation: the whole vector of values times the column of one node after the other."""
+    nodes = activations.shape[0]
+    first = jnp.concatenate([jnp.ones(1), observation, jnp.zeros(nodes - 1 - inputs)])
+    act = jax.vmap(lambda a, x: lax.switch(a, _BRANCHES, x))
+    fixed = jnp.arange(nodes) < 1 + inputs
+
+    def visit(_, values):
+        return jnp.where(fixed, first, act(activations, values @ weights))
+
+    return lax.fori_loop(0, depth, visit, first)[-outputs:]

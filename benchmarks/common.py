@@ -1,0 +1,135 @@
+"""What the benchmarks share: random populations of a given size, timing in CPU and wall seconds, tables, and a record as JSON."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from wannjax import devices
+from wannjax.activations import LINEAR, PUBLISHED, activation_ids
+from wannjax.expression import express, steps_needed
+from wannjax.genome import ENABLED, Genome
+from wannjax.network import Network
+from wannjax.wann import SMALLEST_CAPACITY
+
+PACKAGES = ("jax", "jaxlib", "numpy", "gymnax")
+
+
+def random_genomes(seed: int, population: int, *, nodes: int, connections: int, inputs: int, outputs: int) -> Genome:
+    """A population of random genomes in which every hidden node has a source and reaches an output.
+
+    Every hidden node first draws one earlier source, every node that nothing reads yet one later target, and the rest of the
+    connections are drawn uniformly from the allowed pairs. Hidden activations are drawn from the ten published ones.
+
+    Args:
+        nodes: bias, inputs, hidden nodes and outputs, as the published networks are counted.
+        connections: enabled connections of each genome.
+
+    Raises:
+        ValueError: `nodes` leaves no hidden node, or `connections` are too few or too many for `nodes`.
+    """
+    hidden = nodes - 1 - inputs - outputs
+    if hidden < 1:
+        raise ValueError(f"nodes: expected more than 1 + {inputs} inputs + {outputs} outputs, got {nodes}")
+    rng = np.random.default_rng(seed)
+    first_hidden, targets = 1 + inputs, hidden + outputs
+    matrices = np.zeros((population, first_hidden + hidden, targets), np.int8)
+    allowed = np.arange(first_hidden + hidden)[:, None] - first_hidden < np.arange(targets)[None, :]
+    for matrix in matrices:
+        for target in range(targets):
+            last_source = first_hidden + min(target, hidden)
+            matrix[rng.integers(last_source), target] = ENABLED
+        for node in range(hidden):
+            if not matrix[first_hidden + node].any():
+                matrix[first_hidden + node, rng.integers(node + 1, targets)] = ENABLED
+        free = np.flatnonzero(allowed & (matrix == 0))
+        missing = connections - int(np.sum(matrix == ENABLED))
+        if not 0 <= missing <= free.size:
+            raise ValueError(f"connections: {nodes} nodes cannot all be live with exactly {connections} of them")
+        matrix.flat[rng.choice(free, missing, replace=False)] = ENABLED
+    activations = np.full((population, targets), LINEAR, np.int8)
+    activations[:, :hidden] = rng.choice(activation_ids(PUBLISHED), (population, hidden))
+    return Genome(jnp.asarray(matrices), jnp.asarray(activations), inputs, outputs)
+
+
+def express_all(genomes: Genome) -> Network:
+    """The networks of a population of genomes, with as much room for steps as the search would give them."""
+    needed, room = int(jnp.max(jax.vmap(steps_needed)(genomes))), SMALLEST_CAPACITY
+    while needed >= room:
+        room *= 2
+    return jax.jit(jax.vmap(lambda genome: express(genome, room)))(genomes)
+
+
+class Timing(NamedTuple):
+    """What one function returned and what it cost.
+
+    Attributes:
+        result: of the last call.
+        compile: wall seconds of the first call beyond those of the median one.
+        cpu: CPU-seconds of all threads of this process, median over the calls after the first.
+        wall: wall seconds, likewise.
+    """
+
+    result: Any
+    compile: float
+    cpu: float
+    wall: float
+
+
+def measure(function: Callable[[], Any], repeats: int) -> Timing:
+    """Calls `function` once to warm up and `repeats` times for the record, waiting for its result every time."""
+    cpu, wall, result = [], [], None
+    for _ in range(1 + repeats):
+        cpu_start, wall_start = time.process_time(), time.perf_counter()
+        result = jax.block_until_ready(function())
+        cpu.append(time.process_time() - cpu_start)
+        wall.append(time.perf_counter() - wall_start)
+    median = statistics.median(wall[1:])
+    return Timing(result, max(wall[0] - median, 0.0), statistics.median(cpu[1:]), median)
+
+
+def machine() -> dict[str, Any]:
+    """What a measurement depends on besides the code: devices, processor, cores and versions."""
+    return {
+        "device": devices.describe(),
+        "platform": jax.default_backend(),
+        "processor": _processor(),
+        "cores": devices.available_cores(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in PACKAGES},
+    }
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> None:
+    """Prints a table whose first column is text and whose others are numbers."""
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=130).print(table)
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Writes `record` for people and programs to read, making the directory."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    return names[0] if names else platform.processor()

@@ -1,0 +1,30 @@
+"""The curves of a run: scores and sizes over generations."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+
+def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
+    """Draws a run's history (`Result.history`); writes it to `path` unless that is None. Returns the figure."""
+    generation = history["generation"]
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    scores, sizes = figure.subplots(1, 2)
+    scores.plot(generation, history["mean_score"], color="#9fb4cc", linewidth=1, label="best of the generation")
+    scores.plot(generation, history["median_score"], color="#c9a66b", linewidth=1, label="median of the generation")
+    scores.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, confirmed")
+    scores.set(xlabel="generation", ylabel="mean score over the sweep", title=title)
+    scores.legend(frameon=False)
+    sizes.plot(generation, history["champion_connections"], color="#1f4e8c", linewidth=2, label="champion's connections")
+    sizes.plot(generation, history["median_connections"], color="#c9a66b", linewidth=1, label="median connections")
+    sizes.plot(generation, history["largest_hidden"], color="#8c510a", linewidth=1, linestyle="--", label="largest: hidden nodes")
+    sizes.set(xlabel="generation", ylabel="count")
+    sizes.set_ylim(bottom=0)
+    sizes.legend(frameon=False)
+    for axes in (scores, sizes):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    if path is not None:
+        figure.savefig(path, dpi=130)
+    return figure

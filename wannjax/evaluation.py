@@ -1,0 +1,137 @@
+"""The paper's protocol: what one network scores with random weights, a random shared weight, the best shared weight, trained weights.
+
+Table 1 of Gaier & Ha 2019, whose figures are kept in `PAPER` for comparison. All columns are measured on fresh episodes; where a
+weight is chosen, it is chosen on episodes of its own.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32
+
+from wannjax.network import Network, is_connection
+from wannjax.problems import GymnaxProblem
+from wannjax.validation import require
+
+SWEEP = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
+RANDOM_RANGE = 2.0
+"""Random weights are drawn from U(-RANDOM_RANGE, RANDOM_RANGE), as in the paper."""
+GRID = np.linspace(-3.0, 3.0, 121)
+"""Shared weights among which the tuned one is chosen."""
+GRID_EPISODES = 20
+
+
+class Score(NamedTuple):
+    """A mean return and its standard deviation over episodes."""
+
+    mean: float
+    std: float
+    episodes: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.0f} ± {self.std:.0f}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """One network's scores.
+
+    Attributes:
+        per_weight: shared weight → score.
+        random_weights: every connection's weight drawn anew for every episode.
+        random_shared: one weight drawn for every episode.
+        tuned_shared: at the shared weight that did best on a grid, `tuned_weight`.
+        tuned_weights: with the network's individual weights; None where it has none.
+        connections: of the network.
+    """
+
+    per_weight: dict[float, Score]
+    random_weights: Score
+    random_shared: Score
+    tuned_shared: Score
+    tuned_weight: float
+    tuned_weights: Score | None
+    connections: int
+
+    @property
+    def mean(self) -> float:
+        """The mean score over the sweep: what the search maximises."""
+        return float(np.mean([score.mean for score in self.per_weight.values()]))
+
+
+class PaperRow(NamedTuple):
+    """The paper's figures for one task, as it prints them: mean ± sd over 100 trials."""
+
+    random_weights: str
+    random_shared: str
+    tuned_shared: str
+    tuned_weights: str
+
+
+PAPER: dict[str, PaperRow] = {"CartPoleSwingUp-v0": PaperRow("57 ± 121", "515 ± 58", "723 ± 16", "932 ± 6")}
+
+
+def evaluate(
+    network: Network,
+    problem: GymnaxProblem,
+    *,
+    episodes: int = 100,
+    seed: int = 0,
+    weights: tuple[float, ...] = SWEEP,
+) -> Report:
+    """Measures `network` on `problem`, with `episodes` fresh episodes per figure.
+
+    Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode, or weights that are not finite.
+    """
+    require("episodes", episodes, "an integer >= 1", isinstance(episodes, int) and episodes >= 1)
+    require("seed", seed, "an integer from 0 to 2**63 - 1", isinstance(seed, int) and 0 <= seed < 2**63)
+    require("weights", weights, "finite and not empty", len(weights) > 0 and bool(np.all(np.isfinite(weights))))
+    require("network", network, "one network, not a population", network.activations.ndim == 1)
+    grid_key, score_key, shared_key, weights_key = jax.random.split(jax.random.key(seed), 4)
+    plain = jax.tree.map(lambda leaf: leaf[None], replace(network, weights=None, input_names=(), output_names=()))
+
+    keys = jnp.tile(jax.random.split(grid_key, GRID_EPISODES), len(GRID))
+    grid = problem.rollout(keys, plain, jnp.repeat(jnp.asarray(GRID, jnp.float32), GRID_EPISODES))
+    tuned_weight = float(GRID[np.argmax(_finite(grid.returns).reshape(len(GRID), GRID_EPISODES).mean(axis=1))])
+
+    # One rollout for all columns: shared weights as the lanes' gains, individual ones as the lanes' weights.
+    ones = jnp.ones(episodes)
+    random_shared = jax.random.uniform(shared_key, (episodes,), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
+    gains = [weight * ones for weight in (*weights, tuned_weight)] + [random_shared, ones]
+    tables = [_individual(network, 1.0, episodes)] * (len(gains) - 1)
+    random_weights = jax.random.uniform(
+        weights_key, (*network.sources.shape, episodes), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE
+    )
+    tables.append(_individual(network, random_weights, episodes))
+    if network.weights is not None:
+        gains.append(ones)
+        tables.append(_individual(network, jnp.asarray(network.weights)[..., None], episodes))
+    lanes = replace(plain, weights=jnp.concatenate(tables, axis=-1)[None])
+    keys = jnp.tile(jax.random.split(score_key, episodes), len(gains))
+    returns = np.asarray(problem.rollout(keys, lanes, jnp.concatenate(gains)).returns).reshape(len(gains), episodes)
+
+    columns = [Score(float(row.mean()), float(row.std()), episodes) for row in returns]
+    count = len(weights)
+    return Report(
+        per_weight=dict(zip((float(weight) for weight in weights), columns[:count], strict=True)),
+        tuned_shared=columns[count],
+        random_shared=columns[count + 1],
+        random_weights=columns[count + 2],
+        tuned_weights=columns[count + 3] if network.weights is not None else None,
+        tuned_weight=tuned_weight,
+        connections=int(np.sum(is_connection(network))),
+    )
+
+
+def _individual(network: Network, weights: Float32[Array, "S K L"] | float, lanes: int) -> Float32[Array, "S K L"]:
+    """`weights` on the network's connections, and 1 on the links between partial sums."""
+    return jnp.broadcast_to(jnp.where(is_connection(network)[..., None], weights, 1.0), (*network.sources.shape, lanes))
+
+
+def _finite(returns) -> np.ndarray:
+    """Returns with what is not finite as the worst."""
+    values = np.asarray(returns, np.float64)
+    return np.where(np.isfinite(values), values, -np.inf)

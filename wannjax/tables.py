@@ -1,0 +1,29 @@
+"""The tables that people see at the end of a run."""
+
+from rich.table import Table
+
+from wannjax.evaluation import PAPER, Report
+
+
+def report_table(report: Report, problem_name: str) -> Table:
+    """One network's scores, beside the paper's where it has any."""
+    paper = PAPER.get(problem_name)
+    episodes = report.tuned_shared.episodes
+    table = Table(title=f"{problem_name}: champion with {report.connections} connections, {episodes} fresh episodes each")
+    table.add_column("")
+    table.add_column("score (mean ± sd)", justify="right")
+    if paper:
+        table.add_column("paper", justify="right")
+
+    def row(name: str, score: object, published: str = "", **style: bool) -> None:
+        table.add_row(name, str(score), *([published] if paper else []), **style)
+
+    for weight, score in report.per_weight.items():
+        row(f"shared weight {weight:g}", score)
+    row("mean over the sweep", f"{report.mean:.0f}", end_section=True)
+    row("random weights", report.random_weights, paper.random_weights if paper else "")
+    row("random shared weight", report.random_shared, paper.random_shared if paper else "")
+    row(f"tuned shared weight ({report.tuned_weight:.2f})", report.tuned_shared, paper.tuned_shared if paper else "")
+    if report.tuned_weights:
+        row("tuned weights", report.tuned_weights, paper.tuned_weights if paper else "")
+    return table
