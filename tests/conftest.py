@@ -10,13 +10,18 @@ from jaxtyping import install_import_hook
 
 jax.config.update("jax_num_cpu_devices", 2)
 
-# Every module by its own name, since a package's name would include all below it. The swing-up's dataclasses are left out: as is
-# gymnax's custom their fields are annotated as plain numbers, while JAX rebuilds them with tracers and shapes inside.
+# Annotations are checked in every module but these, each listed by its own name, since a package's name includes all below it.
+_UNCHECKED = (
+    "swing_up.py",  # as is gymnax's custom, fields are annotated as plain numbers, while JAX rebuilds them with tracers inside
+    "evolution.py",  # `Problem` is a protocol that cannot be checked while it is not @runtime_checkable
+    "progress.py",
+    "__init__.py",
+)
 _PACKAGE = Path(find_spec("wannjax").origin).parent
 _MODULES = [
     ".".join(("wannjax", *path.relative_to(_PACKAGE).with_suffix("").parts))
     for path in sorted(_PACKAGE.rglob("*.py"))
-    if path.name not in ("__init__.py", "swing_up.py")
+    if path.name not in _UNCHECKED
 ]
 install_import_hook(_MODULES, "beartype.beartype")
 

@@ -6,7 +6,7 @@ from wannjax.evolution import Record, Result, evolve
 from wannjax.network import Network
 from wannjax.problems import Evaluation, GymnaxProblem, Problem, environment_names, make
 from wannjax.storage import load, load_front, save
-from wannjax.wann import PRESETS, Algorithm, WannConfig, wann
+from wannjax.wann import PRESETS, Algorithm, WannConfig
 
 __version__ = "0.1.0"
 
@@ -30,5 +30,4 @@ __all__ = [
     "make",
     "save",
     "use_all_cores",
-    "wann",
 ]

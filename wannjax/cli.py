@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         devices.use_all_cores()
+        devices.cache_compilations()
         return options.run(options)
     except (ValueError, OSError) as error:
         print(f"wannjax: {error}", file=sys.stderr)

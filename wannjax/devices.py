@@ -5,6 +5,7 @@ bounded by memory alone.
 """
 
 import os
+from pathlib import Path
 
 import jax
 
@@ -29,6 +30,14 @@ def use_all_cores() -> None:
     itself; importing wannjax changes no global setting. Raises RuntimeError when JAX has already started its backend.
     """
     jax.config.update("jax_num_cpu_devices", available_cores())
+
+
+def cache_compilations() -> None:
+    """Keeps compiled programs on disk, so that the next start is quick: in JAX_COMPILATION_CACHE_DIR, or the user's cache folder."""
+    if not jax.config.jax_compilation_cache_dir:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wannjax"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def describe() -> str:

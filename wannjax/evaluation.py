@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from wannjax.network import Network, is_connection
+from wannjax.network import Network, connection_count, is_connection
 from wannjax.problems import GymnaxProblem
 from wannjax.validation import require
 
@@ -102,9 +102,7 @@ def evaluate(
     random_shared = jax.random.uniform(shared_key, (episodes,), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
     gains = [weight * ones for weight in (*weights, tuned_weight)] + [random_shared, ones]
     tables = [_individual(network, 1.0, episodes)] * (len(gains) - 1)
-    random_weights = jax.random.uniform(
-        weights_key, (*network.sources.shape, episodes), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE
-    )
+    random_weights = jax.random.uniform(weights_key, (*network.sources.shape, episodes), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
     tables.append(_individual(network, random_weights, episodes))
     if network.weights is not None:
         gains.append(ones)
@@ -122,7 +120,7 @@ def evaluate(
         random_weights=columns[count + 2],
         tuned_weights=columns[count + 3] if network.weights is not None else None,
         tuned_weight=tuned_weight,
-        connections=int(np.sum(is_connection(network))),
+        connections=connection_count(network),
     )
 
 

@@ -17,12 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wannjax.genome import connection_count, hidden_count
-from wannjax.network import Network, is_connection, take, with_room
+from wannjax.network import Network, connection_count, take, with_room
 from wannjax.problems import Problem
 from wannjax.ranking import non_dominated
 from wannjax.validation import require
-from wannjax.wann import WannConfig, WannState, wann
+from wannjax.wann import WannConfig, WannState, population_sizes
 
 ARCHIVE = 8
 """Confirmed networks that are kept for the final comparison."""
@@ -173,7 +172,7 @@ class _Run:
 
     def __init__(self, problem: Problem, config: WannConfig, seed: int):
         self.problem, self.config = problem, config
-        self.algorithm = wann(config, inputs=problem.inputs, outputs=problem.outputs)
+        self.algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
         self.sweep = jnp.array(config.weights, jnp.float32)
         search_key, *self.keys = jax.random.split(jax.random.key(seed), 4)
         self.state = self.algorithm.init(search_key)
@@ -205,16 +204,16 @@ class _Run:
         self.state = self.algorithm.grow(bred)
 
         champion = self.archive[0] if self.archive else None
-        connections, hidden = jax.device_get((connection_count(state.genomes), hidden_count(state.genomes)))
+        sizes = jax.device_get(population_sizes(state.genomes))
         return Record(
             generation=self.number,
             mean_score=float(mean[leaders[0]]) if finite.any() else float("nan"),
             best_score=float(np.max(scores[finite])) if finite.any() else float("nan"),
             median_score=float(np.median(mean[finite])) if finite.any() else float("nan"),
             champion_score=champion.mean if champion else float("nan"),
-            champion_connections=int(np.sum(is_connection(champion.network))) if champion else 0,
-            median_connections=float(np.median(connections)),
-            largest_hidden=int(np.max(hidden)),
+            champion_connections=connection_count(champion.network) if champion else 0,
+            median_connections=float(np.median(sizes.connections)),
+            largest_hidden=int(np.max(sizes.hidden)),
             non_finite=int(np.sum(~finite)),
             alive_steps=self.alive_steps,
             computed_steps=self.computed_steps,
@@ -225,9 +224,7 @@ class _Run:
     def score(self, key, networks: Network, episodes: int) -> np.ndarray:
         """The scores [N, W] of `networks` over the sweep; keeps the counters."""
         begun = time.perf_counter()
-        evaluation = self.problem.evaluate(
-            key, networks, self.sweep, episodes=episodes, among=self.algorithm.activations
-        )
+        evaluation = self.problem.evaluate(key, networks, self.sweep, episodes=episodes, among=self.algorithm.activations)
         scores = np.asarray(evaluation.scores)
         self.alive_steps += int(np.asarray(evaluation.steps, np.int64).sum())
         self.computed_steps += int(evaluation.computed_steps)
@@ -248,7 +245,7 @@ class _Run:
         """
         state, scores = self.last
         valid = np.flatnonzero(np.all(np.isfinite(scores), axis=1))
-        simplicity = 1.0 / np.maximum(np.asarray(connection_count(state.genomes)), 1)
+        simplicity = 1.0 / np.maximum(np.asarray(population_sizes(state.genomes).connections), 1)
         on_front = valid[non_dominated(_objectives(scores, simplicity)[valid])]
         candidates = [take(jax.device_get(self.algorithm.ask(state)), i) for i in on_front]
         networks = [member.network for member in self.archive] + candidates
@@ -267,7 +264,7 @@ class _Run:
         champion = max(finite, key=lambda member: member.mean)
         front = [member for member in rescored[len(self.archive) :] if np.all(np.isfinite(member.scores))]
         if front:
-            sizes = np.array([1.0 / max(int(np.sum(is_connection(member.network))), 1) for member in front])
+            sizes = np.array([1.0 / max(connection_count(member.network), 1) for member in front])
             keep = non_dominated(_objectives(np.array([member.scores for member in front]), sizes))
             front = sorted((front[i] for i in keep), key=lambda member: -member.mean)
         return champion, front

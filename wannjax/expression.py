@@ -5,7 +5,6 @@ Nodes that do not reach an output are dropped. A hidden node without sources sta
 published code. Functions are written for one genome; callers vmap.
 """
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float32, Int, Int32, UInt32

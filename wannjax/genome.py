@@ -8,12 +8,16 @@ To give a genome more genes, add a field to `Genome` and teach `grow` how to pad
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Int8, Key
 
 from wannjax.activations import LINEAR
+
+Placeholder = Any
+"""What JAX puts in place of a pytree's arrays while it transforms one: type checkers must let it pass."""
 
 ENABLED, ABSENT, DISABLED = 1, 0, -1
 
@@ -30,8 +34,8 @@ class Genome:
         outputs: O.
     """
 
-    connections: Int8[Array, "... sources targets"]
-    activations: Int8[Array, "... targets"]
+    connections: Int8[Array, "... sources targets"] | Placeholder
+    activations: Int8[Array, "... targets"] | Placeholder
     inputs: int = field(metadata={"static": True})
     outputs: int = field(metadata={"static": True})
 

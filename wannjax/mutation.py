@@ -10,7 +10,6 @@ uniform, and it demands a strictly later *layer*; here every allowed absent pair
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 

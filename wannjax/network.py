@@ -20,6 +20,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Float32, Int, Int8, Int32
 
 from wannjax.activations import NAMES, SUM, activate
+from wannjax.genome import Placeholder
 
 FAN_IN = 3
 """K, the sources of one step."""
@@ -44,10 +45,10 @@ class Network:
         input_names, output_names: for people; empty in populations.
     """
 
-    sources: Int32[Array, "... S K"]
-    activations: Int8[Array, "... S"]
-    steps: Int32[Array, "..."]
-    weights: Float32[Array, "... S K"] | Float32[Array, "... S K L"] | None
+    sources: Int32[Array, "... S K"] | Placeholder
+    activations: Int8[Array, "... S"] | Placeholder
+    steps: Int32[Array, "..."] | Placeholder
+    weights: Float32[Array, "... S K"] | Float32[Array, "... S K L"] | Placeholder | None
     inputs: int = field(metadata={"static": True})
     outputs: int = field(metadata={"static": True})
     input_names: tuple[str, ...] = field(default=(), metadata={"static": True})
@@ -69,8 +70,7 @@ class Network:
         if self.activations.ndim != 1:
             return f"Network(population={self.activations.shape[0]}, inputs={self.inputs}, outputs={self.outputs})"
         weights = "shared weight" if self.weights is None else "individual weights"
-        connections = int(jnp.sum(is_connection(self)))
-        return f"Network({self.inputs} inputs, {self.outputs} outputs, {connections} connections, {weights})"
+        return f"Network({self.inputs} inputs, {self.outputs} outputs, {connection_count(self)} connections, {weights})"
 
 
 def take(networks: Network, index: int | Int[np.ndarray, " n"] | Int[Array, "*n"]) -> Network:
@@ -98,14 +98,19 @@ def with_room(network: Network, steps: int) -> Network:
     )
 
 
-def is_connection(network: Network) -> Bool[Array, "... S K"]:
-    """Which sources are connections, as opposed to padding and the links between partial sums."""
+def is_connection(network: Network) -> Bool[np.ndarray, "... S K"]:
+    """Which sources are connections, as opposed to padding and the links between partial sums. On the host."""
+    sources, activations = np.asarray(network.sources), np.asarray(network.activations)
     first_step = FIRST_INPUT + network.inputs
-    step = jnp.maximum(network.sources - first_step, 0)
-    flat = step.reshape(*step.shape[:-2], -1)
-    source_activation = jnp.take_along_axis(network.activations, flat, axis=-1).reshape(step.shape)
-    is_link = (network.sources >= first_step) & (source_activation == SUM)
-    return (network.sources > 0) & ~is_link
+    step = np.maximum(sources - first_step, 0)
+    source_activation = np.take_along_axis(activations, step.reshape(*step.shape[:-2], -1), axis=-1).reshape(step.shape)
+    is_link = (sources >= first_step) & (source_activation == SUM)
+    return (sources > 0) & ~is_link
+
+
+def connection_count(network: Network) -> int:
+    """The connections of one network."""
+    return int(np.sum(is_connection(network)))
 
 
 class Tape(NamedTuple):

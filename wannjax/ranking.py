@@ -29,9 +29,7 @@ def rank(first: Float[Array, " P"], second: Float[Array, " P"]) -> Int32[Array, 
     return jnp.zeros(count, jnp.int32).at[order].set(jnp.arange(count, dtype=jnp.int32))
 
 
-def fronts_and_crowding(
-    first: Float[Array, " P"], second: Float[Array, " P"]
-) -> tuple[Int32[Array, " P"], Float32[Array, " P"]]:
+def fronts_and_crowding(first: Float[Array, " P"], second: Float[Array, " P"]) -> tuple[Int32[Array, " P"], Float32[Array, " P"]]:
     """The front of each point, 0 the non-dominated ones, and its crowding distance in that front.
 
     Identical points share a front. The first and the last point of a front are infinitely far from others.

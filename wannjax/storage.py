@@ -63,9 +63,11 @@ def save_front(path: Pathlike, networks: list[Network], scores: np.ndarray, weig
     members = []
     for network, row in zip(networks, scores, strict=True):
         per_weight = json.dumps({str(weight): round(float(score), 3) for weight, score in zip(weights, row, strict=True)})
-        members.append(f'{{"mean score": {float(np.mean(row)):.3f}, "scores": {per_weight}, "network":\n{_network_text(graph_of(network))}}}')
+        members.append(
+            f'{{"mean score": {float(np.mean(row)):.3f}, "scores": {per_weight}, "network":\n{_network_text(graph_of(network))}}}'
+        )
     head = f'"format": {json.dumps(FRONT_FORMAT)}, "version": {VERSION}'
-    _write(Path(path), f"{{{head}, \"members\": [\n" + ",\n".join(members) + "\n]}\n")
+    _write(Path(path), f'{{{head}, "members": [\n' + ",\n".join(members) + "\n]}\n")
 
 
 def load_front(path: Pathlike) -> list[Network]:

@@ -7,17 +7,19 @@ population. Every setting is a field of `WannConfig`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int32, Key
 
-from wannjax.activations import NAMES, PUBLISHED, activation_ids
+from wannjax.activations import NAMES, PUBLISHED, SUM, activation_ids
 from wannjax.devices import genome_block
 from wannjax.expression import express, steps_needed
-from wannjax.genome import Genome, connection_count, grow, hidden_count, random_genome
+from wannjax.genome import Genome, Placeholder, connection_count, grow, hidden_count, random_genome
 from wannjax.mutation import Operators, mutate
 from wannjax.network import Network
 from wannjax.ranking import finite_or_worst, rank
@@ -108,6 +110,10 @@ class WannConfig:
         require("preset", name, f"one of {', '.join(PRESETS)}", name in PRESETS)
         return cls(**{**PRESETS[name], **changes})
 
+    def algorithm(self, *, inputs: int, outputs: int) -> "Algorithm":
+        """The search with these settings, for networks of `inputs` inputs and `outputs` outputs: see `wann`."""
+        return wann(self, inputs=inputs, outputs=outputs)
+
     def replace(self, **changes) -> "WannConfig":
         """This configuration with some fields changed; raises as the constructor does, also for an unknown field."""
         known = [f.name for f in fields(self)]
@@ -138,9 +144,9 @@ class WannState:
         steps: the steps that expressed networks have room for, outputs not counted.
     """
 
-    genomes: Genome
-    key: Key[Array, ""]
-    generation: Int32[Array, ""]
+    genomes: Genome | Placeholder
+    key: Key[Array, ""] | Placeholder
+    generation: Int32[Array, ""] | Placeholder
     steps: int = field(metadata={"static": True})
 
 
@@ -165,7 +171,7 @@ class Algorithm(NamedTuple):
 def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
     """The WANN search for networks of `inputs` inputs and `outputs` outputs.
 
-    >>> algorithm = wann(WannConfig(population=8), inputs=2, outputs=1)
+    >>> algorithm = WannConfig(population=8).algorithm(inputs=2, outputs=1)
     >>> state = algorithm.init(jax.random.key(0))
     >>> networks = algorithm.ask(state)
     >>> scores = jnp.zeros((8, 6))  # any function of the networks, one score per network and shared weight
@@ -174,27 +180,24 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
     require("inputs", inputs, "an integer >= 1", inputs >= 1)
     require("outputs", outputs, "an integer >= 1", outputs >= 1)
     hidden_activations = activation_ids(config.activations)
-    operators = Operators(
-        config.add_node, config.add_connection, config.enable, config.change_activation, hidden_activations
-    )
+    operators = Operators(config.add_node, config.add_connection, config.enable, config.change_activation, hidden_activations)
     density = min(config.initial_density, config.initial_fan_in / (1 + inputs))
     survivors = config.population - int(config.cull_ratio * config.population)
     elites = int(config.elite_ratio * survivors)
     output_activation = NAMES.index(config.output_activation)
 
-    def init(key):
+    @jax.jit
+    def populate(key):
         draw, key = jax.random.split(key)
-        population = jax.vmap(
-            lambda k: random_genome(
-                k,
-                inputs=inputs,
-                outputs=outputs,
-                hidden=SMALLEST_CAPACITY,
-                density=density,
-                output_activation=output_activation,
-            )
-        )(jax.random.split(draw, config.population))
-        return enlarge(WannState(population, key, jnp.int32(0), SMALLEST_CAPACITY))
+        genome = partial(
+            random_genome,
+            inputs=inputs,
+            outputs=outputs,
+            hidden=SMALLEST_CAPACITY,
+            density=density,
+            output_activation=output_activation,
+        )
+        return WannState(jax.vmap(genome)(jax.random.split(draw, config.population)), key, jnp.int32(0), SMALLEST_CAPACITY)
 
     @jax.jit
     def ask(state):
@@ -210,26 +213,39 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
         contestants = jax.random.randint(draw_parents, (children, 2 * config.tournament), 0, survivors)
         parents = order[jnp.min(contestants, axis=1)]
         draws = jax.random.uniform(draw_moves, (children, 4))
-        born = _in_blocks(
-            lambda pair: mutate(*pair, operators), (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws)
-        )
+        born = _in_blocks(lambda pair: mutate(*pair, operators), (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws))
         genomes = jax.tree.map(lambda old, new: jnp.concatenate([old[order[:elites]], new]), state.genomes, born)
         return WannState(genomes, key, state.generation + 1, state.steps)
 
     def enlarge(state):
-        hidden, steps = (int(largest) for largest in _largest(state.genomes))
+        sizes = population_sizes(state.genomes)
+        hidden, steps = int(np.max(sizes.hidden)), int(np.max(sizes.steps))
         capacity, room = state.genomes.hidden, state.steps
         while hidden >= capacity or steps >= room:  # a generation adds at most one node and one step
             capacity, room = 2 * capacity, 2 * room
-        return WannState(grow(state.genomes, capacity), state.key, state.generation, room)
+        if capacity == state.genomes.hidden:
+            return state
+        return WannState(_grow(state.genomes, capacity), state.key, state.generation, room)
 
-    among = tuple(sorted({0, output_activation, *hidden_activations}))
-    return Algorithm(init, ask, tell, enlarge, among)
+    among = tuple(sorted({SUM, output_activation, *hidden_activations}))
+    return Algorithm(lambda key: enlarge(populate(key)), ask, tell, enlarge, among)
+
+
+_grow = jax.jit(grow, static_argnums=1)
+
+
+class Sizes(NamedTuple):
+    """How large each genome is: hidden nodes, enabled connections, steps of its tape at the most; each int32[P]."""
+
+    hidden: Int32[Array, " P"]
+    connections: Int32[Array, " P"]
+    steps: Int32[Array, " P"]
 
 
 @jax.jit
-def _largest(genomes: Genome):
-    return jnp.max(hidden_count(genomes)), jnp.max(jax.vmap(steps_needed)(genomes))
+def population_sizes(genomes: Genome) -> Sizes:
+    """The sizes of P genomes."""
+    return Sizes(hidden_count(genomes), connection_count(genomes), jax.vmap(steps_needed)(genomes))
 
 
 def _rank(genomes: Genome, scores: Float[Array, "P W"], by_complexity) -> Int32[Array, " P"]:
@@ -242,8 +258,14 @@ def _rank(genomes: Genome, scores: Float[Array, "P W"], by_complexity) -> Int32[
 
 
 def _in_blocks(function, population):
-    """vmap of `function` over the leading axis, in blocks that fit a CPU's cache."""
+    """vmap of `function` over the leading axis, in equal blocks that suit the device; the last one is filled up with the first."""
     leaves = jax.tree.leaves(population)
     count = leaves[0].shape[0]
-    block = genome_block(sum(leaf.nbytes for leaf in leaves) // count)
-    return jax.vmap(function)(population) if block >= count else lax.map(function, population, batch_size=block)
+    blocks = -(-count // genome_block(sum(leaf.nbytes for leaf in leaves) // count))
+    if blocks == 1:
+        return jax.vmap(function)(population)
+    block = -(-count // blocks)
+    filled = jnp.arange(blocks * block) % count
+    split = jax.tree.map(lambda leaf: leaf[filled].reshape(blocks, block, *leaf.shape[1:]), population)
+    results = lax.map(jax.vmap(function), split)
+    return jax.tree.map(lambda leaf: leaf.reshape(blocks * block, *leaf.shape[2:])[:count], results)

@@ -68,7 +68,15 @@ def draw(network: Network, path: str | Path | None = None, *, title: str = "") -
         _draw_node(axes, graph, number, x, y)
     used = sorted({graph.activations[i] for i in range(len(graph.activations))})
     handles = [
-        Line2D([], [], marker="o", linestyle="", markersize=9, color=STYLES[NAMES[a]].colour, label=f"{STYLES[NAMES[a]].symbol}  {NAMES[a]}")
+        Line2D(
+            [],
+            [],
+            marker="o",
+            linestyle="",
+            markersize=9,
+            color=STYLES[NAMES[a]].colour,
+            label=f"{STYLES[NAMES[a]].symbol}  {NAMES[a]}",
+        )
         for a in used
     ]
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=6, frameon=False, fontsize=9)

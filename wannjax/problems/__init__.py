@@ -1,11 +1,16 @@
 """Problems: what scores a network. `make` finds one by name."""
 
 import difflib
+import socket
 
 from wannjax.problems.environment import GymnaxProblem
 from wannjax.problems.problem import Evaluation, Problem
 
 __all__ = ["Evaluation", "GymnaxProblem", "Problem", "environment_names", "make"]
+
+
+DOWNLOAD_SECONDS = 10.0
+"""How long an environment that downloads data may wait for an answer."""
 
 
 def environment_names() -> list[str]:
@@ -32,8 +37,12 @@ def make(name: str, **options) -> GymnaxProblem:
         near = [by_lower[match] for match in difflib.get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.4)]
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
         raise ValueError(f"environment: {name!r} is unknown; {hint}")
+    patience = socket.getdefaulttimeout()
     try:
+        socket.setdefaulttimeout(DOWNLOAD_SECONDS)
         env, params = gymnax.make(name)
     except OSError as error:
         raise ValueError(f"environment: {name} downloads data that could not be fetched ({error})") from error
+    finally:
+        socket.setdefaulttimeout(patience)
     return GymnaxProblem(env, params, name=name, **options)

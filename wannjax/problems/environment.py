@@ -16,8 +16,8 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax import devices
-from wannjax.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
 from wannjax.graph import default_names
+from wannjax.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
 from wannjax.problems.names import names_for
 from wannjax.problems.problem import Evaluation
 from wannjax.validation import require
@@ -100,13 +100,18 @@ class GymnaxProblem:
         among: tuple[int, ...] = ALL_ACTIVATIONS,
     ) -> Evaluation:
         """Mean returns of P networks at each of W shared weights over `episodes` episodes, the same ones for all. See `Problem`."""
+        self._check(networks)
+        require("episodes", episodes, "an integer >= 1", episodes >= 1)
+        return self._evaluate(key, networks, weights, self.params, episodes=episodes, among=among)
+
+    @partial(jax.jit, static_argnames=("self", "episodes", "among"))
+    def _evaluate(self, key, networks, weights, params, *, episodes, among):
         count = weights.shape[0]
         keys = jnp.tile(jax.random.split(key, episodes), count)
-        rollouts = self.rollout(keys, networks, jnp.repeat(weights, episodes), among=among)
+        rollouts = self._rollout(keys, networks, jnp.repeat(weights, episodes), params, among=among)
         grid = rollouts.returns.reshape(-1, count, episodes)
-        return Evaluation(
-            jnp.mean(grid, axis=2), jnp.sum(rollouts.steps.reshape(grid.shape), axis=2), rollouts.computed_steps
-        )
+        steps = jnp.sum(rollouts.steps.reshape(grid.shape), axis=2)
+        return Evaluation(jnp.mean(grid, axis=2), steps, rollouts.computed_steps)
 
     def rollout(
         self,
@@ -123,6 +128,10 @@ class GymnaxProblem:
             networks: P networks; their individual weights, if any, may differ from lane to lane.
             gain: the shared weight of each lane.
         """
+        self._check(networks)
+        return self._rollout(keys, networks, gain, self.params, among=among)
+
+    def _check(self, networks: Network) -> None:
         require("networks", networks, "a population: add a leading axis to a single network", networks.activations.ndim == 2)
         require(
             "networks",
@@ -130,7 +139,6 @@ class GymnaxProblem:
             f"of {self.inputs} inputs and {self.outputs} outputs, as {self.name} needs",
             (networks.inputs, networks.outputs) == (self.inputs, self.outputs),
         )
-        return self._rollout(keys, networks, gain, self.params, among=among)
 
     @partial(jax.jit, static_argnames=("self", "among"))
     def _rollout(self, keys, networks: Network, gain, params, *, among) -> Rollouts:

@@ -59,9 +59,7 @@ class CartPoleSwingUp(environment.Environment[EnvState, EnvParams]):
         pull = force - params.friction * state.x_dot
         share = 1.0 / (4.0 * mass - 3.0 * params.pole_mass * cos**2)
         x_acceleration = (-2.0 * swing + 3.0 * params.pole_mass * params.gravity * sin * cos + 4.0 * pull) * share
-        theta_acceleration = (
-            (-3.0 * swing * cos + 6.0 * mass * params.gravity * sin + 6.0 * pull * cos) * share / params.pole_length
-        )
+        theta_acceleration = (-3.0 * swing * cos + 6.0 * mass * params.gravity * sin + 6.0 * pull * cos) * share / params.pole_length
         state = _state(
             state.x + params.time_step * state.x_dot,
             state.x_dot + params.time_step * x_acceleration,

@@ -1,0 +1,71 @@
+"""Every compiled entry point of a run lowers for CUDA and TPU, in the form that accelerators get, without a call to the host."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import wannjax
+from wannjax import devices, network
+from wannjax.genome import grow
+from wannjax.wann import population_sizes
+
+CONFIG = wannjax.WannConfig(population=16)
+ALGORITHM = CONFIG.algorithm(inputs=5, outputs=1)
+
+
+@pytest.fixture(autouse=True)
+def _as_on_an_accelerator(monkeypatch):
+    monkeypatch.setattr(devices, "on_cpu", lambda: False)
+
+
+def lowered(function, *arguments) -> str:
+    exported = jax.export.export(jax.jit(function), platforms=["cuda", "tpu"])(*arguments)
+    return exported.mlir_module()
+
+
+@pytest.fixture(scope="module")
+def state():
+    return ALGORITHM.init(jax.random.key(0))
+
+
+def test_the_search_lowers(state):
+    scores = jnp.zeros((16, 6))
+    for function, arguments in {
+        ALGORITHM.ask: (state,),
+        ALGORITHM.tell: (state, scores),
+        population_sizes: (state.genomes,),
+        (lambda genomes: grow(genomes, 64)): (state.genomes,),
+    }.items():
+        assert "callback" not in lowered(function, *arguments)
+
+
+@pytest.mark.parametrize("name", ["CartPoleSwingUp-v0", "CartPole-v1", "Breakout-MinAtar", "Pendulum-v1"])
+def test_evaluation_lowers(name):
+    problem = wannjax.make(name)
+    algorithm = CONFIG.algorithm(inputs=problem.inputs, outputs=problem.outputs)
+    networks = algorithm.ask(algorithm.init(jax.random.key(0)))
+
+    def evaluate(key, networks, weights, params):
+        return problem._evaluate(key, networks, weights, params, episodes=2, among=algorithm.activations)
+
+    text = lowered(evaluate, jax.random.key(0), networks, jnp.array(CONFIG.weights), problem.params)
+    assert "callback" not in text
+
+
+def test_rollouts_with_individual_weights_lower(state):
+    problem = wannjax.make("CartPoleSwingUp-v0")
+    networks = ALGORITHM.ask(state)
+    weighted = network.Network(
+        networks.sources, networks.activations, networks.steps, jnp.ones((*networks.sources.shape, 4)), 5, 1
+    )
+    keys = jax.random.split(jax.random.key(0), 4)
+
+    def rollout(keys, networks, gain, params):
+        return problem._rollout(keys, networks, gain, params, among=network.ALL_ACTIVATIONS)
+
+    assert "callback" not in lowered(rollout, keys, weighted, jnp.ones(4), problem.params)
+
+
+def test_a_single_call_lowers(state):
+    one = network.take(ALGORITHM.ask(state), 0)
+    assert "callback" not in lowered(network._call, one, jnp.zeros((7, 5)), jnp.float32(1.0))
