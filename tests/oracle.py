@@ -187,9 +187,7 @@ def swing_up_step(state: np.ndarray, action: float) -> tuple[np.ndarray, float, 
     return np.array([x, x_dot, theta, theta_dot]), float(reward), abs(x) > 2.4
 
 
-def swing_up_episode(
-    policy: Callable[[np.ndarray], float], state: np.ndarray, steps: int = 1000
-) -> tuple[np.ndarray, np.ndarray]:
+def swing_up_episode(policy: Callable[[np.ndarray], float], state: np.ndarray, steps: int = 1000) -> tuple[np.ndarray, np.ndarray]:
     """The states [T, 4] and rewards [T] of one episode; `policy` maps (x, ẋ, cos θ, sin θ, θ̇) to an action."""
     states, rewards, terminated = [], [], False
     while not terminated and len(states) < steps:

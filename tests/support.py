@@ -1,5 +1,7 @@
 """The bridge between the oracle's plain arrays and the package's types."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ from oracle import Genes
 
 from wannjax.expression import express
 from wannjax.genome import Genome
-from wannjax.network import Network
+from wannjax.network import Network, take
 
 SWEEP = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 
@@ -25,12 +27,18 @@ def genes_of(genome: Genome) -> Genes:
     return Genes(np.asarray(genome.connections), np.asarray(genome.activations), genome.inputs, genome.outputs)
 
 
+@partial(jax.jit, static_argnames="steps")
+def _express(population, steps, weights):
+    return jax.vmap(lambda genome, matrix: express(genome, steps, matrix))(population, weights)
+
+
+def networks_of(genes: list[Genes], steps: int, weights=None) -> Network:
+    """The networks of several genomes; `weights` are individual ones [P, sources, targets]."""
+    return _express(population_of(genes), steps, weights)
+
+
 def network_of(genes: Genes, steps: int, weights=None) -> Network:
-    return express(genome_of(genes), steps, weights)
-
-
-def networks_of(genes: list[Genes], steps: int) -> Network:
-    return jax.vmap(lambda genome: express(genome, steps))(population_of(genes))
+    return take(networks_of([genes], steps, None if weights is None else weights[None]), 0)
 
 
 def assert_same_bits(left, right):

@@ -55,9 +55,7 @@ def test_evaluation_lowers(name):
 def test_rollouts_with_individual_weights_lower(state):
     problem = wannjax.make("CartPoleSwingUp-v0")
     networks = ALGORITHM.ask(state)
-    weighted = network.Network(
-        networks.sources, networks.activations, networks.steps, jnp.ones((*networks.sources.shape, 4)), 5, 1
-    )
+    weighted = network.Network(networks.sources, networks.activations, networks.steps, jnp.ones((*networks.sources.shape, 4)), 5, 1)
     keys = jax.random.split(jax.random.key(0), 4)
 
     def rollout(keys, networks, gain, params):

@@ -96,5 +96,5 @@ def test_growth_to_the_same_size_changes_nothing():
 
 def test_a_genome_cannot_shrink():
     genome = genome_of(oracle.random_genes(np.random.default_rng(7), slots=12))
-    with pytest.raises(ValueError, match="hidden: .* 12 to 11"):
+    with pytest.raises(ValueError, match=r"hidden: .* 12 to 11"):
         grow(genome, 11)

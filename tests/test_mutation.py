@@ -1,6 +1,6 @@
-"""The structural operators: a child is its parent with exactly one change, or a copy; and every choice is as likely as it should be."""
+"""The structural operators: a child is its parent with exactly one change, or a copy, and choices are as likely as they should be."""
 
-from functools import partial
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +11,13 @@ from oracle import Genes
 from support import genes_of, genome_of, population_of
 
 from wannjax.genome import Genome
-from wannjax.mutation import Operators, mutate
+from wannjax.mutation import Operators, _choose, mutate
 
 TABLE = (1, 3, 5, 9, 10)
 ALL = Operators(0.25, 0.2, 0.05, 0.5, TABLE)
-ADD_NODE = Operators(1.0, 0.0, 0.0, 0.0, (11,))
-ADD_CONNECTION = Operators(0.0, 1.0, 0.0, 0.0, TABLE)
-ENABLE = Operators(0.0, 0.0, 1.0, 0.0, TABLE)
-CHANGE_ACTIVATION = Operators(0.0, 0.0, 0.0, 1.0, TABLE)
+ADD_NODE, ADD_CONNECTION, ENABLE, CHANGE_ACTIVATION = 0.1, 0.3, 0.47, 0.7
+"""First draws that choose each operator under `ALL`."""
+DRAWS = 8000
 
 
 def move(parent: Genes, child: Genes, table=TABLE) -> str:
@@ -86,26 +85,31 @@ def assert_well_formed(genes: Genes):
     assert np.all(np.abs(genes.connections) <= 1)
 
 
-@partial(jax.jit, static_argnames="operators")
-def children(genome: Genome, draws, operators) -> Genome:
-    """The children of one genome, one for each row of draws."""
-    return jax.vmap(lambda draw: mutate(genome, draw, operators))(draws)
+@jax.jit
+def _children(genome, draws):
+    return jax.vmap(lambda draw: mutate(genome, draw, ALL))(draws)
 
 
-@partial(jax.jit, static_argnames=("operators", "generations"))
-def lineages(population: Genome, key, operators, generations) -> Genome:
-    """Genomes [generations, P]: every genome's child, its child's child and so on."""
+def children(parent: Genes, draws) -> Genes:
+    """The children of one genome, one for each row of draws. One shape of genome and of draws: compiled once."""
+    return genes_of(_children(genome_of(parent), draws))
+
+
+@jax.jit
+def lineages(population: Genome, key) -> Genome:
+    """Genomes [100, P]: every genome's child, its child's child and so on."""
 
     def breed(population, key):
         draws = jax.random.uniform(key, (population.activations.shape[0], 4))
-        population = jax.vmap(lambda genome, draw: mutate(genome, draw, operators))(population, draws)
+        population = jax.vmap(lambda genome, draw: mutate(genome, draw, ALL))(population, draws)
         return population, population
 
-    return jax.lax.scan(breed, population, jax.random.split(key, generations))[1]
+    return jax.lax.scan(breed, population, jax.random.split(key, 100))[1]
 
 
-def uniform(seed, count=8000):
-    return jax.random.uniform(jax.random.key(seed), (count, 4))
+def draws_for(operator, seed):
+    """Uniform draws, but for the first, which chooses the operator."""
+    return jax.random.uniform(jax.random.key(seed), (DRAWS, 4)).at[:, 0].set(operator)
 
 
 def assert_about_uniform(counts):
@@ -119,7 +123,7 @@ def chains():
     """10,000 mutations as (parent, child, its operator): 100 lineages of 100 generations, which fill their 24 slots."""
     rng = np.random.default_rng(0)
     first = [oracle.random_genes(rng, nodes=int(rng.integers(0, 12)), slots=24, ids=TABLE) for _ in range(100)]
-    born = genes_of(lineages(population_of(first), jax.random.key(0), ALL, 100))
+    born = genes_of(lineages(population_of(first), jax.random.key(0)))
     pairs = []
     for index, parent in enumerate(first):
         for connections, activations in zip(born.connections[:, index], born.activations[:, index], strict=True):
@@ -148,36 +152,8 @@ def test_outputs_keep_their_activation(chains):
         np.testing.assert_array_equal(child.activations[child.slots :], parent.activations[parent.slots :])
 
 
-ROOMY = oracle.random_genes(np.random.default_rng(8), inputs=3, outputs=2, nodes=5, slots=9, ids=TABLE, defects=0.0)
-
-
-def test_operators_are_drawn_by_their_weights():
-    born = children(genome_of(ROOMY), uniform(1, 20_000), ALL)
-    connections, activations = np.asarray(born.connections), np.asarray(born.activations)
-    new_nodes = np.sum(activations[:, :9] != 0, axis=1) > ROOMY.nodes
-    new_activations = ~new_nodes & np.any(activations != ROOMY.activations, axis=1)
-    changed = np.where(new_nodes[:, None, None], False, connections != ROOMY.connections)
-    enabled = np.any(changed & (ROOMY.connections == -1), axis=(1, 2))
-    added = np.any(changed & (ROOMY.connections == 0), axis=(1, 2))
-    for which, share in zip((new_nodes, added, enabled, new_activations), (0.25, 0.2, 0.05, 0.5), strict=True):
-        assert abs(np.mean(which) - share) < 5 * np.sqrt(share * (1 - share) / 20_000)
-
-
-def test_operator_weights_are_relative():
-    draws = uniform(2, 200)
-    doubled = Operators(*(2 * weight for weight in ALL[:4]), TABLE)
-    left, right = children(genome_of(ROOMY), draws, ALL), children(genome_of(ROOMY), draws, doubled)
-    np.testing.assert_array_equal(left.connections, right.connections)
-    np.testing.assert_array_equal(left.activations, right.activations)
-
-
-@pytest.mark.parametrize(("operators", "wanted"), [(ADD_CONNECTION, 0), (ENABLE, -1)], ids=["add connection", "enable"])
-def test_every_candidate_cell_is_equally_likely(operators, wanted):
-    born = np.asarray(children(genome_of(ROOMY), uniform(3), operators).connections)
-    chosen = np.sum(born != ROOMY.connections, axis=0)
-    candidates = (ROOMY.connections == wanted) & allowed_cells(ROOMY)
-    assert np.all(chosen[~candidates] == 0)
-    assert_about_uniform(chosen[candidates])
+def shaped(seed, **settings) -> Genes:
+    return oracle.random_genes(np.random.default_rng(seed), inputs=3, outputs=2, slots=9, **dict(ids=TABLE, defects=0.0) | settings)
 
 
 def allowed_cells(genes: Genes):
@@ -186,88 +162,112 @@ def allowed_cells(genes: Genes):
     return (node < genes.nodes) & (node < target) & ((target < genes.nodes) | (target >= genes.slots))
 
 
+ROOMY = shaped(8, nodes=5)
+FOREIGN = shaped(8, nodes=5, ids=(2, 4, 6, 7, 8))
+"""A parent whose activations are not in the table, so that a new node's is unmistakable."""
+
+
+def test_operators_are_drawn_by_their_weights():
+    born = children(ROOMY, jax.random.uniform(jax.random.key(1), (DRAWS, 4)))
+    new_nodes = np.sum(born.activations[:, :9] != 0, axis=1) > ROOMY.nodes
+    new_activations = ~new_nodes & np.any(born.activations != ROOMY.activations, axis=1)
+    changed = ~new_nodes[:, None, None] & (born.connections != ROOMY.connections)
+    enabled = np.any(changed & (ROOMY.connections == -1), axis=(1, 2))
+    added = np.any(changed & (ROOMY.connections == 0), axis=(1, 2))
+    for which, share in zip((new_nodes, added, enabled, new_activations), (0.25, 0.2, 0.05, 0.5), strict=True):
+        assert abs(np.mean(which) - share) < 5 * np.sqrt(share * (1 - share) / DRAWS)
+
+
+def test_operator_weights_are_relative_and_zero_means_never():
+    draws = jnp.linspace(0, np.nextafter(np.float32(1), np.float32(0)), 101)
+    np.testing.assert_array_equal(jax.vmap(lambda d: _choose(d, (1, 2, 3, 4)))(draws), jax.vmap(lambda d: _choose(d, (2, 4, 6, 8)))(draws))
+    assert set(np.asarray(jax.vmap(lambda d: _choose(d, (0.0, 1.0, 0.0, 0.0)))(draws))) == {1}
+    assert set(np.asarray(jax.vmap(lambda d: _choose(d, (1.0, 0.0, 1.0, 0.0)))(draws))) == {0, 2}
+
+
+@pytest.mark.parametrize(("operator", "wanted"), [(ADD_CONNECTION, 0), (ENABLE, -1)], ids=["add connection", "enable"])
+def test_every_candidate_cell_is_equally_likely(operator, wanted):
+    born = children(ROOMY, draws_for(operator, 3)).connections
+    chosen = np.sum(born != ROOMY.connections, axis=0)
+    candidates = (ROOMY.connections == wanted) & allowed_cells(ROOMY)
+    assert np.all(chosen[~candidates] == 0)
+    assert_about_uniform(chosen[candidates])
+
+
 @pytest.fixture(scope="module")
 def splits():
-    """Of 4,000 add-node children, the split cell of the parent and the new node's slot."""
-    born = genes_of(children(genome_of(ROOMY), uniform(4, 4000), ADD_NODE))
+    """Of add-node children, the parent's cell that was split, the new node's slot, and its activation."""
+    born = children(FOREIGN, draws_for(ADD_NODE, 4))
     found = []
     for connections, activations in zip(born.connections, born.activations, strict=True):
-        slot = int(np.flatnonzero(activations == 11)[0])
+        slot = int(np.flatnonzero(np.isin(activations[:9], TABLE))[0])
         rest = without_slot(Genes(connections, activations, born.inputs, born.outputs), slot)
-        ((source, target),) = np.argwhere(rest.connections != ROOMY.connections)
-        found.append((int(source), int(target), slot))
+        ((source, target),) = np.argwhere(rest.connections != FOREIGN.connections)
+        found.append((source, target, slot, activations[slot]))
     return np.array(found)
 
 
 def test_every_enabled_connection_is_split_equally_often(splits):
-    counts = np.zeros(ROOMY.connections.shape, int)
+    counts = np.zeros(FOREIGN.connections.shape, int)
     np.add.at(counts, (splits[:, 0], splits[:, 1]), 1)
-    assert np.all(counts[ROOMY.connections != 1] == 0)
-    assert_about_uniform(counts[ROOMY.connections == 1])
+    assert np.all(counts[FOREIGN.connections != 1] == 0)
+    assert_about_uniform(counts[FOREIGN.connections == 1])
 
 
 def test_a_new_node_takes_every_place_between_its_source_and_its_target(splits):
-    first = 1 + ROOMY.inputs
-    for source, target in np.argwhere(ROOMY.connections == 1):
+    first = 1 + FOREIGN.inputs
+    for source, target in np.argwhere(FOREIGN.connections == 1):
         slots = splits[(splits[:, 0] == source) & (splits[:, 1] == target), 2]
-        places = range(max(source - first + 1, 0), min(target, ROOMY.nodes) + 1)
+        places = range(max(source - first + 1, 0), min(target, FOREIGN.nodes) + 1)
         assert set(slots) == set(places)
         assert_about_uniform(np.bincount(slots - places[0], minlength=len(places)))
 
 
-def test_a_new_node_takes_every_activation_of_the_table():
-    operators = Operators(1.0, 0.0, 0.0, 0.0, (4, 6, 7, 11))
-    empty = oracle.random_genes(np.random.default_rng(9), nodes=0, slots=2, density=0.7, defects=0.0)
-    born = np.asarray(children(genome_of(empty), uniform(5), operators).activations)
-    assert_about_uniform([np.sum(born[:, 0] == activation) for activation in (4, 6, 7, 11)])
+def test_a_new_node_takes_every_activation_of_the_table(splits):
+    assert_about_uniform([np.sum(splits[:, 3] == activation) for activation in TABLE])
 
 
-def test_a_changed_activation_is_another_of_the_table_and_every_node_is_as_likely():
-    born = np.asarray(children(genome_of(ROOMY), uniform(6), CHANGE_ACTIVATION).activations)
+@pytest.mark.parametrize("parent", [ROOMY, FOREIGN], ids=["of the table", "foreign"])
+def test_every_node_takes_every_other_activation_of_the_table(parent):
+    born = children(parent, draws_for(CHANGE_ACTIVATION, 6)).activations
     counts = {
         (node, activation): int(np.sum(born[:, node] == activation))
-        for node in range(ROOMY.nodes)
+        for node in range(parent.nodes)
         for activation in TABLE
-        if activation != ROOMY.activations[node]
+        if activation != parent.activations[node]
     }
-    assert sum(counts.values()) == len(born)
+    assert sum(counts.values()) == DRAWS
     assert_about_uniform(list(counts.values()))
 
 
-NO_NODES = oracle.random_genes(np.random.default_rng(10), nodes=0, slots=4, defects=0.0)
-FULL = oracle.random_genes(np.random.default_rng(11), nodes=6, slots=6, defects=0.0)
-COMPLETE = FULL._replace(connections=allowed_cells(FULL).astype(np.int8))
-NOTHING_ENABLED = FULL._replace(connections=-np.abs(FULL.connections))
+FULL = shaped(11, nodes=9)
+COPIES = {
+    "no empty slot for a node": (FULL, ADD_NODE),
+    "nothing to split": (FULL._replace(connections=-np.abs(ROOMY.connections), activations=ROOMY.activations), ADD_NODE),
+    "no absent connection": (FULL._replace(connections=allowed_cells(FULL).astype(np.int8)), ADD_CONNECTION),
+    "no disabled connection": (FULL._replace(connections=np.maximum(FULL.connections, 0)), ENABLE),
+    "no hidden node": (shaped(10, nodes=0), CHANGE_ACTIVATION),
+}
 
 
-@pytest.mark.parametrize(
-    ("genes", "operators"),
-    [
-        pytest.param(FULL, ADD_NODE, id="no empty slot for a node"),
-        pytest.param(
-            oracle.random_genes(np.random.default_rng(0), nodes=0, density=0.0, defects=0.0), ADD_NODE, id="nothing to split"
-        ),
-        pytest.param(COMPLETE, ADD_CONNECTION, id="no absent connection"),
-        pytest.param(NOTHING_ENABLED._replace(connections=np.maximum(FULL.connections, 0)), ENABLE, id="no disabled connection"),
-        pytest.param(NO_NODES, CHANGE_ACTIVATION, id="no hidden node"),
-        pytest.param(
-            FULL._replace(activations=np.full(8, 5, np.int8)),
-            CHANGE_ACTIVATION._replace(activations=(5,)),
-            id="no other activation",
-        ),
-    ],
-)
-def test_without_a_place_to_act_the_child_is_a_copy(genes, operators):
-    born = children(genome_of(genes), uniform(7, 64), operators)
+@pytest.mark.parametrize(("genes", "operator"), COPIES.values(), ids=COPIES)
+def test_without_a_place_to_act_the_child_is_a_copy(genes, operator):
+    born = children(genes, draws_for(operator, 7))
     np.testing.assert_array_equal(born.connections, np.broadcast_to(genes.connections, born.connections.shape))
     np.testing.assert_array_equal(born.activations, np.broadcast_to(genes.activations, born.activations.shape))
 
 
-def test_every_draw_in_the_unit_interval_has_a_child():
-    """The ends of the interval, 0 and the greatest float32 below 1, choose the first and the last candidate."""
-    ends = np.array([0.0, np.nextafter(np.float32(1), np.float32(0))], np.float32)
-    draws = jnp.array(np.stack(np.meshgrid(ends, ends, ends, ends), -1).reshape(-1, 4))
-    for operators in (ALL, ADD_NODE, ADD_CONNECTION, ENABLE, CHANGE_ACTIVATION):
-        for index in range(len(draws)):
-            child = jax.tree.map(lambda leaf, index=index: leaf[index], children(genome_of(ROOMY), draws, operators))
-            assert move(ROOMY, genes_of(child), operators.activations) != "copy"
+def test_a_table_of_one_activation_makes_a_change_of_it_a_copy():
+    only = ROOMY._replace(activations=np.where(ROOMY.activations != 0, 5, 0).astype(np.int8))
+    operators = Operators(0.0, 0.0, 0.0, 1.0, (5,))
+    child = genes_of(mutate(genome_of(only), jnp.array([0.5, 0.5, 0.5, 0.5]), operators))
+    assert move(only, child, (5,)) == "copy"
+
+
+def test_the_ends_of_the_unit_interval_choose_a_first_and_a_last_candidate():
+    ends = [0.0, np.nextafter(np.float32(1), np.float32(0))]
+    names = {ADD_NODE: "add node", ADD_CONNECTION: "add connection", ENABLE: "enable", CHANGE_ACTIVATION: "change activation"}
+    rows = np.array(list(product(names, ends, ends, ends)), np.float32)
+    born = children(ROOMY, jnp.asarray(np.resize(rows, (DRAWS, 4))))
+    for (operator, *_), connections, activations in zip(product(names, ends, ends, ends), born.connections, born.activations, strict=False):
+        assert move(ROOMY, Genes(connections, activations, born.inputs, born.outputs)) == names[operator]

@@ -148,7 +148,15 @@ def test_a_bad_file_is_one_clear_error(text, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1,2\n", "0,1\n0,1\n", "a,b,c,d\n" * 3, "0,0,1,1\n0,0,1,1\n0,0,0,99\n", "0,0,1,1\n1,0,0,1\n0,0,0,1\n", "0,0,inf,1\n0,0,1,1\n0,0,0,1\n"],
+    [
+        "",
+        "1,2\n",
+        "0,1\n0,1\n",
+        "a,b,c,d\n" * 3,
+        "0,0,1,1\n0,0,1,1\n0,0,0,99\n",
+        "0,0,1,1\n1,0,0,1\n0,0,0,1\n",
+        "0,0,inf,1\n0,0,1,1\n0,0,0,1\n",
+    ],
     ids=["empty", "too few rows", "too small", "text", "unknown activation", "into the bias", "infinite weight"],
 )
 def test_a_bad_published_file_is_one_clear_error(text, tmp_path):

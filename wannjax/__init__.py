@@ -1,12 +1,13 @@
 """wannjax: weight agnostic neural networks, evolved and trained on accelerators with JAX."""
 
+from wannjax.config import PRESETS, WannConfig
 from wannjax.devices import use_all_cores
 from wannjax.evaluation import Report, Score, evaluate
 from wannjax.evolution import Record, Result, evolve
 from wannjax.network import Network
 from wannjax.problems import Evaluation, GymnaxProblem, Problem, environment_names, make
 from wannjax.storage import load, load_front, save
-from wannjax.wann import PRESETS, Algorithm, WannConfig
+from wannjax.wann import Algorithm
 
 __version__ = "0.1.0"
 

@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from wannjax.wann import PRESETS, WannConfig
+    from wannjax.config import PRESETS, WannConfig
 
     parser = argparse.ArgumentParser(prog="wannjax", description="Evolve weight agnostic neural networks on accelerators.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -77,8 +77,8 @@ def _evolve(options: argparse.Namespace) -> int:
 
     import wannjax
     from wannjax import runs
+    from wannjax.config import WannConfig
     from wannjax.tables import report_table
-    from wannjax.wann import WannConfig
 
     changes = {f.name: getattr(options, f.name) for f in fields(WannConfig) if hasattr(options, f.name)}
     config = WannConfig.preset(options.preset, **changes)

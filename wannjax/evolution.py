@@ -17,11 +17,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from wannjax.config import WannConfig
 from wannjax.network import Network, connection_count, take, with_room
 from wannjax.problems import Problem
 from wannjax.ranking import non_dominated
 from wannjax.validation import require
-from wannjax.wann import WannConfig, WannState, population_sizes
+from wannjax.wann import WannState, population_sizes
 
 ARCHIVE = 8
 """Confirmed networks that are kept for the final comparison."""

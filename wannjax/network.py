@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Float32, Int, Int8, Int32
+from jaxtyping import Array, Bool, Float, Float32, Int8, Int32
 
 from wannjax.activations import NAMES, SUM, activate
 from wannjax.genome import Placeholder
@@ -73,7 +73,7 @@ class Network:
         return f"Network({self.inputs} inputs, {self.outputs} outputs, {connection_count(self)} connections, {weights})"
 
 
-def take(networks: Network, index: int | Int[np.ndarray, " n"] | Int[Array, "*n"]) -> Network:
+def take(networks: Network, index: int | np.integer | np.ndarray | Array) -> Network:
     """The network at `index` of a population, or the sub-population at an array of indices."""
     return jax.tree.map(lambda leaf: leaf[index], networks)
 

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from wannjax.config import WannConfig
 from wannjax.devices import describe, idle_cores
 from wannjax.evolution import Record
 from wannjax.problems import Problem
-from wannjax.wann import WannConfig
 
 _LINE_SECONDS = 10.0
 """Seconds between two lines where there is no terminal."""

@@ -2,13 +2,13 @@
 
 `ask` expresses the population as networks; whoever drives the search scores them over the weight sweep; `tell` ranks the genomes
 by mean score and, drawn anew each generation, by either the best score or the number of connections, and breeds the next
-population. Every setting is a field of `WannConfig`.
+population. The settings are in `config.py`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
-from functools import partial
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int32, Key
 
-from wannjax.activations import NAMES, PUBLISHED, SUM, activation_ids
+from wannjax.activations import NAMES, SUM, activation_ids
+from wannjax.config import WannConfig
 from wannjax.devices import genome_block
 from wannjax.expression import express, steps_needed
 from wannjax.genome import Genome, Placeholder, connection_count, grow, hidden_count, random_genome
@@ -27,109 +28,6 @@ from wannjax.validation import require
 
 SMALLEST_CAPACITY = 32
 """Hidden slots, and steps, that a population starts with; both double when the largest genome fills either."""
-
-
-def _setting(default, meaning: str, allowed: str, check: Callable[[Any], bool]):
-    """A field of `WannConfig`: its meaning, and what is allowed, in words and as a check."""
-    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check})
-
-
-def _count(default: int, meaning: str, least: int = 1):
-    def check(value):
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-    return _setting(default, meaning, f"an integer >= {least}", check)
-
-
-def _share(default: float, meaning: str):
-    return _setting(default, meaning, "in [0, 1]", lambda value: 0 <= value <= 1)
-
-
-def _rate(default: float, meaning: str):
-    return _setting(default, meaning, "finite and >= 0", lambda value: 0 <= value < float("inf"))
-
-
-def _is_sweep(weights) -> bool:
-    return 0 < len(weights) == len(set(weights)) and all(abs(weight) < float("inf") for weight in weights)
-
-
-def _are_activations(names) -> bool:
-    return 0 < len(names) == len(set(names)) and set(names) <= set(NAMES[1:])
-
-
-@dataclass(frozen=True)
-class WannConfig:
-    """Every setting of a WANN run; the defaults are the recommended run.
-
-    Raises ValueError, naming the field, its value and what is allowed.
-    """
-
-    population: int = _count(512, "genomes per generation", least=4)
-    generations: int = _count(400, "generations of a run")
-    weights: tuple[float, ...] = _setting(
-        (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0), "the sweep of shared weights", "finite values, each once, at least one", _is_sweep
-    )
-    episodes: int = _count(4, "episodes per shared weight and generation")
-    confirm_episodes: int = _count(32, "fresh episodes per shared weight that confirm a champion")
-    candidates: int = _count(8, "networks of a generation that may become champion; at most `population`")
-    tournament: int = _count(4, "genomes per tournament; a parent is the better of two tournaments' winners")
-    elite_ratio: float = _share(0.05, "share of the survivors that is kept unchanged")
-    cull_ratio: float = _setting(0.2, "share of the population that cannot become parents", "in [0, 1)", lambda v: 0 <= v < 1)
-    complexity_probability: float = _share(0.2, "how often few connections rank in place of the best score")
-    initial_density: float = _share(0.5, "probability that a connection from bias or input to output starts enabled")
-    initial_fan_in: int = _count(64, "expected connections per output at the start, at most: lowers `initial_density`")
-    add_node: float = _rate(0.25, "relative rate of splitting a connection")
-    add_connection: float = _rate(0.20, "relative rate of adding a connection")
-    enable: float = _rate(0.05, "relative rate of enabling a disabled connection")
-    change_activation: float = _rate(0.50, "relative rate of changing a hidden node's activation")
-    activations: tuple[str, ...] = _setting(
-        PUBLISHED, "activations of hidden nodes", f"different names from {', '.join(NAMES[1:])}", _are_activations
-    )
-    output_activation: str = _setting(
-        "linear", "activation of the outputs, which never changes", f"one of {', '.join(NAMES[1:])}", NAMES[1:].__contains__
-    )
-
-    def __post_init__(self):
-        for name in ("weights", "activations"):
-            value = getattr(self, name)
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
-        for setting in fields(self):
-            value = getattr(self, setting.name)
-            try:
-                fine = setting.metadata["check"](value)
-            except TypeError:
-                fine = False
-            require(setting.name, value, setting.metadata["allowed"], fine)
-        rates = (self.add_node, self.add_connection, self.enable, self.change_activation)
-        require("add_node, add_connection, enable, change_activation", rates, "not all zero", sum(rates) > 0)
-
-    @classmethod
-    def preset(cls, name: str, **changes) -> "WannConfig":
-        """The settings called `name`, one of `PRESETS`, with `changes` applied. Raises ValueError for an unknown name."""
-        require("preset", name, f"one of {', '.join(PRESETS)}", name in PRESETS)
-        return cls(**{**PRESETS[name], **changes})
-
-    def algorithm(self, *, inputs: int, outputs: int) -> "Algorithm":
-        """The search with these settings, for networks of `inputs` inputs and `outputs` outputs: see `wann`."""
-        return wann(self, inputs=inputs, outputs=outputs)
-
-    def replace(self, **changes) -> "WannConfig":
-        """This configuration with some fields changed; raises as the constructor does, also for an unknown field."""
-        known = [f.name for f in fields(self)]
-        for name in changes:
-            require("field", name, f"one of {', '.join(known)}", name in known)
-        return replace(self, **changes)
-
-
-_PAPER = dict(generations=1024, episodes=3, confirm_episodes=20, candidates=1, complexity_probability=0.8, initial_fan_in=10**9)
-
-PRESETS: dict[str, dict] = {
-    "default": {},
-    "paper-swingup": dict(_PAPER, population=192, tournament=8, elite_ratio=0.2),
-    "paper-laptop": dict(_PAPER, population=64, tournament=4, elite_ratio=0.05),
-}
-"""Named settings: the recommended ones, and those the paper used (facts from its published hyperparameter files)."""
 
 
 @jax.tree_util.register_dataclass
@@ -168,6 +66,7 @@ class Algorithm(NamedTuple):
     activations: tuple[int, ...]
 
 
+@lru_cache(maxsize=16)  # the same settings share their compiled functions
 def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
     """The WANN search for networks of `inputs` inputs and `outputs` outputs.
 
@@ -220,15 +119,22 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
     def enlarge(state):
         sizes = population_sizes(state.genomes)
         hidden, steps = int(np.max(sizes.hidden)), int(np.max(sizes.steps))
-        capacity, room = state.genomes.hidden, state.steps
-        while hidden >= capacity or steps >= room:  # a generation adds at most one node and one step
-            capacity, room = 2 * capacity, 2 * room
-        if capacity == state.genomes.hidden:
+        # A generation adds at most one node and one step. Both grow at once where they can: every new shape costs a compilation.
+        room = _doubled(state.steps, steps)
+        capacity = _doubled(state.genomes.hidden, hidden if room == state.steps else 2 * hidden)
+        if (capacity, room) == (state.genomes.hidden, state.steps):
             return state
         return WannState(_grow(state.genomes, capacity), state.key, state.generation, room)
 
     among = tuple(sorted({SUM, output_activation, *hidden_activations}))
     return Algorithm(lambda key: enlarge(populate(key)), ask, tell, enlarge, among)
+
+
+def _doubled(capacity: int, needed: int) -> int:
+    """`capacity`, doubled until it is greater than `needed`."""
+    while capacity <= needed:
+        capacity *= 2
+    return capacity
 
 
 _grow = jax.jit(grow, static_argnums=1)

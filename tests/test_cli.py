@@ -1,0 +1,97 @@
+"""The command line in real processes: a run and its files, the table, and one-line errors."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+
+from wannjax.cli import main
+
+SMALL = ["--population", "16", "--generations", "3", "--episodes", "1", "--confirm-episodes", "2"]
+
+
+def wannjax(*arguments, cwd):
+    return subprocess.run([sys.executable, "-m", "wannjax", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return folder / "one", wannjax("evolve", "CartPole-v1", *SMALL, "--out", "one", cwd=folder)
+
+
+def test_a_run_leaves_its_files_and_prints_the_table(run):
+    directory, process = run
+    assert process.returncode == 0, process.stderr
+    names = {path.name for path in directory.iterdir()}
+    assert names == {"champion.json", "front.json", "history.csv", "config.json", "champion.png", "curves.png"}
+    assert "random shared weight" in process.stdout
+    assert "generation 3/3" in process.stderr
+
+
+def test_history_and_config_say_what_was_run(run):
+    directory, _ = run
+    with open(directory / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["generation"] for row in rows] == ["1", "2", "3"]
+    config = json.loads((directory / "config.json").read_text())
+    assert config["problem"] == "CartPole-v1"
+    assert config["config"]["population"] == 16
+    assert {"wannjax", "jax", "gymnax", "python"} == set(config["versions"])
+
+
+def test_pictures_are_pictures(run):
+    directory, _ = run
+    for name in ("champion.png", "curves.png"):
+        assert (directory / name).read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_evaluate_prints_the_table_of_a_run_and_of_a_file(run, capsys):
+    directory, _ = run
+    assert main(["evaluate", str(directory), "--episodes", "3"]) == 0
+    of_run = capsys.readouterr().out
+    assert main(["evaluate", str(directory / "champion.json"), "CartPole-v1", "--episodes", "3"]) == 0
+    assert capsys.readouterr().out == of_run
+    assert "tuned shared weight" in of_run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evolve", "CartPole-v9"], "did you mean CartPole-v1"),
+        (["evolve", "CartPole-v1", "--population", "1"], "population: must be an integer >= 4, got 1"),
+        (["evolve", "CartPole-v1", "--preset", "best"], "preset: must be one of"),
+        (["evolve", "CartPole-v1", "--weights", "nan"], "weights: must be finite"),
+        (["evaluate", "nothing.json", "CartPole-v1"], "No such file"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("wannjax: ")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_run_is_refused_and_kept(run, capsys):
+    directory, _ = run
+    before = (directory / "champion.json").read_text()
+    assert main(["evolve", "CartPole-v1", *SMALL, "--out", str(directory)]) == 2
+    assert "must be new or empty (or give --overwrite)" in capsys.readouterr().err
+    assert (directory / "champion.json").read_text() == before
+
+
+def test_a_file_without_an_environment_is_refused(run, capsys):
+    directory, _ = run
+    assert main(["evaluate", str(directory / "champion.json")]) == 2
+    assert "ENV: must be given" in capsys.readouterr().err
+
+
+def test_environments_are_listed(capsys):
+    assert main(["environments"]) == 0
+    names = capsys.readouterr().out.split()
+    assert {"CartPoleSwingUp-v0", "CartPole-v1", "Pong-misc"} <= set(names)

@@ -1,0 +1,72 @@
+"""`WannConfig`: defaults, presets, and errors that name the field, its value and what is allowed."""
+
+import dataclasses
+
+import pytest
+
+from wannjax import PRESETS, WannConfig
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("population", 3),
+        ("population", 8.0),
+        ("generations", 0),
+        ("weights", ()),
+        ("weights", (1.0, float("nan"))),
+        ("weights", (1.0, float("inf"))),
+        ("weights", (1.0, 1.0)),
+        ("weights", ("a",)),
+        ("episodes", True),
+        ("tournament", 0),
+        ("elite_ratio", 1.5),
+        ("cull_ratio", 1.0),
+        ("complexity_probability", -0.1),
+        ("complexity_probability", "often"),
+        ("add_node", float("nan")),
+        ("activations", ()),
+        ("activations", ("tanh", "tanh")),
+        ("activations", ("softmax",)),
+        ("output_activation", "sum"),
+    ],
+)
+def test_a_bad_setting_is_named(field, value):
+    with pytest.raises(ValueError, match=rf"^{field}: must be .+, got ") as caught:
+        WannConfig(**{field: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_rates_must_not_all_be_zero():
+    with pytest.raises(ValueError, match="not all zero"):
+        WannConfig(add_node=0, add_connection=0, enable=0, change_activation=0)
+
+
+def test_lists_become_tuples():
+    assert WannConfig(weights=[1.0, 2.0]).weights == (1.0, 2.0)
+
+
+def test_papers_settings():
+    paper = WannConfig.preset("paper-swingup")
+    assert (paper.population, paper.generations, paper.episodes, paper.tournament) == (192, 1024, 3, 8)
+    assert (paper.elite_ratio, paper.initial_density, paper.complexity_probability, paper.cull_ratio) == (0.2, 0.5, 0.8, 0.2)
+    assert (paper.change_activation, paper.add_node, paper.add_connection, paper.enable) == (0.5, 0.25, 0.2, 0.05)
+    assert (paper.output_activation, paper.confirm_episodes) == ("linear", 20)
+    laptop = WannConfig.preset("paper-laptop")
+    assert (laptop.population, laptop.tournament, laptop.elite_ratio) == (64, 4, 0.05)
+
+
+def test_presets_take_changes_and_refuse_unknown_names():
+    assert WannConfig.preset("paper-laptop", population=10).population == 10
+    with pytest.raises(ValueError, match="preset: must be one of default, paper-swingup, paper-laptop, got 'paper'"):
+        WannConfig.preset("paper")
+
+
+def test_replace_refuses_unknown_fields():
+    with pytest.raises(ValueError, match="field: must be one of population"):
+        WannConfig().replace(populatoin=3)
+
+
+def test_every_preset_is_valid_and_every_field_explains_itself():
+    assert all(isinstance(WannConfig.preset(name), WannConfig) for name in PRESETS)
+    assert all(setting.metadata["meaning"] and setting.metadata["allowed"] for setting in dataclasses.fields(WannConfig))

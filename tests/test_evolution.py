@@ -1,0 +1,189 @@
+"""`evolve`: what a run returns, that it is reproducible, and that it survives bad scores, callbacks and Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import wannjax
+from wannjax.graph import graph_of
+from wannjax.network import forward, initial_values, tape_of
+from wannjax.problems import Evaluation
+from wannjax.ranking import non_dominated
+
+CONFIG = wannjax.WannConfig(population=24, generations=6, episodes=2, confirm_episodes=4)
+
+
+@partial(jax.jit, static_argnames="episodes")
+def _compare(key, networks, weights, episodes):
+    points = jax.random.normal(key, (2, 1, 8 * episodes))
+    lanes = jnp.tile(points, (1, networks.activations.shape[0], weights.shape[0]))
+    tape = tape_of(networks)
+    _, outputs = forward(tape, initial_values(tape, lanes.shape[-1]), lanes, jnp.repeat(weights, 8 * episodes))
+    agreement = jnp.tanh(outputs[0]) * jnp.sign(jnp.abs(lanes[0]) - jnp.abs(lanes[1]))
+    return jnp.mean(agreement.reshape(lanes.shape[1], weights.shape[0], -1), axis=-1)
+
+
+class Larger:
+    """Scores how well a network tells which of its two inputs is larger in size: a problem without an environment."""
+
+    name, inputs, outputs = "larger", 2, 1
+    input_names, output_names = ("a", "b"), ("first",)
+
+    def __init__(self, spoil=lambda generation, scores: scores):
+        self.spoil, self.calls = spoil, 0
+
+    def evaluate(self, key, networks, weights, *, episodes, among=()):
+        self.calls += 1
+        scores = self.spoil(self.calls, np.asarray(_compare(key, networks, weights, episodes)))
+        steps = np.full(scores.shape, 8 * episodes, np.int32)
+        return Evaluation(scores, steps, np.int32(steps.sum()))
+
+
+@pytest.fixture(scope="module")
+def swing_up():
+    return wannjax.make("CartPoleSwingUp-v0", max_steps=60)
+
+
+@pytest.fixture(scope="module")
+def result(swing_up):
+    return wannjax.evolve(swing_up, CONFIG, seed=1, progress=False)
+
+
+def same(first, second):
+    assert graph_of(first.champion) == graph_of(second.champion)
+    np.testing.assert_array_equal(first.champion_scores, second.champion_scores)
+    np.testing.assert_array_equal(first.front_scores, second.front_scores)
+    for name in set(first.history) - {"seconds", "rollout_seconds", "computed_steps"}:
+        np.testing.assert_array_equal(first.history[name], second.history[name], err_msg=name)
+
+
+def test_the_same_seed_gives_the_same_result(swing_up, result):
+    same(result, wannjax.evolve(swing_up, CONFIG, seed=1, progress=False))
+
+
+def test_another_seed_gives_another_result(swing_up, result):
+    other = wannjax.evolve(swing_up, CONFIG, seed=2, progress=False)
+    assert not np.array_equal(other.history["mean_score"], result.history["mean_score"])
+
+
+@pytest.mark.parametrize("block", [1, 5])
+def test_the_block_size_does_not_change_the_result(result, block):
+    same(result, wannjax.evolve(wannjax.make("CartPoleSwingUp-v0", max_steps=60, network_block=block), CONFIG, seed=1, progress=False))
+
+
+@pytest.mark.slow
+def test_the_number_of_devices_does_not_change_the_result():
+    script = Path(__file__).parent / "devices_run.py"
+    outputs = {
+        subprocess.run([sys.executable, script, str(count)], check=True, capture_output=True, text=True).stdout for count in (1, 2, 3)
+    }
+    assert len(outputs) == 1
+    assert "connections" in outputs.pop()
+
+
+def test_history_has_a_row_a_generation(result):
+    np.testing.assert_array_equal(result.history["generation"], np.arange(1, 7))
+    assert set(result.history) == set(wannjax.Record._fields)
+    assert (result.history["alive_steps"] <= result.history["computed_steps"]).all()
+
+
+def test_the_champions_confirmed_score_never_falls(result):
+    assert (np.diff(result.history["champion_score"]) >= 0).all()
+
+
+def test_the_champion_beats_the_front_on_the_same_fresh_episodes(result):
+    assert result.champion_scores.mean() >= result.front_scores.mean(axis=1).max() - 1e-6
+
+
+def test_no_member_of_the_front_dominates_another(result):
+    sizes = [1 / max(len(graph_of(network).connections), 1) for network in result.front]
+    objectives = np.stack([result.front_scores.mean(axis=1), result.front_scores.max(axis=1), sizes], axis=1)
+    assert len(non_dominated(objectives)) == len(result.front)
+
+
+def test_the_champion_carries_the_problems_names(result, swing_up):
+    assert result.champion.input_names == swing_up.input_names
+
+
+def test_search_finds_better_networks():
+    result = wannjax.evolve(Larger(), wannjax.WannConfig(population=64, generations=40, episodes=8), progress=False)
+    assert result.champion_scores.mean() > result.history["mean_score"][0] + 0.2
+
+
+def test_a_callback_receives_every_record_and_ends_the_run():
+    records = []
+
+    def stop_after_three(record):
+        records.append(record)
+        return record.generation == 3
+
+    result = wannjax.evolve(Larger(), CONFIG, callbacks=[stop_after_three], progress=False)
+    assert [record.generation for record in records] == [1, 2, 3]
+    assert result.interrupted
+    assert len(result.history["generation"]) == 3
+
+
+def test_ctrl_c_ends_the_run_after_the_generation_and_keeps_it():
+    def press(record):
+        if record.generation == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    result = wannjax.evolve(Larger(), CONFIG, callbacks=[press], progress=False)
+    assert len(result.history["generation"]) == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+def test_networks_without_finite_scores_are_counted_and_never_champion(poison):
+    def spoil(_call, scores):
+        scores = scores.copy()
+        scores[np.argmax(scores.mean(axis=1)), 0] = poison
+        return scores
+
+    result = wannjax.evolve(Larger(spoil), CONFIG, progress=False)
+    assert (result.history["non_finite"] == 1).all()
+    assert np.isfinite(result.champion_scores).all()
+    assert np.isfinite(result.front_scores).all()
+
+
+def test_a_run_without_any_finite_score_is_one_clear_error():
+    with pytest.raises(ValueError, match="problem: larger gave no finite score"):
+        wannjax.evolve(Larger(lambda _call, scores: np.full_like(scores, np.nan)), CONFIG, progress=False)
+
+
+def test_padding_grows_with_the_networks():
+    config = wannjax.WannConfig(population=16, generations=70, episodes=1, add_node=1.0, add_connection=0, enable=0, change_activation=0)
+    generator = np.random.default_rng(0)
+    result = wannjax.evolve(Larger(lambda _call, scores: generator.normal(size=scores.shape)), config, progress=False)
+    assert result.history["largest_hidden"][-1] > 32
+
+
+def test_the_algorithm_can_be_driven_by_hand():
+    algorithm = wannjax.WannConfig(population=16).algorithm(inputs=2, outputs=1)
+    state = algorithm.init(jax.random.key(0))
+    for _ in range(3):
+        networks = algorithm.ask(state)
+        sizes = np.asarray((networks.sources > 0).sum(axis=(1, 2)))
+        scores = np.repeat(-np.abs(sizes - 4.0)[:, None], 6, axis=1)  # any Python function of the networks
+        state = algorithm.grow(algorithm.tell(state, scores))
+    assert int(state.generation) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": -1}, "seed: must be an integer from 0"),
+        ({"generations": 0}, "generations: must be an integer >= 1, got 0"),
+    ],
+)
+def test_a_bad_argument_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        wannjax.evolve(Larger(), CONFIG, progress=False, **arguments)
