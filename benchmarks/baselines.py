@@ -170,6 +170,7 @@ def dense_forward(weights, activations, inputs: int, outputs: int, observation) 
 
     return lax.fori_loop(1 + inputs, nodes, visit, values)[-outputs:]
 
+
 def dense_forward_depth(weights, activations, inputs: int, outputs: int, observation, depth):
     """The outputs of one network for one observation: the whole vector of values times the column of one node after the other."""
     nodes = activations.shape[0]

@@ -87,22 +87,22 @@ def activate(
 
     Values are within 5e-7 of float64, and gradients are finite wherever `x` is; beyond |x| = 20 the saturating three are constant.
     """
-    among = set(among)
+    compiled = set(among)
     y = x
 
     def choose(activation: int, value):
-        return jnp.where(ids == activation, value, y) if activation in among else y
+        return jnp.where(ids == activation, value, y) if activation in compiled else y
 
     y = choose(_STEP, (x > 0).astype(x.dtype))
     y = choose(_INVERSE, -x)
     y = choose(_ABS, jnp.abs(x))
     y = choose(_RELU, jnp.maximum(x, 0))
     y = choose(_SQUARE, x * x)
-    if among & {_SIN, _COS}:
+    if compiled & {_SIN, _COS}:
         remainder = _reduce(x)
         t = jnp.where(ids == _COS, _fold_cos(remainder), _fold_sin(remainder))
         y = jnp.where((ids == _SIN) | (ids == _COS), _sin_half_turn(t), y)
-    if among & {_GAUSSIAN, _TANH, _SIGMOID}:
+    if compiled & {_GAUSSIAN, _TANH, _SIGMOID}:
         bounded = jnp.clip(x, -20, 20)
         is_tanh, is_gaussian = ids == _TANH, ids == _GAUSSIAN
         power = jnp.exp(bounded * jnp.where(is_gaussian, -0.5 * bounded, jnp.where(is_tanh, 2.0, 1.0)))

@@ -34,7 +34,7 @@ def use_all_cores() -> None:
 
 def cache_compilations() -> None:
     """Keeps compiled programs on disk, so that the next start is quick: in JAX_COMPILATION_CACHE_DIR, or the user's cache folder."""
-    if not jax.config.jax_compilation_cache_dir:
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wannjax"
         jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -287,10 +287,10 @@ def _compilations() -> Iterator[_Compilations]:
     """Counts the programs that XLA compiles, and the time it takes."""
     total = _Compilations()
 
-    def listen(event: str, duration: float, **_: object) -> None:
+    def listen(event: str, duration_secs: float, **_: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
             total.count += 1
-            total.seconds += duration
+            total.seconds += duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:

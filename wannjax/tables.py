@@ -15,8 +15,8 @@ def report_table(report: Report, problem_name: str) -> Table:
     if paper:
         table.add_column("paper", justify="right")
 
-    def row(name: str, score: object, published: str = "", **style: bool) -> None:
-        table.add_row(name, str(score), *([published] if paper else []), **style)
+    def row(name: str, score: object, published: str = "", *, end_section: bool = False) -> None:
+        table.add_row(name, str(score), *([published] if paper else []), end_section=end_section)
 
     for weight, score in report.per_weight.items():
         row(f"shared weight {weight:g}", score)

@@ -61,7 +61,7 @@ class Algorithm(NamedTuple):
 
     init: Callable[[Array], WannState]
     ask: Callable[[WannState], Network]
-    tell: Callable[[WannState, Array], WannState]
+    tell: Callable[[WannState, Array | np.ndarray], WannState]
     grow: Callable[[WannState], WannState]
     activations: tuple[int, ...]
 
@@ -112,7 +112,9 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
         contestants = jax.random.randint(draw_parents, (children, 2 * config.tournament), 0, survivors)
         parents = order[jnp.min(contestants, axis=1)]
         draws = jax.random.uniform(draw_moves, (children, 4))
-        born = _in_blocks(lambda pair: mutate(*pair, operators), (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws))
+        born = _in_blocks(
+            lambda pair: mutate(pair[0], pair[1], operators), (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws)
+        )
         genomes = jax.tree.map(lambda old, new: jnp.concatenate([old[order[:elites]], new]), state.genomes, born)
         return WannState(genomes, key, state.generation + 1, state.steps)
 

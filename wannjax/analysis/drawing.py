@@ -130,7 +130,7 @@ def _layout(graph: Graph) -> np.ndarray:
             if layer == 0 or layer == len(columns) - 1:
                 continue
             centre = [np.mean(height[neighbours[node]]) if neighbours[node] else 0.0 for node in column]
-            for place, node in enumerate(column[np.argsort(centre, kind="stable")]):
+            for place, node in enumerate(column[np.argsort(np.array(centre), kind="stable")]):
                 height[node] = place - (len(column) - 1) / 2
     stagger = np.array([0.22 * ((layer % 2) - 0.5) if 0 < layer < depth.max() else 0.0 for layer in depth])
     return np.stack([depth.astype(float), -(height + stagger)], axis=1)

@@ -69,9 +69,9 @@ class GymnaxProblem:
         self.env = env
         self.params = env.default_params if env_params is None else env_params
         self.name = name or env.name
-        self.max_steps = getattr(self.params, "max_steps_in_episode", None) if max_steps is None else max_steps
-        require("max_steps", max_steps, "given, as the environment's parameters name no limit", self.max_steps is not None)
-        require("max_steps", self.max_steps, ">= 1", int(self.max_steps) >= 1)
+        limit = getattr(self.params, "max_steps_in_episode", None) if max_steps is None else max_steps
+        require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", limit is not None and int(limit) >= 1)
+        self.max_steps = int(limit)
         require("network_block", network_block, "None or >= 1", network_block is None or network_block >= 1)
         self.network_block = network_block
 
