@@ -5,14 +5,13 @@ Both are written as anyone would write them, and run a `Genome` as a weight matr
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Float32, Int, Int32, Key
+from jaxtyping import Array, Float, Float32, Int
 
 from wannjax.genome import ENABLED, Genome
 

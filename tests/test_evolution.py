@@ -35,7 +35,7 @@ class Larger:
     """Scores how well a network tells which of its two inputs is larger in size: a problem without an environment."""
 
     name, inputs, outputs = "larger", 2, 1
-    input_names, output_names = ("a", "b"), ("first",)
+    input_names, output_names, output_activation = ("a", "b"), ("first",), "linear"
 
     def __init__(self, spoil=lambda generation, scores: scores):
         self.spoil, self.calls = spoil, 0

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from wannjax.wann import Algorithm
 
 
+AUTO = "auto"
+
+
 def _setting(default, meaning: str, allowed: str, check: Callable[[Any], bool]):
     """A field of `WannConfig`: its meaning, and what is allowed, in words and as a check."""
     return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check})
@@ -57,7 +60,7 @@ class WannConfig:
     episodes: int = _count(4, "episodes per shared weight and generation")
     confirm_episodes: int = _count(32, "fresh episodes per shared weight that confirm a champion")
     candidates: int = _count(8, "networks of a generation that may become champion; at most `population`")
-    tournament: int = _count(4, "genomes per tournament; a parent is the better of two tournaments' winners")
+    tournament: int = _count(2, "genomes per tournament; a parent is the better of two tournaments' winners")
     elite_ratio: float = _share(0.05, "share of the survivors that is kept unchanged")
     cull_ratio: float = _setting(0.2, "share of the population that cannot become parents", "in [0, 1)", lambda v: 0 <= v < 1)
     complexity_probability: float = _share(0.2, "how often few connections rank in place of the best score")
@@ -71,7 +74,10 @@ class WannConfig:
         PUBLISHED, "activations of hidden nodes", f"different names from {', '.join(NAMES[1:])}", _are_activations
     )
     output_activation: str = _setting(
-        "linear", "activation of the outputs, which never changes", f"one of {', '.join(NAMES[1:])}", NAMES[1:].__contains__
+        AUTO,
+        f"activation of the outputs, which never changes; {AUTO} is what suits the problem",
+        f"{AUTO} or one of {', '.join(NAMES[1:])}",
+        (AUTO, *NAMES[1:]).__contains__,
     )
 
     def __post_init__(self):
@@ -109,7 +115,15 @@ class WannConfig:
         return replace(self, **changes)
 
 
-_PAPER = dict(generations=1024, episodes=3, confirm_episodes=20, candidates=1, complexity_probability=0.8, initial_fan_in=10**9)
+_PAPER = dict(
+    generations=1024,
+    episodes=3,
+    confirm_episodes=20,
+    candidates=1,
+    complexity_probability=0.8,
+    output_activation="linear",
+    initial_fan_in=10**9,
+)
 
 PRESETS: dict[str, dict] = {
     "default": {},

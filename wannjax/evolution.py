@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wannjax.config import WannConfig
+from wannjax.config import AUTO, WannConfig
 from wannjax.network import Network, connection_count, take, with_room
 from wannjax.problems import Problem
 from wannjax.ranking import non_dominated
@@ -135,6 +135,8 @@ def evolve(
     config = config or WannConfig()
     if generations is not None:
         config = config.replace(generations=generations)
+    if config.output_activation == AUTO:
+        config = config.replace(output_activation=problem.output_activation)
     require("seed", seed, "an integer from 0 to 2**63 - 1", isinstance(seed, int) and 0 <= seed < 2**63)
     callbacks = list(callbacks)
     with ExitStack() as stack:

@@ -16,8 +16,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int32, Key
 
-from wannjax.activations import NAMES, SUM, activation_ids
-from wannjax.config import WannConfig
+from wannjax.activations import LINEAR, NAMES, SUM, activation_ids
+from wannjax.config import AUTO, WannConfig
 from wannjax.devices import genome_block
 from wannjax.expression import express, steps_needed
 from wannjax.genome import Genome, Placeholder, connection_count, grow, hidden_count, random_genome
@@ -68,7 +68,7 @@ class Algorithm(NamedTuple):
 
 @lru_cache(maxsize=16)  # the same settings share their compiled functions
 def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
-    """The WANN search for networks of `inputs` inputs and `outputs` outputs.
+    """The WANN search for networks of `inputs` inputs and `outputs` outputs, linear ones where `config.output_activation` is `AUTO`.
 
     >>> algorithm = WannConfig(population=8).algorithm(inputs=2, outputs=1)
     >>> state = algorithm.init(jax.random.key(0))
@@ -83,7 +83,7 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
     density = min(config.initial_density, config.initial_fan_in / (1 + inputs))
     survivors = config.population - int(config.cull_ratio * config.population)
     elites = int(config.elite_ratio * survivors)
-    output_activation = NAMES.index(config.output_activation)
+    output_activation = LINEAR if config.output_activation == AUTO else NAMES.index(config.output_activation)
 
     @jax.jit
     def populate(key):

@@ -40,8 +40,9 @@ class Rollouts(NamedTuple):
 class GymnaxProblem:
     """A gymnax environment whose return is the score.
 
-    Observations are flattened. A discrete action is the index of the greatest output; a continuous one is the outputs, clipped to
-    the space's bounds.
+    Observations are flattened. A discrete action is the index of the greatest output. A continuous one is the outputs clipped to
+    [-1, 1] and stretched to the space's bounds (where these are infinite, the outputs as they are), so that tanh outputs, which
+    the search finds better networks with, reach all of it.
     """
 
     def __init__(
@@ -70,8 +71,8 @@ class GymnaxProblem:
         self.params = env.default_params if env_params is None else env_params
         self.name = name or env.name
         limit = getattr(self.params, "max_steps_in_episode", None) if max_steps is None else max_steps
-        require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", limit is not None and int(limit) >= 1)
-        self.max_steps = int(limit)
+        require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", int(limit or 0) >= 1)
+        self.max_steps = int(limit or 0)
         require("network_block", network_block, "None or >= 1", network_block is None or network_block >= 1)
         self.network_block = network_block
 
@@ -82,7 +83,12 @@ class GymnaxProblem:
         self.discrete = hasattr(space, "n")
         require("env", self.name, "an environment with a Discrete or a Box action space", self.discrete or hasattr(space, "low"))
         self.outputs = int(space.n) if self.discrete else int(np.prod(space.shape))
+        self.output_activation = "linear" if self.discrete else "tanh"
         self._space = space
+        if not self.discrete:
+            low, high = (np.broadcast_to(np.asarray(bound, np.float32), space.shape) for bound in (space.low, space.high))
+            self._reach = (high - low) / 2  # infinite where a bound is
+            self._centre = np.where(np.isfinite(self._reach), high - self._reach, 0.0)
         known_inputs, known_outputs = names_for(self.name)
         self.input_names = _checked_names("input_names", tuple(input_names or known_inputs), self.inputs, "input")
         self.output_names = _checked_names("output_names", tuple(output_names or known_outputs), self.outputs, "output")
@@ -238,7 +244,9 @@ class GymnaxProblem:
         """The action that one network's outputs stand for."""
         if self.discrete:
             return jnp.argmax(outputs).astype(self._space.dtype)
-        return jnp.clip(outputs.reshape(self._space.shape), self._space.low, self._space.high).astype(self._space.dtype)
+        outputs = outputs.reshape(self._space.shape)
+        stretched = self._centre + self._reach * jnp.clip(outputs, -1.0, 1.0)
+        return jnp.where(np.isfinite(self._reach), stretched, outputs).astype(self._space.dtype)
 
 
 def _checked_names(argument: str, names: tuple[str, ...], count: int, default: str) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ class Problem(Protocol):
         name: for people and for files.
         inputs, outputs: I and O, what the networks must have.
         input_names, output_names: for people.
+        output_activation: the name of the activation that suits its outputs.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Problem(Protocol):
     outputs: int
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+    output_activation: str
 
     def evaluate(
         self, key: Key[Array, ""], networks: Network, weights: Float[Array, " W"], *, episodes: int, among: tuple[int, ...] = ...
