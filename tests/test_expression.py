@@ -100,7 +100,7 @@ def test_any_fan_in_is_summed(to_output):
     outputs = sweep_outputs(networks, observations)
     for index, one in enumerate(genes):
         for w, weight in enumerate(SWEEP):
-            assert np.all(assert_as_oracle(outputs[index, w], one, weight, observations))
+            assert_as_oracle(outputs[index, w], one, weight, observations)
     np.testing.assert_array_equal(networks.steps, [oracle.tape_steps(one) for one in genes])
 
 
@@ -139,12 +139,12 @@ def test_growth_of_slots_and_steps_changes_no_bit(random_genes, networks):
 def test_individual_weights_belong_to_their_connections():
     rng = np.random.default_rng(4)
     observations = rng.normal(size=(5, 3)).astype(np.float32)
-    genes = [oracle.random_genes(rng, density=0.5) for _ in range(25)]
+    genes = [oracle.random_genes(rng, nodes=5, ids=(1, 4, 5, 6, 7, 8, 9)) for _ in range(25)]
     weights = rng.uniform(-2, 2, (25, *genes[0].connections.shape)).astype(np.float32)
     networks = networks_of(genes, STEPS, jnp.asarray(weights))
     outputs = sweep_outputs(networks, observations)[:, SWEEP.index(1.0)]
     sharp = [assert_as_oracle(outputs[i], genes[i], weights[i], observations) for i in range(25)]
-    assert np.mean(sharp) > 0.6
+    assert np.mean(sharp) > 0.7
 
 
 def test_a_shared_weight_scales_individual_ones():

@@ -52,7 +52,7 @@ def test_the_reward_is_that_of_the_new_state(random_steps):
 
 
 def test_the_episode_terminates_when_the_cart_leaves_the_track(random_steps):
-    _, _, (_, after, _, terminated), (want, _, ends) = random_steps
+    _, _, (_, _, _, terminated), (want, _, ends) = random_steps
     clear = np.abs(np.abs(want[:, 0]) - 2.4) > 1e-5
     np.testing.assert_array_equal(np.asarray(terminated)[clear], ends[clear])
     assert 0 < np.sum(ends) < len(ends)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import jax
 
-_CPU_VALUES_PER_STEP = 768
+_CPU_VALUES_PER_STEP = 384
 """Values (networks × lanes) that one tape step should produce on a CPU core: enough to hide the cost of starting an operation
-(about 0.2 µs), few enough that XLA keeps the gather and the sum of a step in one vectorised loop. 384 and 768 run alike, 1536 at
-two thirds of the speed (`python -m benchmarks.blocks`)."""
+(about 0.2 µs), few enough that XLA keeps the gather and the sum of a step in one vectorised loop: 1536 run at
+about half the speed (`python -m benchmarks.blocks`)."""
 
 _MEMORY_SHARE = 0.25
 """The share of an accelerator's memory that one block may take; the rest is for the population, temporaries and other programs."""

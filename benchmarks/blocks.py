@@ -1,0 +1,43 @@
+"""How many networks should run side by side: `python -m benchmarks.blocks` prints the speed over block sizes, for `devices.py`."""
+
+import argparse
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+import wannjax
+from benchmarks.common import express_all, machine, measure, print_table, random_genomes, write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--environment", default="CartPoleSwingUp-v0")
+    parser.add_argument("--population", type=int, default=192)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/blocks.json"))
+    options = parser.parse_args()
+
+    weights = jnp.array(wannjax.WannConfig().weights)
+    rows, record = [], []
+    for episodes in (1, 4, 16):
+        for block in (4, 8, 16, 32, 64, 128):
+            problem = wannjax.make(options.environment, network_block=block)
+            genomes = random_genomes(0, options.population, nodes=29, connections=52, inputs=problem.inputs, outputs=problem.outputs)
+            networks = express_all(genomes)
+            timing = measure(
+                lambda problem=problem, networks=networks, episodes=episodes: problem.evaluate(
+                    jax.random.key(1), networks, weights, episodes=episodes
+                ),
+                options.repeats,
+            )
+            lanes, steps = len(weights) * episodes, int(timing.result.computed_steps)
+            speed = steps / timing.cpu / 1e6
+            rows.append([f"{lanes} lanes x {block} networks", str(lanes * block), f"{speed:.1f}"])
+            record.append({"lanes": lanes, "block": block, "million_steps_per_cpu_second": speed})
+    print_table(f"Block sizes on {options.environment}", ["block", "values a step", "M steps/CPU-s"], rows)
+    write_json(options.json, {"machine": machine(), "rows": record})
+
+
+if __name__ == "__main__":
+    main()
