@@ -1,19 +1,22 @@
 """What wannjax is compared with: the published algorithm in numpy, and the dense padded matrix in plain JAX.
 
-Both are written as anyone would write them, and run a `Genome` as a weight matrix over the nodes `[bias | inputs | hidden | outputs]`.
+Both are written as anyone would write them, and run a `Genome` as a weight matrix over the nodes
+`[bias | inputs | hidden | outputs]`.
 """
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Float32, Int
+from jaxtyping import Array, Float, Float32, Int, Int32, Key
 
 from wannjax.genome import ENABLED, Genome
+from wannjax.problems import GymnaxProblem
 
 
 class Matrices(NamedTuple):
@@ -160,7 +163,10 @@ _BRANCHES = (
 
 
 def dense_forward(weights, activations, inputs: int, outputs: int, observation) -> Float32[Array, " O"]:
-    """The outputs of one network for one observation: the whole vector of values times the column of one node after the other."""
+    """The outputs of one network for one observation: the vector of values times one node's column after the other.
+
+    Repeating values @ weights as often as the network is deep instead took 1.3 (128 nodes) to 3 times (29 nodes) as long.
+    """
     nodes = activations.shape[0]
     values = jnp.concatenate([jnp.ones(1), observation, jnp.zeros(nodes - 1 - inputs)])
 
@@ -170,14 +176,37 @@ def dense_forward(weights, activations, inputs: int, outputs: int, observation) 
     return lax.fori_loop(1 + inputs, nodes, visit, values)[-outputs:]
 
 
-def dense_forward_depth(weights, activations, inputs: int, outputs: int, observation, depth):
-    """The outputs of one network for one observation: the whole vector of values times the column of one node after the other."""
-    nodes = activations.shape[0]
-    first = jnp.concatenate([jnp.ones(1), observation, jnp.zeros(nodes - 1 - inputs)])
-    act = jax.vmap(lambda a, x: lax.switch(a, _BRANCHES, x))
-    fixed = jnp.arange(nodes) < 1 + inputs
+@partial(jax.jit, static_argnames=("problem", "inputs", "outputs", "max_steps"))
+def dense(
+    problem: GymnaxProblem,
+    keys: Key[Array, " L"],
+    weights: Float32[Array, "P M M"],
+    activations: Int[Array, "P M"],
+    gain: Float32[Array, " L"],
+    *,
+    inputs: int,
+    outputs: int,
+    max_steps: int,
+) -> tuple[Float32[Array, "P L"], Int32[Array, "P L"]]:
+    """Returns and lengths of one episode of every network on every lane: one episode, vmapped over lanes and over networks."""
+    env, params = problem.env, problem.params
+    space = env.action_space(params)
 
-    def visit(_, values):
-        return jnp.where(fixed, first, act(activations, values @ weights))
+    def episode(key, weights, activations, gain):
+        def running(carry):
+            time, ended, *_ = carry
+            return (time < max_steps) & ~ended
 
-    return lax.fori_loop(0, depth, visit, first)[-outputs:]
+        def advance(carry):
+            time, _, score, observation, state = carry
+            values = dense_forward(gain * weights, activations, inputs, outputs, observation)
+            action = jnp.argmax(values) if problem.discrete else jnp.clip(values, space.low, space.high)
+            observation, state, reward, terminated, _ = env.step_env(jax.random.fold_in(key, time), state, action, params)
+            return time + 1, terminated | env.is_truncated(state, params), score + reward, observation, state
+
+        observation, state = env.reset_env(key, params)
+        time, _, score, *_ = lax.while_loop(running, advance, (jnp.int32(0), False, jnp.float32(0), observation, state))
+        return score, time
+
+    over_lanes = jax.vmap(episode, in_axes=(0, None, None, 0))
+    return jax.vmap(over_lanes, in_axes=(None, 0, 0, None))(keys, weights, activations, gain)

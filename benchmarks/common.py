@@ -4,7 +4,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -89,14 +88,21 @@ class Timing(NamedTuple):
 
 def measure(function: Callable[[], Any], repeats: int) -> Timing:
     """Calls `function` once to warm up and `repeats` times for the record, waiting for its result every time."""
-    cpu, wall, result = [], [], None
-    for _ in range(1 + repeats):
-        cpu_start, wall_start = time.process_time(), time.perf_counter()
-        result = jax.block_until_ready(function())
-        cpu.append(time.process_time() - cpu_start)
-        wall.append(time.perf_counter() - wall_start)
-    median = statistics.median(wall[1:])
-    return Timing(result, max(wall[0] - median, 0.0), statistics.median(cpu[1:]), median)
+    return measure_together([function], repeats)[0]
+
+
+def measure_together(functions: Sequence[Callable[[], Any]], repeats: int) -> list[Timing]:
+    """As `measure`, taking turns after every call, so that a machine whose speed drifts slows all functions alike."""
+    results: list[Any] = [None] * len(functions)
+    seconds = np.zeros((2, len(functions), 1 + repeats))
+    for turn in range(1 + repeats):
+        for i, function in enumerate(functions):
+            cpu, wall = time.process_time(), time.perf_counter()
+            results[i] = jax.block_until_ready(function())
+            seconds[:, i, turn] = time.process_time() - cpu, time.perf_counter() - wall
+    medians = np.median(seconds[..., 1:], axis=2)
+    compiling = np.maximum(seconds[1, :, 0] - medians[1], 0.0)
+    return [Timing(*values) for values in zip(results, compiling.tolist(), *medians.tolist(), strict=True)]
 
 
 def machine() -> dict[str, Any]:
@@ -106,7 +112,7 @@ def machine() -> dict[str, Any]:
         "platform": jax.default_backend(),
         "processor": _processor(),
         "cores": devices.available_cores(),
-        "load": os.getloadavg()[0],
+        "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         **{package: importlib.metadata.version(package) for package in PACKAGES},
     }
@@ -131,5 +137,6 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
 def _processor() -> str:
     """The processor's name, where the system tells it."""
     info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()

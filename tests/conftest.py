@@ -13,6 +13,8 @@ jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_compilation_cache_dir", tempfile.mkdtemp(prefix="wannjax-tests-"))  # tests share many programs
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
+collect_ignore = ["devices_run.py"]  # a program that a test runs, which doctest collection would import
+
 # Annotations are checked in every module but these, each listed by its own name, since a package's name includes all below it.
 _UNCHECKED = (
     "swing_up.py",  # as is gymnax's custom, fields are annotated as plain numbers, while JAX rebuilds them with tracers inside

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from wannjax import PRESETS, WannConfig
@@ -70,3 +72,16 @@ def test_replace_refuses_unknown_fields():
 def test_every_preset_is_valid_and_every_field_explains_itself():
     assert all(isinstance(WannConfig.preset(name), WannConfig) for name in PRESETS)
     assert all(setting.metadata["meaning"] and setting.metadata["allowed"] for setting in dataclasses.fields(WannConfig))
+
+
+def test_scores_of_the_wrong_shape_are_refused():
+    algorithm = WannConfig(population=8).algorithm(inputs=2, outputs=1)
+    state = algorithm.init(jax.random.key(0))
+    with pytest.raises(ValueError, match=r"scores: must be of shape \[8, number of shared weights\], got \(7, 6\)"):
+        algorithm.tell(state, jnp.zeros((7, 6)))
+
+
+@pytest.mark.parametrize("sizes", [{"inputs": 0, "outputs": 1}, {"inputs": 1, "outputs": 0}])
+def test_impossible_sizes_are_refused(sizes):
+    with pytest.raises(ValueError, match="puts: must be an integer >= 1, got 0"):
+        WannConfig().algorithm(**sizes)

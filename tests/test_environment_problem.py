@@ -183,10 +183,24 @@ def test_a_discrete_action_is_the_index_of_the_greatest_output():
     np.testing.assert_array_equal(scores, [[5], [0], [10], [0]])
 
 
-def test_a_continuous_action_is_clipped_to_the_bounds():
-    box = spaces.Box(jnp.array([-1.0, 0.0]), jnp.array([2.0, 0.5]), (2,), jnp.float32)
-    scores = score(lambda key, time, action: action[0] + 10 * action[1], constants((9.0, 9.0), (-9.0, -9.0), (0.5, 0.25)), space=box).scores
-    np.testing.assert_array_equal(scores, [[5 * 7], [-5], [5 * 3]])
+def test_a_continuous_action_is_the_outputs_clipped_and_stretched_to_the_bounds():
+    box = spaces.Box(jnp.array([-1.0, 0.0]), jnp.array([3.0, 0.5]), (2,), jnp.float32)
+    networks = constants((9.0, 9.0), (-9.0, -9.0), (0.5, 0.0), (-0.5, 1.0))
+    scores = score(lambda key, time, action: action[0] + 16 * action[1], networks, space=box).scores
+    np.testing.assert_array_equal(scores, 5 * np.array([[3 + 8], [-1], [2 + 4], [8]]))
+
+
+def test_a_continuous_action_never_leaves_its_bounds_by_rounding():
+    low, high = np.random.default_rng(2).uniform([[-5], [0.1]], [[0], [9]], (2, 40)).astype(np.float32)
+    box = spaces.Box(jnp.asarray(low), jnp.asarray(high), (40,), jnp.float32)
+    outside = lambda key, time, action: jnp.sum((action < low) | (action > high), dtype=jnp.float32)  # noqa: E731
+    np.testing.assert_array_equal(score(outside, constants([9.0] * 40, [-9.0] * 40), space=box).scores, [[0], [0]])
+
+
+def test_a_continuous_action_without_bounds_is_the_outputs():
+    box = spaces.Box(-np.inf, np.inf, (1,), jnp.float32)
+    scores = score(lambda key, time, action: action[0], constants(9.0, -0.5, 0.0), space=box).scores
+    np.testing.assert_array_equal(scores, [[45], [-2.5], [0]])
 
 
 def test_a_single_network_is_refused():

@@ -53,7 +53,7 @@ class WannConfig:
     """
 
     population: int = _count(512, "genomes per generation", least=4)
-    generations: int = _count(400, "generations of a run")
+    generations: int = _count(300, "generations of a run")
     weights: tuple[float, ...] = _setting(
         (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0), "the sweep of shared weights", "finite values, each once, at least one", _is_sweep
     )

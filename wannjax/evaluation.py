@@ -124,7 +124,7 @@ def evaluate(
     )
 
 
-def _individual(network: Network, weights: Float32[Array, "S K L"] | float, lanes: int) -> Float32[Array, "S K L"]:
+def _individual(network: Network, weights: Array | float, lanes: int) -> Float32[Array, "S K L"]:
     """`weights` on the network's connections, and 1 on the links between partial sums."""
     return jnp.broadcast_to(jnp.where(is_connection(network)[..., None], weights, 1.0), (*network.sources.shape, lanes))
 

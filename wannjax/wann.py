@@ -104,6 +104,8 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
 
     @jax.jit
     def tell(state, scores):
+        fits = scores.ndim == 2 and scores.shape[0] == config.population
+        require("scores", scores.shape, f"of shape [{config.population}, number of shared weights]", fits)
         which, draw_parents, draw_moves, key = jax.random.split(state.key, 4)
         by_complexity = jax.random.bernoulli(which, config.complexity_probability)
         order = jnp.argsort(_rank(state.genomes, scores, by_complexity))
