@@ -1,6 +1,7 @@
 """How many networks should run side by side: `python -m benchmarks.blocks` prints the speed over block sizes, for `devices.py`."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -25,12 +26,8 @@ def main() -> None:
             problem = wannjax.make(options.environment, network_block=block)
             genomes = random_genomes(0, options.population, nodes=29, connections=52, inputs=problem.inputs, outputs=problem.outputs)
             networks = express_all(genomes)
-            timing = measure(
-                lambda problem=problem, networks=networks, episodes=episodes: problem.evaluate(
-                    jax.random.key(1), networks, weights, episodes=episodes
-                ),
-                options.repeats,
-            )
+            evaluate = partial(problem.evaluate, jax.random.key(1), networks, weights, episodes=episodes)
+            timing = measure(evaluate, options.repeats)
             lanes, steps = len(weights) * episodes, int(timing.result.computed_steps)
             speed = steps / timing.cpu / 1e6
             rows.append([f"{lanes} lanes x {block} networks", str(lanes * block), f"{speed:.1f}"])

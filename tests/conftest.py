@@ -13,14 +13,14 @@ jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_compilation_cache_dir", tempfile.mkdtemp(prefix="wannjax-tests-"))  # tests share many programs
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
 collect_ignore = ["devices_run.py"]  # a program that a test runs, which doctest collection would import
 
 # Annotations are checked in every module but these, each listed by its own name, since a package's name includes all below it.
 _UNCHECKED = (
     "swing_up.py",  # as is gymnax's custom, fields are annotated as plain numbers, while JAX rebuilds them with tracers inside
     "config.py",  # its own checks are what is tested
-    "evolution.py",  # `Problem` is a protocol that cannot be checked while it is not @runtime_checkable
-    "progress.py",
     "__init__.py",
 )
 _PACKAGE = Path(find_spec("wannjax").origin).parent

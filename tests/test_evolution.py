@@ -160,7 +160,17 @@ def test_a_run_without_any_finite_score_is_one_clear_error():
 
 
 def test_padding_grows_with_the_networks():
-    config = wannjax.WannConfig(population=16, generations=70, episodes=1, add_node=1.0, add_connection=0, enable=0, change_activation=0)
+    config = wannjax.WannConfig(
+        population=16,
+        generations=70,
+        episodes=1,
+        initial_density=1.0,
+        complexity_probability=0,
+        add_node=1.0,
+        add_connection=0,
+        enable=0,
+        change_activation=0,
+    )
     generator = np.random.default_rng(0)
     result = wannjax.evolve(Larger(lambda _call, scores: generator.normal(size=scores.shape)), config, progress=False)
     assert result.history["largest_hidden"][-1] > 32

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracle import ACTIVATIONS
 
 import wannjax
 from wannjax.graph import Connection, Graph, graph_of, network_of
@@ -81,6 +82,43 @@ def test_published_format_reads_nan_as_no_connection_and_infers_sizes(tmp_path):
     network = load(tmp_path / "n.out")
     assert (network.inputs, network.outputs) == (1, 1)
     np.testing.assert_allclose(network(jnp.array([0.3])), 1.5 - np.tanh(2 * 0.3), atol=1e-6)
+
+
+def published_table(seed, *, inputs=5, hidden=22, connections=52):
+    """A random network in the published format, of the size of the paper's swing-up champion, in three layers."""
+    generator = np.random.default_rng(seed)
+    size = 1 + inputs + hidden + 1
+    table = np.zeros((size, size + 1))
+    table[:, -1] = 1
+    table[1 + inputs : -1, -1] = generator.integers(1, 11, hidden)
+    middle = 1 + inputs + hidden // 2
+    for target in range(1 + inputs, size - 1):
+        table[generator.integers(1 + inputs if target < middle else middle), target] = 1
+    table[generator.choice(np.arange(middle, size - 1), 4, replace=False), size - 1] = 1
+    while np.count_nonzero(table[:, :-1]) < connections:
+        target = generator.integers(1 + inputs, size)
+        table[generator.integers(1 + inputs if target < middle else middle), target] = 1
+    return table
+
+
+def run_published(table, observation, weight):
+    """Node by node in float64, as the published code does."""
+    values = np.zeros(len(table))
+    values[: 1 + len(observation)] = [1, *observation]
+    for node in range(1 + len(observation), len(table)):
+        values[node] = ACTIVATIONS[int(table[node, -1])](weight * (values @ table[:, node]))
+    return values[-1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_published_network_gives_the_oracles_outputs(tmp_path, seed):
+    table = published_table(seed)
+    np.savetxt(tmp_path / "champion.out", table, delimiter=",")
+    network = load(tmp_path / "champion.out", inputs=5, outputs=1)
+    observations = np.random.default_rng(seed).uniform(-1, 1, (20, 5)).astype(np.float32)
+    for weight in WEIGHTS:
+        expected = [[run_published(table, observation, weight)] for observation in observations.astype(float)]
+        np.testing.assert_allclose(network(observations, weight=weight), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_front_round_trips(networks, tmp_path):

@@ -58,8 +58,9 @@ def _change_activation(genome: Genome, operator: Int[Array, ""], draws, activati
     count = hidden_count(genome)
     node = _index(draws[1], count)
     table = jnp.array(activations, jnp.int8)
-    position = jnp.argmax(table == genome.activations[node])
-    different = table[(position + 1 + _index(draws[2], len(activations) - 1)) % len(activations)]
+    same = table == genome.activations[node]
+    others = len(activations) - jnp.any(same)
+    different = table[(jnp.argmax(same) + jnp.any(same) + _index(draws[2], others)) % len(activations)]
     applies = (operator == CHANGE_ACTIVATION) & (count > 0)
     here = applies & (jnp.arange(genome.activations.shape[0]) == node)
     return Genome(genome.connections, jnp.where(here, different, genome.activations), genome.inputs, genome.outputs)
@@ -96,7 +97,6 @@ def _restructure(genome: Genome, operator, draws, new_activation) -> Genome:
 
     rows = jnp.arange(connections.shape[0])[:, None]
     columns = jnp.arange(connections.shape[1])[None, :]
-    row = row + (row - first_hidden >= slot)
     column = column + ((column >= slot) & (column < hidden))
     connections = jnp.where(
         exists & (rows == row) & (columns == column), jnp.where(splits, DISABLED, ENABLED).astype(jnp.int8), connections

@@ -135,7 +135,7 @@ class Tape(NamedTuple):
 def tape_of(networks: Network) -> Tape:
     """Lays out a population of N networks for `forward`."""
     count, steps = networks.activations.shape
-    rows = jnp.transpose(networks.sources, (1, 2, 0)) * count + jnp.arange(count, dtype=jnp.int32)
+    rows = jnp.transpose(networks.sources, (1, 2, 0)) * count + jnp.arange(count, dtype=jnp.int32)[None, None, :]
     weights = networks.weights
     if weights is not None:
         weights = weights[..., None] if weights.ndim == 3 else weights
@@ -199,7 +199,7 @@ def _step(tape: Tape, values, start, size: int, gain, among):
         gathered = gathered * lax.dynamic_slice_in_dim(tape.weights, start, size)
     total = jnp.sum(gathered, axis=1)
     ids = lax.dynamic_slice_in_dim(tape.activations, start, size)[..., None]
-    return jnp.where(ids == SUM, total, activate(ids, gain * total, among))
+    return jnp.where(ids == SUM, total, activate(ids, gain[None, None, :] * total, among))
 
 
 @jax.jit

@@ -88,7 +88,8 @@ class GymnaxProblem:
         if not self.discrete:
             low, high = (np.broadcast_to(np.asarray(bound, np.float32), space.shape) for bound in (space.low, space.high))
             self._reach = (high - low) / 2  # infinite where a bound is
-            self._centre = np.where(np.isfinite(self._reach), high - self._reach, 0.0)
+            bounded = np.isfinite(self._reach)
+            self._centre = np.where(bounded, high, 0.0) - np.where(bounded, self._reach, 0.0)
         known_inputs, known_outputs = names_for(self.name)
         self.input_names = _checked_names("input_names", tuple(input_names or known_inputs), self.inputs, "input")
         self.output_names = _checked_names("output_names", tuple(output_names or known_outputs), self.outputs, "output")
@@ -246,7 +247,8 @@ class GymnaxProblem:
             return jnp.argmax(outputs).astype(self._space.dtype)
         outputs = outputs.reshape(self._space.shape)
         stretched = self._centre + self._reach * jnp.clip(outputs, -1.0, 1.0)
-        return jnp.where(np.isfinite(self._reach), stretched, outputs).astype(self._space.dtype)
+        action = jnp.where(np.isfinite(self._reach), stretched, outputs)
+        return jnp.clip(action, self._space.low, self._space.high).astype(self._space.dtype)
 
 
 def _checked_names(argument: str, names: tuple[str, ...], count: int, default: str) -> tuple[str, ...]:

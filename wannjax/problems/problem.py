@@ -1,6 +1,6 @@
 """What a search needs to know of a task: the contract that every problem fulfils."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Float32, Int32, Key
 
@@ -21,6 +21,7 @@ class Evaluation(NamedTuple):
     computed_steps: Int32[Array, ""]
 
 
+@runtime_checkable
 class Problem(Protocol):
     """A task: it scores networks.
 

@@ -1,0 +1,58 @@
+"""What default runs find: `python -m benchmarks.champions [--environment ENV] [--seeds 0 1 2]`.
+
+Every seed is one default run. Its champion is then scored on 100 fresh episodes per figure: at each weight of the sweep, their mean,
+and the paper's columns. The last row is the paper's own champion, where there is one.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import wannjax
+from benchmarks.common import machine, print_table, write_json
+from wannjax.evaluation import PAPER
+
+PUBLISHED = {"CartPoleSwingUp-v0": (536, 688, 521, 522, 702, 689)}
+"""The paper's champion, measured again over 100 episodes per weight of the sweep."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--environment", default="CartPoleSwingUp-v0")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--generations", type=int, default=wannjax.WannConfig().generations)
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/champions.json"))
+    options = parser.parse_args()
+
+    wannjax.use_all_cores()
+    problem = wannjax.make(options.environment)
+    rows, record = [], []
+    for seed in options.seeds:
+        result = wannjax.evolve(problem, generations=options.generations, seed=seed)
+        report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
+        scores = {weight: score.mean for weight, score in report.per_weight.items()}
+        record.append({"seed": seed, "mean": report.mean, "scores": scores, "seconds": result.seconds, "connections": report.connections})
+        rows.append(
+            [
+                f"seed {seed}",
+                str(report.connections),
+                *(f"{score:.0f}" for score in scores.values()),
+                f"{report.mean:.0f}",
+                *(str(column) for column in (report.random_weights, report.random_shared, report.tuned_shared)),
+                f"{result.seconds:.0f}",
+            ]
+        )
+    published = PUBLISHED.get(options.environment)
+    if published:
+        paper = PAPER[options.environment]
+        mean = f"{np.mean(published):.0f}"
+        rows.append(["paper", "52", *map(str, published), mean, paper.random_weights, paper.random_shared, paper.tuned_shared, ""])
+    weights = [f"{weight:g}" for weight in wannjax.WannConfig().weights]
+    columns = ["", "connections", *weights, "mean", "random weights", "random shared", "tuned shared", "seconds"]
+    print_table(f"Champions of default runs on {options.environment}", columns, rows)
+    write_json(options.json, {"machine": machine(), "generations": options.generations, "runs": record})
+
+
+if __name__ == "__main__":
+    main()
