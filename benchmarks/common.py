@@ -78,8 +78,8 @@ class Timing(NamedTuple):
         compile: wall seconds of the first call beyond those of the median one.
         cpu: CPU-seconds of all threads of this process, median over the calls after the first.
         wall: wall seconds, likewise.
-        cpu_best, wall_best: those of the fastest call. A shared core slows by half for seconds at a time, and scalar code more than
-            vectorised code, so where the ratios of medians and of fastest calls differ, believe the latter.
+        cpu_best, wall_best: those of the fastest call. A shared core slows by half for seconds at a time, scalar code more than
+            vectorised code: where the ratios of medians and of fastest calls differ, believe the latter.
     """
 
     result: Any

@@ -48,6 +48,10 @@ def test_lists_become_tuples():
     assert WannConfig(weights=[1.0, 2.0]).weights == (1.0, 2.0)
 
 
+def test_whole_numbers_are_fine_where_a_share_is_wanted():
+    assert isinstance(WannConfig(complexity_probability=0, elite_ratio=1).elite_ratio, float)
+
+
 def test_papers_settings():
     paper = WannConfig.preset("paper-swingup")
     assert (paper.population, paper.generations, paper.episodes, paper.tournament) == (192, 1024, 3, 8)

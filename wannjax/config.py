@@ -92,6 +92,8 @@ class WannConfig:
             except TypeError:
                 fine = False
             require(setting.name, value, setting.metadata["allowed"], fine)
+            if isinstance(setting.default, float):
+                object.__setattr__(self, setting.name, float(value))
         rates = (self.add_node, self.add_connection, self.enable, self.change_activation)
         require("add_node, add_connection, enable, change_activation", rates, "not all zero", sum(rates) > 0)
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wannjax.config import AUTO, WannConfig
+from wannjax.graph import graph_of
 from wannjax.network import Network, connection_count, take, with_room
 from wannjax.problems import Problem
 from wannjax.ranking import non_dominated
@@ -64,19 +65,26 @@ Callback = Callable[[Record], object]
 
 
 class Confirmed(NamedTuple):
-    """A network with the scores of its confirmation.
+    """A network with its scores on fresh episodes.
 
     Attributes:
         network: the network.
-        scores: float[W], mean return at each weight of the sweep over fresh episodes.
+        scores: float[W], mean return at each weight of the sweep.
+        rounds: how often it was scored; `scores` are the mean over them.
     """
 
     network: Network
     scores: np.ndarray
+    rounds: int = 1
 
     @property
     def mean(self) -> float:
         return float(np.mean(self.scores))
+
+    @property
+    def quality(self) -> tuple[float, int]:
+        """What makes one network better than another: the mean score, and of equals the fewer connections."""
+        return self.mean, -connection_count(self.network)
 
 
 @dataclass(frozen=True)
@@ -200,14 +208,15 @@ class _Run:
         # While the device breeds, the host keeps the books.
         finite = np.all(np.isfinite(scores), axis=1)
         mean = np.where(finite, np.mean(scores, axis=1), -np.inf)
-        leaders = np.argsort(-mean, kind="stable")[: self.config.candidates]
-        if mean[leaders[0]] > (self.archive[0].mean if self.archive else -np.inf):
+        sizes = jax.device_get(population_sizes(state.genomes))
+        leaders = np.lexsort((sizes.connections, -mean))[: self.config.candidates]
+        promise = (float(mean[leaders[0]]), -int(sizes.connections[leaders[0]]))
+        if finite.any() and (not self.archive or promise > self.archive[0].quality):
             candidates = take(jax.device_get(networks), leaders)
             self.confirm(candidates, jax.random.fold_in(confirm_key, self.number))
         self.state = self.algorithm.grow(bred)
 
         champion = self.archive[0] if self.archive else None
-        sizes = jax.device_get(population_sizes(state.genomes))
         return Record(
             generation=self.number,
             mean_score=float(mean[leaders[0]]) if finite.any() else float("nan"),
@@ -237,9 +246,16 @@ class _Run:
     def confirm(self, candidates: Network, key) -> None:
         """Scores `candidates` on fresh episodes and keeps the best in the archive, best first."""
         scores = self.score(key, candidates, self.config.confirm_episodes)
-        finite = np.flatnonzero(np.all(np.isfinite(scores), axis=1))
-        confirmed = self.archive + [Confirmed(take(candidates, i), scores[i]) for i in finite]
-        self.archive = sorted(confirmed, key=lambda member: -member.mean)[:ARCHIVE]
+        known = {graph_of(member.network): member for member in self.archive}
+        for i in np.flatnonzero(np.all(np.isfinite(scores), axis=1)):
+            network = take(candidates, i)
+            graph, member = graph_of(network), Confirmed(network, scores[i])
+            if graph in known:  # scored before: the mean of all rounds, so that luck does not add up
+                earlier = known[graph]
+                pooled = (earlier.scores * earlier.rounds + member.scores) / (earlier.rounds + 1)
+                member = Confirmed(network, pooled, earlier.rounds + 1)
+            known[graph] = member
+        self.archive = sorted(known.values(), key=lambda member: member.quality, reverse=True)[:ARCHIVE]
 
     def final_comparison(self) -> tuple[Confirmed, list[Confirmed]]:
         """The champion and the last generation's front, all rescored on the same fresh episodes.
@@ -264,12 +280,12 @@ class _Run:
         finite = [member for member in rescored if np.all(np.isfinite(member.scores))]
         if not finite:
             raise ValueError(f"problem: {self.problem.name} gave no finite score on fresh episodes")
-        champion = max(finite, key=lambda member: member.mean)
+        champion = max(finite, key=lambda member: member.quality)
         front = [member for member in rescored[len(self.archive) :] if np.all(np.isfinite(member.scores))]
         if front:
             sizes = np.array([1.0 / max(connection_count(member.network), 1) for member in front])
             keep = non_dominated(_objectives(np.array([member.scores for member in front]), sizes))
-            front = sorted((front[i] for i in keep), key=lambda member: -member.mean)
+            front = sorted((front[i] for i in keep), key=lambda member: member.quality, reverse=True)
         return champion, front
 
 

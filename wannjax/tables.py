@@ -8,8 +8,8 @@ from wannjax.evaluation import PAPER, Report
 def report_table(report: Report, problem_name: str) -> Table:
     """One network's scores, beside the paper's where it has any."""
     paper = PAPER.get(problem_name)
-    episodes = report.tuned_shared.episodes
-    table = Table(title=f"{problem_name}: champion with {report.connections} connections, {episodes} fresh episodes each")
+    episodes = f"{report.tuned_shared.episodes} fresh episodes per score"
+    table = Table(title=f"{problem_name}: {report.connections} connections", caption=episodes, title_justify="left")
     table.add_column("")
     table.add_column("score (mean ± sd)", justify="right")
     if paper:
