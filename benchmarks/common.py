@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,10 +65,20 @@ def random_genomes(seed: int, population: int, *, nodes: int, connections: int, 
 
 def express_all(genomes: Genome) -> Network:
     """The networks of a population of genomes, with as much room for steps as the search would give them."""
-    needed, room = int(jnp.max(jax.vmap(steps_needed)(genomes))), SMALLEST_CAPACITY
+    needed, room = int(_most_steps(genomes)), SMALLEST_CAPACITY
     while needed >= room:
         room *= 2
-    return jax.jit(jax.vmap(lambda genome: express(genome, room)))(genomes)
+    return _expressed(genomes, room)
+
+
+@jax.jit
+def _most_steps(genomes: Genome):
+    return jnp.max(jax.vmap(steps_needed)(genomes))
+
+
+@partial(jax.jit, static_argnames="room")
+def _expressed(genomes: Genome, room: int) -> Network:
+    return jax.vmap(lambda genome: express(genome, room))(genomes)
 
 
 class Timing(NamedTuple):

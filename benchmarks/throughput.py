@@ -194,7 +194,7 @@ def compare(plan: Plan) -> list[Row]:
     rows = []
     for environment in ENVIRONMENTS:
         problem = problems.make(environment)
-        for size in (CHAMPION, *plan.sizes):
+        for size in dict.fromkeys((CHAMPION, *plan.sizes)):
             rows += rows_of([way(problem, size, plan) for way in (published_way, dense_way, wannjax_way)], plan.repeats)
     return rows
 
@@ -274,7 +274,7 @@ def main() -> None:
 
     plan = Plan(arguments.population, arguments.repeats, tuple((n, round(1.8 * n)) for n in (16, 32, 64, 128)), 16, 100)
     if arguments.quick:
-        plan = Plan(16, 1, ((16, 29), (24, 43)), 4, 20)
+        plan = Plan(16, 1, ((16, 29), CHAMPION), 4, 20)
     if arguments.cores:
         (row,) = rows_of([wannjax_way(problems.make(ENVIRONMENTS[0]), CHAMPION, plan)], plan.repeats)
         print(json.dumps(row.record()))

@@ -46,7 +46,7 @@ def test_evaluation_lowers(name):
     networks = algorithm.ask(algorithm.init(jax.random.key(0)))
 
     def evaluate(key, networks, weights, params):
-        return problem._evaluate(key, networks, weights, params, episodes=2, among=algorithm.activations)
+        return problem._score(key, networks, weights, params, episodes=2, among=algorithm.activations)
 
     text = lowered(evaluate, jax.random.key(0), networks, jnp.array(CONFIG.weights), problem.params)
     assert "callback" not in text
@@ -59,7 +59,7 @@ def test_rollouts_with_individual_weights_lower(state):
     keys = jax.random.split(jax.random.key(0), 4)
 
     def rollout(keys, networks, gain, params):
-        return problem._rollout(keys, networks, gain, params, among=network.ALL_ACTIVATIONS)
+        return problem._spread(keys, networks, gain, params, among=network.ALL_ACTIVATIONS)
 
     assert "callback" not in lowered(rollout, keys, weighted, jnp.ones(4), problem.params)
 

@@ -82,9 +82,7 @@ def test_the_block_size_does_not_change_the_result(result, block):
 @pytest.mark.slow
 def test_the_number_of_devices_does_not_change_the_result():
     script = Path(__file__).parent / "devices_run.py"
-    outputs = {
-        subprocess.run([sys.executable, script, str(count)], check=True, capture_output=True, text=True).stdout for count in (1, 2, 3)
-    }
+    outputs = {subprocess.run([sys.executable, script, str(count)], check=True, capture_output=True, text=True).stdout for count in (1, 2)}
     assert len(outputs) == 1
     assert "connections" in outputs.pop()
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import jax
 
-_CPU_VALUES_PER_STEP = 384
-"""Values (networks × lanes) that one tape step should produce on a CPU core: enough to hide the cost of starting an operation
-(about 0.2 µs), few enough that XLA keeps the gather and the sum of a step in one vectorised loop: 1536 run at
-about half the speed (`python -m benchmarks.blocks`)."""
+_CPU_VALUES_PER_STEP = 768
+"""Values (networks × lanes) that one tape step should produce on a CPU core: enough to hide the cost of starting an operation, few
+enough that a block stays in the second-level cache. 384 run at 0.9 of the speed, 1536 at 0.65 (`python -m benchmarks.blocks`)."""
 
 _MEMORY_SHARE = 0.25
 """The share of an accelerator's memory that one block may take; the rest is for the population, temporaries and other programs."""
@@ -66,6 +65,12 @@ def network_block(lanes: int, bytes_per_network: int) -> int:
     if on_cpu():
         return max(_CPU_VALUES_PER_STEP // lanes, 1)
     return max(int(_accelerator_memory() * _MEMORY_SHARE) // bytes_per_network, 1)
+
+
+def compiler_options() -> dict[str, str] | None:
+    """Options for compiling rollouts. On a CPU, XLA must not split the operations of one device over threads: the cores are devices
+    already, and the split alone makes blocks of more than 384 values half as fast."""
+    return {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"} if on_cpu() else None
 
 
 def genome_block(bytes_per_genome: int) -> int:

@@ -90,6 +90,9 @@ class GymnaxProblem:
             self._reach = (high - low) / 2  # infinite where a bound is
             bounded = np.isfinite(self._reach)
             self._centre = np.where(bounded, high, 0.0) - np.where(bounded, self._reach, 0.0)
+        options = devices.compiler_options()
+        self._evaluate = jax.jit(self._score, static_argnames=("episodes", "among"), compiler_options=options)
+        self._rollout = jax.jit(self._spread, static_argnames="among", compiler_options=options)
         known_inputs, known_outputs = names_for(self.name)
         self.input_names = _checked_names("input_names", tuple(input_names or known_inputs), self.inputs, "input")
         self.output_names = _checked_names("output_names", tuple(output_names or known_outputs), self.outputs, "output")
@@ -111,11 +114,10 @@ class GymnaxProblem:
         require("episodes", episodes, "an integer >= 1", episodes >= 1)
         return self._evaluate(key, networks, weights, self.params, episodes=episodes, among=among)
 
-    @partial(jax.jit, static_argnames=("self", "episodes", "among"))
-    def _evaluate(self, key, networks, weights, params, *, episodes, among):
+    def _score(self, key, networks, weights, params, *, episodes, among):
         count = weights.shape[0]
         keys = jnp.tile(jax.random.split(key, episodes), count)
-        rollouts = self._rollout(keys, networks, jnp.repeat(weights, episodes), params, among=among)
+        rollouts = self._spread(keys, networks, jnp.repeat(weights, episodes), params, among=among)
         grid = rollouts.returns.reshape(-1, count, episodes)
         steps = jnp.sum(rollouts.steps.reshape(grid.shape), axis=2)
         return Evaluation(jnp.mean(grid, axis=2), steps, rollouts.computed_steps)
@@ -147,8 +149,7 @@ class GymnaxProblem:
             (networks.inputs, networks.outputs) == (self.inputs, self.outputs),
         )
 
-    @partial(jax.jit, static_argnames=("self", "among"))
-    def _rollout(self, keys, networks: Network, gain, params, *, among) -> Rollouts:
+    def _spread(self, keys, networks: Network, gain, params, *, among) -> Rollouts:
         """Spreads the population over all devices, and over blocks within each."""
         mesh = jax.make_mesh((jax.device_count(),), ("population",), axis_types=(jax.sharding.AxisType.Auto,))
         count, lanes = networks.activations.shape[0], gain.shape[0]
