@@ -7,7 +7,6 @@ import pytest
 import wannjax
 from wannjax import devices, network
 from wannjax.genome import grow
-from wannjax.wann import population_sizes
 
 CONFIG = wannjax.WannConfig(population=16)
 ALGORITHM = CONFIG.algorithm(inputs=5, outputs=1)
@@ -33,7 +32,6 @@ def test_the_search_lowers(state):
     for function, arguments in {
         ALGORITHM.ask: (state,),
         ALGORITHM.tell: (state, scores),
-        population_sizes: (state.genomes,),
         (lambda genomes: grow(genomes, 64)): (state.genomes,),
     }.items():
         assert "callback" not in lowered(function, *arguments)

@@ -14,7 +14,12 @@ _CPU_VALUES_PER_STEP = 768
 enough that a block stays in the second-level cache. 384 run at 0.9 of the speed, 1536 at 0.65 (`python -m benchmarks.blocks`)."""
 
 _MEMORY_SHARE = 0.25
-"""The share of an accelerator's memory that one block may take; the rest is for the population, temporaries and other programs."""
+"""The share of a device's memory that one block may take; the rest is for the population, temporaries and other programs."""
+
+_TEMPORARIES = 32
+"""Copies of a genome's bytes that mutating or expressing it takes, at the most."""
+
+_UNKNOWN_MEMORY = 8 << 30
 
 
 def available_cores() -> int:
@@ -64,7 +69,7 @@ def network_block(lanes: int, bytes_per_network: int) -> int:
     """
     if on_cpu():
         return max(_CPU_VALUES_PER_STEP // lanes, 1)
-    return max(int(_accelerator_memory() * _MEMORY_SHARE) // bytes_per_network, 1)
+    return max(int(_memory() * _MEMORY_SHARE) // bytes_per_network, 1)
 
 
 def compiler_options() -> dict[str, str] | None:
@@ -74,20 +79,13 @@ def compiler_options() -> dict[str, str] | None:
 
 
 def genome_block(bytes_per_genome: int) -> int:
-    """How many genomes one device should mutate or express side by side."""
+    """How many genomes one device should mutate or express side by side: all, unless they and their temporaries fill the memory."""
+    return max(int(_memory() * _MEMORY_SHARE) // (_TEMPORARIES * bytes_per_genome), 1)
+
+
+def _memory() -> int:
+    """Bytes of memory of one device."""
     if on_cpu():
-        return max(_cache_bytes() // (4 * bytes_per_genome), 1)
-    return max(int(_accelerator_memory() * _MEMORY_SHARE) // bytes_per_genome, 1)
-
-
-def _accelerator_memory() -> int:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else _UNKNOWN_MEMORY
     statistics = jax.local_devices()[0].memory_stats() or {}
-    return statistics.get("bytes_limit", 8 << 30)
-
-
-def _cache_bytes() -> int:
-    """The size of a core's second-level cache."""
-    try:
-        return os.sysconf("SC_LEVEL2_CACHE_SIZE") or (1 << 20)
-    except (ValueError, OSError, AttributeError):
-        return 1 << 20
+    return statistics.get("bytes_limit", _UNKNOWN_MEMORY)

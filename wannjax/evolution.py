@@ -23,7 +23,7 @@ from wannjax.network import Network, connection_count, take, with_room
 from wannjax.problems import Problem
 from wannjax.ranking import non_dominated
 from wannjax.validation import require
-from wannjax.wann import WannState, population_sizes
+from wannjax.wann import WannState
 
 ARCHIVE = 8
 """Confirmed networks that are kept for the final comparison."""
@@ -208,7 +208,7 @@ class _Run:
         # While the device breeds, the host keeps the books.
         finite = np.all(np.isfinite(scores), axis=1)
         mean = np.where(finite, np.mean(scores, axis=1), -np.inf)
-        sizes = jax.device_get(population_sizes(state.genomes))
+        sizes = jax.device_get(state.sizes)
         leaders = np.lexsort((sizes.connections, -mean))[: self.config.candidates]
         promise = (float(mean[leaders[0]]), -int(sizes.connections[leaders[0]]))
         if finite.any() and (not self.archive or promise > self.archive[0].quality):
@@ -264,7 +264,7 @@ class _Run:
         """
         state, scores = self.last
         valid = np.flatnonzero(np.all(np.isfinite(scores), axis=1))
-        simplicity = 1.0 / np.maximum(np.asarray(population_sizes(state.genomes).connections), 1)
+        simplicity = 1.0 / np.maximum(np.asarray(state.sizes.connections), 1)
         on_front = valid[non_dominated(_objectives(scores, simplicity)[valid])]
         candidates = [take(jax.device_get(self.algorithm.ask(state)), i) for i in on_front]
         networks = [member.network for member in self.archive] + candidates

@@ -6,7 +6,7 @@ population. The settings are in `config.py`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -30,6 +30,14 @@ SMALLEST_CAPACITY = 32
 """Hidden slots, and steps, that a population starts with; both double when the largest genome fills either."""
 
 
+class Sizes(NamedTuple):
+    """How large each genome is: hidden nodes, enabled connections, steps of its tape at the most; each int32[P]."""
+
+    hidden: Int32[Array, " P"]
+    connections: Int32[Array, " P"]
+    steps: Int32[Array, " P"]
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class WannState:
@@ -37,12 +45,14 @@ class WannState:
 
     Attributes:
         genomes: the population, P genomes.
+        sizes: of the genomes.
         key: drives everything random that is still to come.
         generation: generations told so far.
         steps: the steps that expressed networks have room for, outputs not counted.
     """
 
     genomes: Genome | Placeholder
+    sizes: Sizes
     key: Key[Array, ""] | Placeholder
     generation: Int32[Array, ""] | Placeholder
     steps: int = field(metadata={"static": True})
@@ -96,7 +106,8 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
             density=density,
             output_activation=output_activation,
         )
-        return WannState(jax.vmap(genome)(jax.random.split(draw, config.population)), key, jnp.int32(0), SMALLEST_CAPACITY)
+        genomes = jax.vmap(genome)(jax.random.split(draw, config.population))
+        return WannState(genomes, _sizes(genomes), key, jnp.int32(0), SMALLEST_CAPACITY)
 
     @jax.jit
     def ask(state):
@@ -108,7 +119,7 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
         require("scores", scores.shape, f"of shape [{config.population}, number of shared weights]", fits)
         which, draw_parents, draw_moves, key = jax.random.split(state.key, 4)
         by_complexity = jax.random.bernoulli(which, config.complexity_probability)
-        order = jnp.argsort(_rank(state.genomes, scores, by_complexity))
+        order = jnp.argsort(_rank(state.sizes.connections, scores, by_complexity))
 
         children = config.population - elites
         contestants = jax.random.randint(draw_parents, (children, 2 * config.tournament), 0, survivors)
@@ -118,17 +129,16 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
             lambda pair: mutate(pair[0], pair[1], operators), (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws)
         )
         genomes = jax.tree.map(lambda old, new: jnp.concatenate([old[order[:elites]], new]), state.genomes, born)
-        return WannState(genomes, key, state.generation + 1, state.steps)
+        return WannState(genomes, _sizes(genomes), key, state.generation + 1, state.steps)
 
     def enlarge(state):
-        sizes = population_sizes(state.genomes)
-        hidden, steps = int(np.max(sizes.hidden)), int(np.max(sizes.steps))
+        hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
         # A generation adds at most one node and one step. Both grow at once where they can: every new shape costs a compilation.
         room = _doubled(state.steps, steps)
         capacity = _doubled(state.genomes.hidden, hidden if room == state.steps else 2 * hidden)
         if (capacity, room) == (state.genomes.hidden, state.steps):
             return state
-        return WannState(_grow(state.genomes, capacity), state.key, state.generation, room)
+        return replace(state, genomes=_grow(state.genomes, capacity), steps=room)
 
     among = tuple(sorted({SUM, output_activation, *hidden_activations}))
     return Algorithm(lambda key: enlarge(populate(key)), ask, tell, enlarge, among)
@@ -144,31 +154,21 @@ def _doubled(capacity: int, needed: int) -> int:
 _grow = jax.jit(grow, static_argnums=1)
 
 
-class Sizes(NamedTuple):
-    """How large each genome is: hidden nodes, enabled connections, steps of its tape at the most; each int32[P]."""
-
-    hidden: Int32[Array, " P"]
-    connections: Int32[Array, " P"]
-    steps: Int32[Array, " P"]
-
-
-@jax.jit
-def population_sizes(genomes: Genome) -> Sizes:
-    """The sizes of P genomes."""
+def _sizes(genomes: Genome) -> Sizes:
     return Sizes(hidden_count(genomes), connection_count(genomes), jax.vmap(steps_needed)(genomes))
 
 
-def _rank(genomes: Genome, scores: Float[Array, "P W"], by_complexity) -> Int32[Array, " P"]:
+def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_complexity) -> Int32[Array, " P"]:
     """The ranking of one generation: mean score with either the best score or the number of connections."""
     valid = jnp.all(jnp.isfinite(scores), axis=1)
     mean = finite_or_worst(jnp.mean(scores, axis=1), valid)
     best = finite_or_worst(jnp.max(scores, axis=1), valid)
-    simplicity = finite_or_worst(1.0 / jnp.maximum(connection_count(genomes), 1), valid)
+    simplicity = finite_or_worst(1.0 / jnp.maximum(connections, 1), valid)
     return rank(mean, jnp.where(by_complexity, simplicity, best))
 
 
 def _in_blocks(function, population):
-    """vmap of `function` over the leading axis, in equal blocks that suit the device; the last one is filled up with the first."""
+    """vmap of `function` over the leading axis, in one block if memory allows, else in equal ones; the last is filled up."""
     leaves = jax.tree.leaves(population)
     count = leaves[0].shape[0]
     blocks = -(-count // genome_block(sum(leaf.nbytes for leaf in leaves) // count))
