@@ -29,12 +29,12 @@ class Rollouts(NamedTuple):
     Attributes:
         returns: float32[P, L], undiscounted.
         steps: int32[P, L], length of each episode.
-        computed_steps: int32[], environment steps that were computed, in all.
+        computed_steps: float32[], environment steps that were computed, in all: a large population exceeds an int32.
     """
 
     returns: Float32[Array, "P L"]
     steps: Int32[Array, "P L"]
-    computed_steps: Int32[Array, ""]
+    computed_steps: Float32[Array, ""]
 
 
 class GymnaxProblem:
@@ -185,7 +185,7 @@ class GymnaxProblem:
         return Rollouts(
             returns.reshape(padded, lanes)[position],
             steps.reshape(padded, lanes)[position],
-            jnp.sum(block_steps) * block * lanes,
+            jnp.sum(block_steps, dtype=jnp.float32) * block * lanes,
         )
 
     def _bytes(self, networks: Network, lanes: int) -> int:

@@ -13,12 +13,12 @@ class Evaluation(NamedTuple):
     Attributes:
         scores: float32[P, W], higher is better; not finite where the problem gave something else.
         steps: int32[P, W], how many steps (or samples) each score rests on: environment steps that were still alive.
-        computed_steps: int32[], all steps that were computed, those of finished episodes and of padding included.
+        computed_steps: float32[], all steps that were computed, those of finished episodes and of padding included.
     """
 
     scores: Float32[Array, "P W"]
     steps: Int32[Array, "P W"]
-    computed_steps: Int32[Array, ""]
+    computed_steps: Float32[Array, ""]
 
 
 @runtime_checkable
