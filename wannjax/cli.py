@@ -32,16 +32,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wannjax", description="Evolve weight agnostic neural networks on accelerators.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    evolve = commands.add_parser(
-        "evolve",
-        help="search for a network that solves an environment with one shared weight",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    evolve = commands.add_parser("evolve", help="search for a network that solves an environment with one shared weight")
     evolve.add_argument("environment", metavar="ENV", help="an environment, see `wannjax environments`")
-    evolve.add_argument("--seed", type=int, default=0, help="same seed, same result")
-    evolve.add_argument("--out", type=Path, default=None, help="run directory (default: runs/ENV-seed0-TIME)")
+    evolve.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
+    evolve.add_argument("--out", type=Path, default=None, help="run directory (default: runs/ENV-seedSEED-TIME)")
     evolve.add_argument("--overwrite", action="store_true", help="replace the files of an existing run directory")
-    evolve.add_argument("--preset", default="default", help=f"one of {', '.join(PRESETS)}; the options below change it")
+    evolve.add_argument("--preset", default="default", help=f"one of {', '.join(PRESETS)}; the options below change it (default: default)")
     group = evolve.add_argument_group("settings", "defaults shown are those of the default preset")
     for setting in fields(WannConfig):
         assert setting.default is not MISSING
@@ -59,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="print the table of scores of a champion")
     evaluate.add_argument("network", type=Path, metavar="RUN_OR_FILE", help="a run directory, or a .json or .out network file")
     evaluate.add_argument("environment", metavar="ENV", nargs="?", help="needed for a file")
-    evaluate.add_argument("--episodes", type=int, default=100, help="fresh episodes per figure")
-    evaluate.add_argument("--seed", type=int, default=1)
+    evaluate.add_argument("--episodes", type=int, default=100, help="fresh episodes per score (default: 100)")
+    evaluate.add_argument("--seed", type=int, default=1, help="of the fresh episodes (default: 1)")
     evaluate.set_defaults(run=_evaluate)
 
     environments = commands.add_parser("environments", help="list the environments")
