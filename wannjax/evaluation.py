@@ -95,7 +95,9 @@ def evaluate(
 
     keys = jnp.tile(jax.random.split(grid_key, GRID_EPISODES), len(GRID))
     grid = problem.rollout(keys, plain, jnp.repeat(jnp.asarray(GRID, jnp.float32), GRID_EPISODES))
-    tuned_weight = float(GRID[np.argmax(_finite(grid.returns).reshape(len(GRID), GRID_EPISODES).mean(axis=1))])
+    means = _finite(grid.returns).reshape(len(GRID), GRID_EPISODES).mean(axis=1)
+    ties = np.flatnonzero(means == means.max())
+    tuned_weight = float(GRID[ties[len(ties) // 2]])  # of equally good weights one in their middle
 
     # One rollout for all columns: shared weights as the lanes' gains, individual ones as the lanes' weights.
     ones = jnp.ones(episodes)
