@@ -45,12 +45,12 @@ from benchmarks.baselines import dense, matrices_of, published
 from benchmarks.common import Timing, express_all, machine, measure, measure_together, print_table, random_genomes, write_json
 from wannjax import devices, problems
 from wannjax.activations import PUBLISHED, activation_ids
+from wannjax.config import SWEEP
 from wannjax.genome import Genome
 from wannjax.network import FAN_IN
 from wannjax.problems import GymnaxProblem
 
 ENVIRONMENTS = ("CartPoleSwingUp-v0", "CartPole-v1")
-WEIGHTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 EPISODES = 4
 AMONG = (0, *activation_ids(PUBLISHED))
 CHAMPION = (29, 52)
@@ -117,22 +117,22 @@ def published_way(problem: GymnaxProblem, size: tuple[int, int], plan: Plan) -> 
     networks = matrices_of(genomes_of(problem, size, plan.sample))
 
     def row(timing: Timing) -> Row:
-        sample = f"{plan.sample}×{len(WEIGHTS)}×1"
+        sample = f"{plan.sample}×{len(SWEEP)}×1"
         return Row(problem.name, *size, "published", sample, timing.result, timing.result, timing)
 
-    return Way(lambda: published(problem.name, networks, WEIGHTS, plan.sample_steps), row)
+    return Way(lambda: published(problem.name, networks, SWEEP, plan.sample_steps), row)
 
 
 def dense_way(problem: GymnaxProblem, size: tuple[int, int], plan: Plan) -> Way:
     networks = matrices_of(genomes_of(problem, size, plan.sample))
-    keys = jnp.tile(jax.random.split(jax.random.key(0), EPISODES), len(WEIGHTS))
-    gain = jnp.repeat(jnp.array(WEIGHTS), EPISODES)
+    keys = jnp.tile(jax.random.split(jax.random.key(0), EPISODES), len(SWEEP))
+    gain = jnp.repeat(jnp.array(SWEEP), EPISODES)
     weights, activations = jnp.asarray(networks.weights, jnp.float32), jnp.asarray(networks.activations)
     static = {"inputs": problem.inputs, "outputs": problem.outputs, "max_steps": plan.sample_steps}
 
     def row(timing: Timing) -> Row:
         lengths = np.asarray(timing.result[1])
-        sample = f"{plan.sample}×{len(WEIGHTS)}×{EPISODES}"
+        sample = f"{plan.sample}×{len(SWEEP)}×{EPISODES}"
         total, alive = int(lengths.max()) * lengths.size, int(lengths.sum())
         return Row(problem.name, *size, "dense", sample, total, alive, timing)
 
@@ -141,11 +141,11 @@ def dense_way(problem: GymnaxProblem, size: tuple[int, int], plan: Plan) -> Way:
 
 def wannjax_way(problem: GymnaxProblem, size: tuple[int, int], plan: Plan) -> Way:
     networks = express_all(genomes_of(problem, size, plan.population))
-    key, weights = jax.random.key(0), jnp.array(WEIGHTS)
+    key, weights = jax.random.key(0), jnp.array(SWEEP)
 
     def row(timing: Timing) -> Row:
         total, alive = int(timing.result.computed_steps), int(jnp.sum(timing.result.steps))
-        sample = f"{plan.population}×{len(WEIGHTS)}×{EPISODES}"
+        sample = f"{plan.population}×{len(SWEEP)}×{EPISODES}"
         flops = FLOPS_PER_TAPE_STEP * float(jnp.mean(networks.steps) + networks.outputs)
         return Row(problem.name, *size, "wannjax", sample, total, alive, timing, flops)
 

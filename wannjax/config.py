@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 AUTO = "auto"
+SWEEP = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
+"""The paper's sweep of shared weights."""
 
 
 def _setting(default, meaning: str, allowed: str, check: Callable[[Any], bool]):
@@ -54,9 +56,7 @@ class WannConfig:
 
     population: int = _count(512, "genomes per generation", least=4)
     generations: int = _count(300, "generations of a run")
-    weights: tuple[float, ...] = _setting(
-        (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0), "the sweep of shared weights", "finite values, each once, at least one", _is_sweep
-    )
+    weights: tuple[float, ...] = _setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
     episodes: int = _count(4, "episodes per shared weight and generation")
     confirm_episodes: int = _count(32, "fresh episodes per shared weight that confirm a champion")
     candidates: int = _count(8, "networks of a generation that may become champion; at most `population`")

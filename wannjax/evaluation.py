@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
+from wannjax.config import SWEEP
 from wannjax.network import Network, connection_count, is_connection
 from wannjax.problems import GymnaxProblem
 from wannjax.validation import require
 
-SWEEP = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 RANDOM_RANGE = 2.0
 """Random weights are drawn from U(-RANDOM_RANGE, RANDOM_RANGE), as in the paper."""
 GRID = np.linspace(-3.0, 3.0, 121)
