@@ -15,7 +15,7 @@ from jaxtyping import Array, Float32
 from wannjax.config import SWEEP
 from wannjax.network import Network, connection_count, is_connection
 from wannjax.problems import GymnaxProblem
-from wannjax.validation import require
+from wannjax.validation import require, require_seed
 
 RANDOM_RANGE = 2.0
 """Random weights are drawn from U(-RANDOM_RANGE, RANDOM_RANGE), as in the paper."""
@@ -87,7 +87,7 @@ def evaluate(
     Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode, or weights that are not finite.
     """
     require("episodes", episodes, "an integer >= 1", isinstance(episodes, int) and episodes >= 1)
-    require("seed", seed, "an integer from 0 to 2**63 - 1", isinstance(seed, int) and 0 <= seed < 2**63)
+    require_seed(seed)
     require("weights", weights, "finite and not empty", len(weights) > 0 and bool(np.all(np.isfinite(weights))))
     require("network", network, "one network, not a population", network.activations.ndim == 1)
     grid_key, score_key, shared_key, weights_key = jax.random.split(jax.random.key(seed), 4)

@@ -22,7 +22,7 @@ from wannjax.graph import graph_of
 from wannjax.network import Network, connection_count, take, with_room
 from wannjax.problems import Problem
 from wannjax.ranking import non_dominated
-from wannjax.validation import require
+from wannjax.validation import require_seed
 from wannjax.wann import WannState
 
 ARCHIVE = 8
@@ -145,7 +145,7 @@ def evolve(
         config = config.replace(generations=generations)
     if config.output_activation == AUTO:
         config = config.replace(output_activation=problem.output_activation)
-    require("seed", seed, "an integer from 0 to 2**63 - 1", isinstance(seed, int) and 0 <= seed < 2**63)
+    require_seed(seed)
     callbacks = list(callbacks)
     with ExitStack() as stack:
         compilations = stack.enter_context(_compilations())
@@ -264,15 +264,14 @@ class _Run:
         """
         state, scores = self.last
         valid = np.flatnonzero(np.all(np.isfinite(scores), axis=1))
-        simplicity = 1.0 / np.maximum(np.asarray(state.sizes.connections), 1)
-        on_front = valid[non_dominated(_objectives(scores, simplicity)[valid])]
-        candidates = [take(jax.device_get(self.algorithm.ask(state)), i) for i in on_front]
-        networks = [member.network for member in self.archive] + candidates
+        on_front = valid[non_dominated(_objectives(scores, np.asarray(state.sizes.connections))[valid])]
+        population = jax.device_get(self.algorithm.ask(state))
+        networks = [member.network for member in self.archive] + [take(population, i) for i in on_front]
         if not networks:
             raise ValueError(f"problem: {self.problem.name} gave no finite score to any network of {self.number} generations")
         room = max(network.activations.shape[0] for network in networks)
-        population = jax.tree.map(lambda *leaves: np.stack(leaves), *(with_room(network, room) for network in networks))
-        fresh = self.score(self.keys[-1], population, FINAL_EPISODES)
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(with_room(network, room) for network in networks))
+        fresh = self.score(self.keys[-1], stacked, FINAL_EPISODES)
         rescored = [
             Confirmed(replace(network, input_names=self.problem.input_names, output_names=self.problem.output_names), row)
             for network, row in zip(networks, fresh, strict=True)
@@ -283,15 +282,15 @@ class _Run:
         champion = max(finite, key=lambda member: member.quality)
         front = [member for member in rescored[len(self.archive) :] if np.all(np.isfinite(member.scores))]
         if front:
-            sizes = np.array([1.0 / max(connection_count(member.network), 1) for member in front])
-            keep = non_dominated(_objectives(np.array([member.scores for member in front]), sizes))
+            connections = np.array([connection_count(member.network) for member in front])
+            keep = non_dominated(_objectives(np.array([member.scores for member in front]), connections))
             front = sorted((front[i] for i in keep), key=lambda member: member.quality, reverse=True)
         return champion, front
 
 
-def _objectives(scores: np.ndarray, simplicity: np.ndarray) -> np.ndarray:
-    """Mean score, best score and 1/connections: [N, 3]."""
-    return np.stack([np.mean(scores, axis=1), np.max(scores, axis=1), simplicity], axis=1)
+def _objectives(scores: np.ndarray, connections: np.ndarray) -> np.ndarray:
+    """Mean score, best score and 1/connections (of none: 1), to be maximised: [N, 3]."""
+    return np.stack([np.mean(scores, axis=1), np.max(scores, axis=1), 1.0 / np.maximum(connections, 1)], axis=1)
 
 
 @dataclass

@@ -53,7 +53,7 @@ def load(path: Pathlike, *, inputs: int | None = None, outputs: int | None = Non
     try:
         if path.suffix == ".out":
             return network_of(_parse_published(text, inputs, outputs))
-        return network_of(_parse_network(_parse_json(text), FORMAT))
+        return network_of(_parse_network(_parse_json(text)))
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise ValueError(f"{path}: not a wannjax network: {_reason(error)}") from None
 
@@ -77,7 +77,7 @@ def load_front(path: Pathlike) -> list[Network]:
     try:
         document = _parse_json(text)
         _check_header(document, FRONT_FORMAT)
-        return [network_of(_parse_network(member["network"], FORMAT)) for member in document["members"]]
+        return [network_of(_parse_network(member["network"])) for member in document["members"]]
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise ValueError(f"{path}: not a wannjax front: {_reason(error)}") from None
 
@@ -151,8 +151,8 @@ def _check_header(document: Any, expected: str) -> None:
         raise ValueError(f"its version is {document.get('version')!r}, and this wannjax reads version {VERSION}")
 
 
-def _parse_network(document: Any, expected: str) -> Graph:
-    _check_header(document, expected)
+def _parse_network(document: Any) -> Graph:
+    _check_header(document, FORMAT)
     nodes, entries = document["nodes"], document["connections"]
     kinds = [node["kind"] for node in nodes]
     order = {"bias": 0, "input": 1, "hidden": 2, "output": 3}

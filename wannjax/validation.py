@@ -10,3 +10,8 @@ def require(name: str, value: object, allowed: str, condition: bool) -> None:
     """
     if not condition:
         raise ValueError(f"{name}: must be {allowed}, got {value!r}")
+
+
+def require_seed(seed: object) -> None:
+    """Raises ValueError unless `seed` is one that a JAX key can be made from."""
+    require("seed", seed, "an integer from 0 to 2**63 - 1", isinstance(seed, int) and 0 <= seed < 2**63)
