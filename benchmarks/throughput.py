@@ -193,7 +193,7 @@ def compare(plan: Plan) -> list[Row]:
     """Every way on every case; the ways of a case take turns."""
     rows = []
     for environment in ENVIRONMENTS:
-        problem = problems.make(environment)
+        problem = problems.make_environment(environment)
         for size in dict.fromkeys((CHAMPION, *plan.sizes)):
             rows += rows_of([way(problem, size, plan) for way in (published_way, dense_way, wannjax_way)], plan.repeats)
     return rows
@@ -239,7 +239,7 @@ def findings(rows: list[Row], plan: Plan, clock: str) -> dict[str, float]:
     clocks = {"median calls": clock, "fastest calls": f"{clock}_best"}
     for environment in ENVIRONMENTS:
         ours, theirs = (by_case[environment, CHAMPION[0], way] for way in ("wannjax", "published"))
-        problem = problems.make(environment)
+        problem = problems.make_environment(environment)
         small, large = rows_of([wannjax_way(problem, size, plan) for size in (plan.sizes[0], plan.sizes[-1])], plan.repeats)
         for calls, seconds in clocks.items():
             name = f"{environment}: times published, {CHAMPION[0]} nodes, {calls}"
@@ -276,7 +276,7 @@ def main() -> None:
     if arguments.quick:
         plan = Plan(16, 1, ((16, 29), CHAMPION), 4, 20)
     if arguments.cores:
-        (row,) = rows_of([wannjax_way(problems.make(ENVIRONMENTS[0]), CHAMPION, plan)], plan.repeats)
+        (row,) = rows_of([wannjax_way(problems.make_environment(ENVIRONMENTS[0]), CHAMPION, plan)], plan.repeats)
         print(json.dumps(row.record()))
         return
 

@@ -4,8 +4,9 @@ from wannjax.config import PRESETS, WannConfig
 from wannjax.devices import use_all_cores
 from wannjax.evaluation import Report, Score, evaluate
 from wannjax.evolution import Record, Result, evolve
+from wannjax.finetuning import EvolutionStrategy, Gradient, PolicyGradient, Tuned, finetune
 from wannjax.network import Network
-from wannjax.problems import Evaluation, GymnaxProblem, Problem, environment_names, make
+from wannjax.problems import DataProblem, Evaluation, GymnaxProblem, Problem, environment_names, make
 from wannjax.storage import load, load_front, save
 from wannjax.wann import Algorithm
 
@@ -14,18 +15,24 @@ __version__ = "0.1.0"
 __all__ = [
     "PRESETS",
     "Algorithm",
+    "DataProblem",
     "Evaluation",
+    "EvolutionStrategy",
+    "Gradient",
     "GymnaxProblem",
     "Network",
+    "PolicyGradient",
     "Problem",
     "Record",
     "Report",
     "Result",
     "Score",
+    "Tuned",
     "WannConfig",
     "environment_names",
     "evaluate",
     "evolve",
+    "finetune",
     "load",
     "load_front",
     "make",

@@ -110,3 +110,37 @@ def activate(
         denominator = jnp.where(is_gaussian, 1.0, power + 1)
         y = jnp.where(is_gaussian | is_tanh | (ids == _SIGMOID), numerator / denominator, y)
     return y
+
+
+def slope(
+    ids: Int[Array, "*#shape"], x: Float[Array, "*shape"], among: tuple[int, ...] = tuple(range(len(NAMES))), *, surrogate: float = 0.0
+) -> Float[Array, "*shape"]:
+    """The derivative of `activate` in `x`, fused in the same way; that of abs at 0 is 0, as is that of relu.
+
+    The derivative of `step` is 0 everywhere. With a `surrogate` > 0 it is 1 / (1 + surrogate·|x|)² instead (Zenke & Ganguli 2018).
+    """
+    compiled = set(among)
+    y = jnp.ones_like(x)
+
+    def choose(activation: int, value):
+        return jnp.where(ids == activation, value, y) if activation in compiled else y
+
+    y = choose(_STEP, 1 / (1 + surrogate * jnp.abs(x)) ** 2 if surrogate else 0.0)
+    y = choose(_INVERSE, -1.0)
+    y = choose(_ABS, jnp.sign(x))
+    y = choose(_RELU, (x > 0).astype(x.dtype))
+    y = choose(_SQUARE, 2 * x)
+    if compiled & {_SIN, _COS}:
+        remainder = _reduce(x)
+        t = jnp.where(ids == _COS, _fold_sin(remainder), _fold_cos(remainder))
+        value = jnp.pi * _sin_half_turn(t)
+        y = jnp.where(ids == _SIN, value, jnp.where(ids == _COS, -value, y))
+    if compiled & {_GAUSSIAN, _TANH, _SIGMOID}:
+        bounded = jnp.clip(x, -20, 20)
+        is_tanh, is_gaussian = ids == _TANH, ids == _GAUSSIAN
+        # A power below 1: squaring it must neither overflow nor lose what is left.
+        power = jnp.exp(-jnp.abs(bounded) * jnp.where(is_gaussian, 0.5 * jnp.abs(bounded), jnp.where(is_tanh, 2.0, 1.0)))
+        factor = jnp.where(is_gaussian, -bounded, jnp.where(is_tanh, 4.0, 1.0))
+        denominator = jnp.where(is_gaussian, 1.0, (1 + power) * (1 + power))
+        y = jnp.where(is_gaussian | is_tanh | (ids == _SIGMOID), factor * power / denominator, y)
+    return y

@@ -72,6 +72,17 @@ def network_block(lanes: int, bytes_per_network: int) -> int:
     return max(int(_memory() * _MEMORY_SHARE) // bytes_per_network, 1)
 
 
+def lane_block(shared: int, bytes_per_lane: int) -> int:
+    """How many examples a block of networks should go through at a time, at `shared` shared weights each.
+
+    Args:
+        bytes_per_lane: what one network's values take on one lane.
+    """
+    if on_cpu():
+        return max(_CPU_VALUES_PER_STEP // shared, 1)
+    return max(int(_memory() * _MEMORY_SHARE) // (bytes_per_lane * shared), 1)
+
+
 def compiler_options() -> dict[str, str] | None:
     """Options for compiling rollouts. On a CPU, XLA must not split the operations of one device over threads: the cores are devices
     already, and the split alone makes blocks of more than 384 values half as fast."""

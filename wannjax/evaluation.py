@@ -10,11 +10,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32
 
 from wannjax.config import SWEEP
-from wannjax.network import Network, connection_count, is_connection
-from wannjax.problems import GymnaxProblem
+from wannjax.network import Network, connection_count, individual_weights
+from wannjax.problems import Problem
 from wannjax.validation import require, require_seed
 
 RANDOM_RANGE = 2.0
@@ -76,7 +75,7 @@ PAPER: dict[str, PaperRow] = {"CartPoleSwingUp-v0": PaperRow("57 Â± 121", "515 Â
 
 def evaluate(
     network: Network,
-    problem: GymnaxProblem,
+    problem: Problem,
     *,
     episodes: int = 100,
     seed: int = 0,
@@ -91,29 +90,32 @@ def evaluate(
     require("weights", weights, "finite and not empty", len(weights) > 0 and bool(np.all(np.isfinite(weights))))
     require("network", network, "one network, not a population", network.activations.ndim == 1)
     grid_key, score_key, shared_key, weights_key = jax.random.split(jax.random.key(seed), 4)
-    plain = jax.tree.map(lambda leaf: leaf[None], replace(network, weights=None, input_names=(), output_names=()))
+    bare = replace(network, weights=None, input_names=(), output_names=())
+    plain = jax.tree.map(lambda leaf: leaf[None], bare)
 
-    keys = jnp.tile(jax.random.split(grid_key, GRID_EPISODES), len(GRID))
-    grid = problem.rollout(keys, plain, jnp.repeat(jnp.asarray(GRID, jnp.float32), GRID_EPISODES))
-    means = _finite(grid.returns).reshape(len(GRID), GRID_EPISODES).mean(axis=1)
+    tries = GRID_EPISODES if problem.stochastic else 1
+    keys = jnp.tile(jax.random.split(grid_key, tries), len(GRID))
+    grid = problem.split("validation").measure(keys, plain, jnp.repeat(jnp.asarray(GRID, jnp.float32), tries))
+    means = _finite(grid).reshape(len(GRID), tries).mean(axis=1)
     ties = np.flatnonzero(means == means.max())
     tuned_weight = float(GRID[ties[len(ties) // 2]])  # of equally good weights one in their middle
 
-    # One rollout for all columns: shared weights as the lanes' gains, individual ones as the lanes' weights.
-    ones = jnp.ones(episodes)
+    # One call for all columns, each a table of weights for every lane. What is the same in every episode of a data set is measured once.
+    fixed = episodes if problem.stochastic else 1
     random_shared = jax.random.uniform(shared_key, (episodes,), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
-    gains = [weight * ones for weight in (*weights, tuned_weight)] + [random_shared, ones]
-    tables = [_individual(network, 1.0, episodes)] * (len(gains) - 1)
     random_weights = jax.random.uniform(weights_key, (*network.sources.shape, episodes), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
-    tables.append(_individual(network, random_weights, episodes))
+    tables = [individual_weights(bare, jnp.full(fixed, weight)) for weight in (*weights, tuned_weight)]
+    tables += [individual_weights(bare, random_shared), individual_weights(bare, random_weights)]
     if network.weights is not None:
-        gains.append(ones)
-        tables.append(_individual(network, jnp.asarray(network.weights)[..., None], episodes))
+        tables.append(individual_weights(network, jnp.ones(fixed)))
+    counts = [table.shape[-1] for table in tables]
     lanes = replace(plain, weights=jnp.concatenate(tables, axis=-1)[None])
-    keys = jnp.tile(jax.random.split(score_key, episodes), len(gains))
-    returns = np.asarray(problem.rollout(keys, lanes, jnp.concatenate(gains)).returns).reshape(len(gains), episodes)
+    keys = jax.random.split(score_key, episodes)
+    keys = jnp.concatenate([keys[:count] for count in counts])
+    returns = problem.split("test").measure(keys, lanes, jnp.ones(len(keys)))
+    rows = np.split(np.asarray(returns)[0], np.cumsum(counts)[:-1])
 
-    columns = [Score(float(row.mean()), float(row.std()), episodes) for row in returns]
+    columns = [Score(float(row.mean()), float(row.std()), len(row)) for row in rows]
     count = len(weights)
     return Report(
         per_weight=dict(zip((float(weight) for weight in weights), columns[:count], strict=True)),
@@ -124,11 +126,6 @@ def evaluate(
         tuned_weight=tuned_weight,
         connections=connection_count(network),
     )
-
-
-def _individual(network: Network, weights: Array | float, lanes: int) -> Float32[Array, "S K L"]:
-    """`weights` on the network's connections, and 1 on the links between partial sums."""
-    return jnp.broadcast_to(jnp.where(is_connection(network)[..., None], weights, 1.0), (*network.sources.shape, lanes))
 
 
 def _finite(returns) -> np.ndarray:

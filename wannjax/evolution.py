@@ -5,8 +5,6 @@ One generation at a time: rollouts take nearly all of it, so a chunk of generati
 fight Ctrl-C, callbacks and growth. The host's bookkeeping runs while the device breeds the next population.
 """
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +17,7 @@ import numpy as np
 
 from wannjax.config import AUTO, WannConfig
 from wannjax.graph import graph_of
+from wannjax.interruption import interrupt_flag
 from wannjax.network import Network, connection_count, take, with_room
 from wannjax.problems import Problem
 from wannjax.ranking import non_dominated
@@ -149,7 +148,7 @@ def evolve(
     callbacks = list(callbacks)
     with ExitStack() as stack:
         compilations = stack.enter_context(_compilations())
-        interrupted = stack.enter_context(_interrupt_flag())
+        interrupted = stack.enter_context(interrupt_flag())
         if progress:
             from wannjax.progress import LiveView
 
@@ -183,6 +182,7 @@ class _Run:
 
     def __init__(self, problem: Problem, config: WannConfig, seed: int):
         self.problem, self.config = problem, config
+        self.held_out = problem.split("validation")
         self.algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
         self.sweep = jnp.array(config.weights, jnp.float32)
         search_key, *self.keys = jax.random.split(jax.random.key(seed), 4)
@@ -201,7 +201,7 @@ class _Run:
 
         state = self.state
         networks = jax.block_until_ready(self.algorithm.ask(state))
-        scores = self.score(jax.random.fold_in(episode_key, self.number), networks, self.config.episodes)
+        scores = self.score(self.problem, jax.random.fold_in(episode_key, self.number), networks, self.config.episodes)
         self.last = state, scores
         bred = self.algorithm.tell(state, scores)
 
@@ -233,10 +233,10 @@ class _Run:
             seconds=time.perf_counter() - begun,
         )
 
-    def score(self, key, networks: Network, episodes: int) -> np.ndarray:
+    def score(self, problem: Problem, key, networks: Network, episodes: int) -> np.ndarray:
         """The scores [N, W] of `networks` over the sweep; keeps the counters."""
         begun = time.perf_counter()
-        evaluation = self.problem.evaluate(key, networks, self.sweep, episodes=episodes, among=self.algorithm.activations)
+        evaluation = problem.evaluate(key, networks, self.sweep, episodes=episodes, among=self.algorithm.activations)
         scores = np.asarray(evaluation.scores)
         self.alive_steps += int(np.asarray(evaluation.steps, np.int64).sum())
         self.computed_steps += int(evaluation.computed_steps)
@@ -245,7 +245,7 @@ class _Run:
 
     def confirm(self, candidates: Network, key) -> None:
         """Scores `candidates` on fresh episodes and keeps the best in the archive, best first."""
-        scores = self.score(key, candidates, self.config.confirm_episodes)
+        scores = self.score(self.held_out, key, candidates, self.config.confirm_episodes)
         known = {graph_of(member.network): member for member in self.archive}
         for i in np.flatnonzero(np.all(np.isfinite(scores), axis=1)):
             network = take(candidates, i)
@@ -271,7 +271,7 @@ class _Run:
             raise ValueError(f"problem: {self.problem.name} gave no finite score to any network of {self.number} generations")
         room = max(network.activations.shape[0] for network in networks)
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(with_room(network, room) for network in networks))
-        fresh = self.score(self.keys[-1], stacked, FINAL_EPISODES)
+        fresh = self.score(self.held_out, self.keys[-1], stacked, FINAL_EPISODES)
         rescored = [
             Confirmed(replace(network, input_names=self.problem.input_names, output_names=self.problem.output_names), row)
             for network, row in zip(networks, fresh, strict=True)
@@ -314,22 +314,3 @@ def _compilations() -> Iterator[_Compilations]:
         yield total
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
-
-
-@contextmanager
-def _interrupt_flag() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed; the second time it interrupts as usual. Outside the main thread nothing changes."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set
-        return
-
-    def note(_signal: int, _frame: object) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, previous)
-
-    previous = signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed.is_set
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -113,6 +113,16 @@ def connection_count(network: Network) -> int:
     return int(np.sum(is_connection(network)))
 
 
+def individual_weights(network: Network, weights: jax.typing.ArrayLike) -> Float32[Array, "... S K L"]:
+    """The network's weights, or 1 where it has none, times `weights` (broadcast against [S, K, L]) on connections, and 1 on the links
+    between partial sums. Leading axes pass through."""
+    own = jnp.ones(network.sources.shape) if network.weights is None else network.weights
+    own = own if own.ndim > network.sources.ndim else own[..., None]
+    weights = jnp.asarray(weights, jnp.float32)
+    weights = weights.reshape((1,) * (own.ndim - weights.ndim) + weights.shape)
+    return jnp.where(is_connection(network)[..., None], own * weights, 1.0)
+
+
 class Tape(NamedTuple):
     """N networks laid out for running on L lanes: the step comes first, so that each step reads one contiguous slice.
 
@@ -195,6 +205,8 @@ def _step(tape: Tape, values, start, size: int, gain, among):
         slice_sizes=(1, lanes),
         mode=lax.GatherScatterMode.PROMISE_IN_BOUNDS,
     ).reshape(size, FAN_IN, count, lanes)
+    if count == 1:  # XLA would fuse this gather into the activation, which is 15 times slower on a CPU
+        gathered = lax.optimization_barrier(gathered)
     if tape.weights is not None:
         gathered = gathered * lax.dynamic_slice_in_dim(tape.weights, start, size)
     total = jnp.sum(gathered, axis=1)

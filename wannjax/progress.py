@@ -1,7 +1,8 @@
-"""The live view of a run: a callback that draws a table on a terminal, and prints a line now and then elsewhere."""
+"""The live views of long runs: callbacks that draw a progress bar on a terminal, and print a line now and then elsewhere."""
 
 import time
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 from rich.console import Console
@@ -11,20 +12,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from wannjax.config import WannConfig
 from wannjax.devices import describe, idle_cores
 from wannjax.evolution import Record
+from wannjax.finetuning import Method, TrainingRecord
 from wannjax.problems import Problem
 
 _LINE_SECONDS = 10.0
 """Seconds between two lines where there is no terminal."""
 
 
-class LiveView:
-    """Shows a run as it goes; a context manager, and a callback of `evolve`."""
+class _View:
+    """A progress bar that counts `unit`s up to `total`; a context manager."""
 
-    def __init__(self, problem: Problem, config: WannConfig, console: Console | None = None):
+    def __init__(self, unit: str, total: int, headline: str, console: Console | None):
         self.console = console or Console(stderr=True)
-        self.generations = config.generations
+        self.unit, self.total = unit, total
         self.progress = Progress(
-            TextColumn("generation {task.completed}/{task.total}"),
+            TextColumn(unit + " {task.completed}/{task.total}"),
             BarColumn(bar_width=24),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
@@ -32,13 +34,9 @@ class LiveView:
             TimeRemainingColumn(),
             console=self.console,
         )
-        self.task = self.progress.add_task("compiling…", total=self.generations)
+        self.task = self.progress.add_task("compiling…", total=total)
         self.live = Live(self.progress, console=self.console, refresh_per_second=4) if self.console.is_terminal else None
-        self.console.print(
-            f"[bold]{problem.name}[/bold]: {problem.inputs} inputs, {problem.outputs} outputs; population {config.population}, "
-            f"{len(config.weights)} shared weights x {config.episodes} episodes; {describe()}",
-            highlight=False,
-        )
+        self.console.print(headline, highlight=False)
         if idle := idle_cores():
             self.console.print(
                 f"[yellow]{idle} CPU core{'s' if idle > 1 else ''} idle:[/yellow] call wannjax.use_all_cores() before any JAX "
@@ -46,7 +44,7 @@ class LiveView:
                 highlight=False,
             )
 
-    def __enter__(self) -> "LiveView":
+    def __enter__(self) -> Self:
         self.started = self.printed = time.perf_counter()
         if self.live:
             self.live.start()
@@ -56,17 +54,41 @@ class LiveView:
         if self.live:
             self.live.stop()
 
-    def __call__(self, record: Record) -> None:
-        text = describe_record(record)
-        self.progress.update(self.task, completed=record.generation, description=text)
+    def show(self, done: int, text: str) -> None:
+        self.progress.update(self.task, completed=done, description=text)
         now = time.perf_counter()
-        due = record.generation in (1, self.generations) or now - self.printed > _LINE_SECONDS
+        due = done in (1, self.total) or now - self.printed > _LINE_SECONDS
         if self.live is None and due:
             self.printed = now
-            left = (now - self.started) / record.generation * (self.generations - record.generation)
-            self.console.print(
-                f"generation {record.generation}/{self.generations}  {text}  {left:.0f} s left", highlight=False, soft_wrap=True
-            )
+            left = (now - self.started) / done * (self.total - done)
+            self.console.print(f"{self.unit} {done}/{self.total}  {text}  {left:.0f} s left", highlight=False, soft_wrap=True)
+
+
+class LiveView(_View):
+    """Shows a search as it goes: a callback of `evolve`."""
+
+    def __init__(self, problem: Problem, config: WannConfig, console: Console | None = None):
+        headline = (
+            f"[bold]{problem.name}[/bold]: {problem.inputs} inputs, {problem.outputs} outputs; population {config.population}, "
+            f"{len(config.weights)} shared weights x {config.episodes} episodes; {describe()}"
+        )
+        super().__init__("generation", config.generations, headline, console)
+
+    def __call__(self, record: Record) -> None:
+        self.show(record.generation, describe_record(record))
+
+
+class TrainingView(_View):
+    """Shows training as it goes: a callback of `finetune`."""
+
+    def __init__(self, problem: Problem, method: Method, connections: int, members: int, steps: int, console: Console | None = None):
+        starts = f"{members} start{'s' if members > 1 else ''}"
+        headline = f"[bold]{problem.name}[/bold]: {connections} weights from {starts} by {method.name}; {describe()}"
+        super().__init__("step", steps, headline, console)
+
+    def __call__(self, record: TrainingRecord) -> None:
+        if record.step:
+            self.show(record.step, f"held out: best {record.held_out_score:.4g}, median {record.median_score:.4g}")
 
 
 def describe_record(record: Record) -> str:
@@ -74,6 +96,6 @@ def describe_record(record: Record) -> str:
     speed = record.alive_steps / record.rollout_seconds if record.rollout_seconds > 0 else np.nan
     bad = f", {record.non_finite} not finite" if record.non_finite else ""
     return (
-        f"mean {record.mean_score:.1f}, best {record.best_score:.1f}{bad}; champion {record.champion_score:.1f} "
+        f"mean {record.mean_score:.4g}, best {record.best_score:.4g}{bad}; champion {record.champion_score:.4g} "
         f"with {record.champion_connections} connections; {speed / 1e6:.1f} M alive steps/s"
     )

@@ -1,20 +1,23 @@
 """Problems: what scores a network. `make` finds one by name."""
 
 import difflib
+import os
 import socket
 
+from wannjax.problems.data import DataProblem
 from wannjax.problems.environment import GymnaxProblem
 from wannjax.problems.problem import Evaluation, Problem
+from wannjax.validation import require
 
-__all__ = ["Evaluation", "GymnaxProblem", "Problem", "environment_names", "make"]
+__all__ = ["DataProblem", "Evaluation", "GymnaxProblem", "Problem", "environment_names", "make", "make_environment"]
 
-
+DATA_SETS = ("digits", "mnist")
 DOWNLOAD_SECONDS = 10.0
 """How long an environment that downloads data may wait for an answer."""
 
 
 def environment_names() -> list[str]:
-    """The names that `make` knows: every registered gymnax environment, and our swing-up."""
+    """The environments that `make` knows: every registered gymnax environment, and our swing-up."""
     import gymnax
 
     from wannjax.problems import swing_up
@@ -24,19 +27,36 @@ def environment_names() -> list[str]:
     return list(gymnax.registered_envs)
 
 
-def make(name: str, **options) -> GymnaxProblem:
-    """The problem called `name`, any registered gymnax environment; `options` go to `GymnaxProblem`.
+def make(name: str, **options) -> GymnaxProblem | DataProblem:
+    """The problem called `name`: any registered gymnax environment; "digits" (8×8 images, from scikit-learn); or "mnist" (16×16, from the
+    files at `path`, see `datasets.mnist`). Further `options` go to `GymnaxProblem` or `DataProblem`.
 
-    Raises ValueError for an unknown name, with near matches, and for an environment that cannot be built.
+    Raises ValueError for an unknown name, with near matches, and for a problem that cannot be built.
     """
-    import gymnax
+    if name in DATA_SETS:
+        return _data_set(name, **options)
+    return make_environment(name, **options)
 
+
+def _data_set(name: str, path: str | os.PathLike | None = None, **options) -> DataProblem:
+    from wannjax.problems import datasets
+
+    require("path", path, "given for mnist, and for nothing else: its files, see `datasets.mnist`", (path is None) == (name != "mnist"))
+    data = datasets.digits() if path is None else datasets.mnist(path)
+    options = {"name": name, "input_names": data.input_names, **options}
+    return DataProblem(data.x_train, data.y_train, x_test=data.x_test, y_test=data.y_test, **options)
+
+
+def make_environment(name: str, **options) -> GymnaxProblem:
+    """As `make`, of environments only."""
     known = environment_names()
     if name not in known:
-        by_lower = {other.lower(): other for other in known}
+        by_lower = {other.lower(): other for other in (*known, *DATA_SETS)}
         near = [by_lower[match] for match in difflib.get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.4)]
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join((*known, *DATA_SETS))}"
         raise ValueError(f"environment: {name!r} is unknown; {hint}")
+    import gymnax
+
     patience = socket.getdefaulttimeout()
     try:
         socket.setdefaulttimeout(DOWNLOAD_SECONDS)

@@ -5,6 +5,8 @@ stops when its last lane has ended. Environments never reset themselves here: a 
 computes afterwards (a NaN included) reaches no score.
 """
 
+import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,14 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax import devices
-from wannjax.graph import default_names
 from wannjax.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
 from wannjax.problems.names import names_for
-from wannjax.problems.problem import Evaluation
+from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
+from wannjax.problems.spread import spread
 from wannjax.validation import require
 
 
@@ -37,13 +38,16 @@ class Rollouts(NamedTuple):
     computed_steps: Float32[Array, ""]
 
 
-class GymnaxProblem:
+class GymnaxProblem(Problem):
     """A gymnax environment whose return is the score.
 
     Observations are flattened. A discrete action is the index of the greatest output. A continuous one is the outputs clipped to
     [-1, 1] and stretched to the space's bounds (where these are infinite, the outputs as they are), so that tanh outputs, which
     the search finds better networks with, reach all of it.
     """
+
+    metric = "return"
+    stochastic = True
 
     def __init__(
         self,
@@ -92,10 +96,11 @@ class GymnaxProblem:
             self._centre = np.where(bounded, high, 0.0) - np.where(bounded, self._reach, 0.0)
         options = devices.compiler_options()
         self._evaluate = jax.jit(self._score, static_argnames=("episodes", "among"), compiler_options=options)
+        self._score_copies = jax.jit(self._score_packed, static_argnames=("episodes", "among"), compiler_options=options)
         self._rollout = jax.jit(self._spread, static_argnames="among", compiler_options=options)
         known_inputs, known_outputs = names_for(self.name)
-        self.input_names = _checked_names("input_names", tuple(input_names or known_inputs), self.inputs, "input")
-        self.output_names = _checked_names("output_names", tuple(output_names or known_outputs), self.outputs, "output")
+        self.input_names = checked_names("input_names", tuple(input_names or known_inputs), self.inputs, "input")
+        self.output_names = checked_names("output_names", tuple(output_names or known_outputs), self.outputs, "output")
 
     def __repr__(self) -> str:
         return f"GymnaxProblem({self.name}: {self.inputs} inputs, {self.outputs} outputs, at most {self.max_steps} steps)"
@@ -110,7 +115,7 @@ class GymnaxProblem:
         among: tuple[int, ...] = ALL_ACTIVATIONS,
     ) -> Evaluation:
         """Mean returns of P networks at each of W shared weights over `episodes` episodes, the same ones for all. See `Problem`."""
-        self._check(networks)
+        check_population(networks, self)
         require("episodes", episodes, "an integer >= 1", episodes >= 1)
         return self._evaluate(key, networks, weights, self.params, episodes=episodes, among=among)
 
@@ -137,56 +142,59 @@ class GymnaxProblem:
             networks: P networks; their individual weights, if any, may differ from lane to lane.
             gain: the shared weight of each lane.
         """
-        self._check(networks)
+        check_population(networks, self)
         return self._rollout(keys, networks, gain, self.params, among=among)
 
-    def _check(self, networks: Network) -> None:
-        require("networks", networks, "a population: add a leading axis to a single network", networks.activations.ndim == 2)
-        require(
-            "networks",
-            f"{networks.inputs} inputs and {networks.outputs} outputs",
-            f"of {self.inputs} inputs and {self.outputs} outputs, as {self.name} needs",
-            (networks.inputs, networks.outputs) == (self.inputs, self.outputs),
-        )
+    def measure(
+        self,
+        keys: Key[Array, " L"],
+        networks: Network,
+        gain: Float[Array, " L"],
+        *,
+        among: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Float32[Array, "P L"]:
+        """The returns of `rollout`. See `Problem`."""
+        return self.rollout(keys, networks, gain, among=among).returns
+
+    def score_copies(
+        self, key: Key[Array, ""], networks: Network, *, episodes: int, among: tuple[int, ...] = ALL_ACTIVATIONS
+    ) -> Float32[Array, " P"]:
+        """Mean returns over `episodes` episodes of P copies of one network. See `Problem`."""
+        check_population(networks, self)
+        require("episodes", episodes, "an integer >= 1", episodes >= 1)
+        return self._score_copies(key, networks, self.params, episodes=episodes, among=among)
+
+    def _score_packed(self, key, networks: Network, params, *, episodes, among):
+        """As lanes of one network, which copies can be since they share a topology: longer rows, twice as fast as networks side by side."""
+        count, tables = networks.activations.shape[0], jnp.asarray(networks.weights)
+        rows = 2 + self.inputs + networks.activations.shape[1]
+        packed = min(devices.lane_block(episodes, 4 * (rows + tables[0].size)), -(-count // jax.device_count()))
+        groups = -(-count // packed)
+        filled = tables[jnp.arange(groups * packed) % count].reshape(groups, packed, *tables.shape[1:])
+        weights = jnp.repeat(jnp.moveaxis(filled, 1, -1), episodes, axis=-1)
+        members = replace(jax.tree.map(lambda leaf: leaf[:groups], replace(networks, weights=None)), weights=weights)
+        keys = jnp.tile(jax.random.split(key, episodes), packed)
+        returns = self._spread(keys, members, jnp.ones(packed * episodes), params, among=among).returns
+        return jnp.mean(returns.reshape(groups * packed, episodes), axis=1)[:count]
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients flow through actions and the environment's dynamics."""
+        return not self.discrete and getattr(self.env, "supports_transition_gradients", False)
+
+    def with_gradients(self) -> "GymnaxProblem":
+        """This problem, with gradients flowing through its dynamics. Raises ValueError where it is not `differentiable`."""
+        require("problem", self.name, "an environment with continuous actions and transition gradients", self.differentiable)
+        other = copy.copy(self)
+        other.env = self.env.with_transition_gradients()
+        return other
 
     def _spread(self, keys, networks: Network, gain, params, *, among) -> Rollouts:
-        """Spreads the population over all devices, and over blocks within each."""
-        mesh = jax.make_mesh((jax.device_count(),), ("population",), axis_types=(jax.sharding.AxisType.Auto,))
-        count, lanes = networks.activations.shape[0], gain.shape[0]
+        lanes = gain.shape[0]
         block = self.network_block or devices.network_block(lanes, self._bytes(networks, lanes))
-        per_device = -(-count // mesh.size)
-        blocks = -(-per_device // block)
-        block = -(-per_device // blocks)
-        padded = mesh.size * blocks * block
-
-        # Neighbours in length share a block, and every device gets its share of the long ones. Padding repeats the shortest network.
-        order = jnp.argsort(networks.steps)
-        order = jnp.concatenate([jnp.full(padded - count, order[0]), order])
-        order = order.reshape(blocks, block, mesh.size).transpose(2, 0, 1)
-        arranged = jax.tree.map(lambda leaf: leaf[order], networks)
-
         run = partial(self._run_block, among=among)
-        everywhere, split = PartitionSpec(), PartitionSpec("population")
-
-        @partial(
-            jax.shard_map,
-            mesh=mesh,
-            in_specs=(split, everywhere, everywhere, everywhere),
-            out_specs=split,
-            check_vma=False,
-        )
-        def on_device(networks, keys, gain, params):
-            local = jax.tree.map(lambda leaf: leaf[0], networks)
-            results = lax.map(lambda some: run(some, keys, gain, params), local)
-            return jax.tree.map(lambda leaf: leaf[None], results)
-
-        returns, steps, block_steps = on_device(arranged, keys, gain, params)
-        position = jnp.zeros(count, jnp.int32).at[order.reshape(-1)].set(jnp.arange(padded, dtype=jnp.int32))
-        return Rollouts(
-            returns.reshape(padded, lanes)[position],
-            steps.reshape(padded, lanes)[position],
-            jnp.sum(block_steps, dtype=jnp.float32) * block * lanes,
-        )
+        (returns, steps), iterations = spread(run, networks, block, keys, gain, params)
+        return Rollouts(returns, steps, iterations * lanes)
 
     def _bytes(self, networks: Network, lanes: int) -> int:
         """Memory that one network takes while it runs."""
@@ -194,25 +202,10 @@ class GymnaxProblem:
         return lanes * (4 * rows + 3 * self._state_bytes) + networks.sources[0].nbytes
 
     def _run_block(self, networks: Network, keys, gain, params, *, among):
-        """Runs N networks × L lanes side by side until the last one has ended: returns [N, L], steps [N, L], loop iterations."""
+        """Runs N networks × L lanes side by side until the last one has ended: (returns [N, L], steps [N, L]), loop iterations."""
         count, lanes = networks.activations.shape[0], gain.shape[0]
         tape = tape_of(networks)
         dynamic = devices.on_cpu()
-
-        def observe(observation):
-            return jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in jax.tree.leaves(observation)])
-
-        def reset(key):
-            observation, state = self.env.reset_env(key, params)
-            return observe(observation), state
-
-        def step(key, state, outputs):
-            observation, state, reward, terminated, _ = self.env.step_env(key, state, self._action(outputs), params)
-            ended = terminated | self.env.is_truncated(state, params)
-            return observe(observation), state, jnp.asarray(reward, jnp.float32), ended
-
-        over_lanes = jax.vmap(step, in_axes=(0, 0, -1), out_axes=(-1, 0, 0, 0))
-        over_networks = jax.vmap(over_lanes, in_axes=(None, 0, 1), out_axes=(1, 0, 0, 0))
 
         def running(carry):
             time, alive, *_ = carry
@@ -221,14 +214,11 @@ class GymnaxProblem:
         def advance(carry):
             time, alive, returns, steps, observations, state, values = carry
             values, outputs = forward(tape, values, observations, gain, among=among, dynamic_length=dynamic)
-            step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, time)
-            observations, state, reward, ended = over_networks(step_keys, state, outputs)
+            observations, state, reward, ended = self.step(keys, time, state, outputs, params)
             returns = returns + jnp.where(alive, reward, 0.0)
             return time + 1, alive & ~ended, returns, steps + alive, observations, state, values
 
-        observations, state = jax.vmap(reset, out_axes=(-1, 0))(keys)
-        observations = jnp.broadcast_to(observations[:, None, :], (self.inputs, count, lanes))
-        state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)
+        observations, state = self.reset(keys, count, params)
         grid = (count, lanes)
         carry = (
             jnp.int32(0),
@@ -240,7 +230,30 @@ class GymnaxProblem:
             initial_values(tape, lanes),
         )
         time, _, returns, steps, *_ = lax.while_loop(running, advance, carry)
-        return returns, steps, time
+        return (returns, steps), time
+
+    def reset(self, keys: Key[Array, " L"], count: int, params: Any) -> tuple[Float32[Array, "I N L"], Any]:
+        """The first observations and states of L episodes, the same for each of `count` networks. Traceable."""
+
+        def one(key):
+            observation, state = self.env.reset_env(key, params)
+            return _flat(observation), state
+
+        observations, state = jax.vmap(one, out_axes=(-1, 0))(keys)
+        observations = jnp.broadcast_to(observations[:, None, :], (self.inputs, count, len(keys)))
+        return observations, jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)
+
+    def step(self, keys: Key[Array, " L"], time, state: Any, outputs: Float32[Array, "O N L"], params: Any):
+        """One step of N networks × L episodes: observations [I, N, L], states, rewards [N, L], and which have ended [N, L]. Traceable."""
+
+        def one(key, state, outputs):
+            observation, state, reward, terminated, _ = self.env.step_env(key, state, self._action(outputs), params)
+            ended = terminated | self.env.is_truncated(state, params)
+            return _flat(observation), state, jnp.asarray(reward, jnp.float32), ended
+
+        over_lanes = jax.vmap(one, in_axes=(0, 0, -1), out_axes=(-1, 0, 0, 0))
+        over_networks = jax.vmap(over_lanes, in_axes=(None, 0, 1), out_axes=(1, 0, 0, 0))
+        return over_networks(jax.vmap(jax.random.fold_in, (0, None))(keys, time), state, outputs)
 
     def _action(self, outputs: Float32[Array, " O"]):
         """The action that one network's outputs stand for."""
@@ -252,8 +265,5 @@ class GymnaxProblem:
         return jnp.clip(action, self._space.low, self._space.high).astype(self._space.dtype)
 
 
-def _checked_names(argument: str, names: tuple[str, ...], count: int, default: str) -> tuple[str, ...]:
-    if not names:
-        return default_names(count, default)
-    require(argument, names, f"{count} names", len(names) == count)
-    return names
+def _flat(observation) -> Float32[Array, " I"]:
+    return jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in jax.tree.leaves(observation)])

@@ -2,9 +2,12 @@
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, Int32, Key
 
-from wannjax.network import Network
+from wannjax.graph import default_names
+from wannjax.network import ALL_ACTIVATIONS, Network
+from wannjax.validation import require
 
 
 class Evaluation(NamedTuple):
@@ -30,6 +33,8 @@ class Problem(Protocol):
         inputs, outputs: I and O, what the networks must have.
         input_names, output_names: for people.
         output_activation: the name of the activation that suits its outputs.
+        metric: what `measure` gives, for people; higher is better.
+        stochastic: whether `measure` differs from key to key.
     """
 
     name: str
@@ -38,6 +43,8 @@ class Problem(Protocol):
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     output_activation: str
+    metric: str
+    stochastic: bool
 
     def evaluate(
         self, key: Key[Array, ""], networks: Network, weights: Float[Array, " W"], *, episodes: int, among: tuple[int, ...] = ...
@@ -47,3 +54,44 @@ class Problem(Protocol):
         `among` are the activation ids that the networks can contain.
         """
         ...
+
+    def measure(
+        self, keys: Key[Array, " L"], networks: Network, gain: Float[Array, " L"], *, among: tuple[int, ...] = ...
+    ) -> Float32[Array, "P L"]:
+        """What reports show of every network on every lane: one episode, or all examples of a data set.
+
+        Args:
+            keys: the episode of each lane; equal keys mean equal episodes, for all networks alike.
+            networks: P networks; their individual weights, if any, may differ from lane to lane.
+            gain: the shared weight of each lane.
+        """
+        ...
+
+    def split(self, name: str) -> "Problem":
+        """This problem for "train", "validation" (to choose) or "test" (to report). Where keys draw fresh episodes: itself."""
+        return self
+
+    def score_copies(
+        self, key: Key[Array, ""], networks: Network, *, episodes: int, among: tuple[int, ...] = ALL_ACTIVATIONS
+    ) -> Float32[Array, " P"]:
+        """As `evaluate`, of P copies of one network that differ in their individual weights only."""
+        return self.evaluate(key, networks, jnp.ones(1), episodes=episodes, among=among).scores[:, 0]
+
+
+def check_population(networks: Network, problem: Problem) -> None:
+    """Raises ValueError unless `networks` are a population of the sizes that `problem` needs."""
+    require("networks", networks, "a population: add a leading axis to a single network", networks.activations.ndim == 2)
+    require(
+        "networks",
+        f"{networks.inputs} inputs and {networks.outputs} outputs",
+        f"of {problem.inputs} inputs and {problem.outputs} outputs, as {problem.name} needs",
+        (networks.inputs, networks.outputs) == (problem.inputs, problem.outputs),
+    )
+
+
+def checked_names(argument: str, names: tuple[str, ...], count: int, default: str) -> tuple[str, ...]:
+    """`names`, or default ones where there are none. Raises ValueError unless they are `count`."""
+    if not names:
+        return default_names(count, default)
+    require(argument, names, f"{count} names", len(names) == count)
+    return names

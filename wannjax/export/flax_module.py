@@ -1,0 +1,82 @@
+"""A network as a flax module, whose weights a training loop of one's own can change.
+
+The topology is static and the weights are one vector with a value per connection, so that no optimiser, decay or noise can touch
+an absent connection or a link between partial sums.
+"""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int32
+
+from wannjax.export.weights import weighted_graph, with_weights
+from wannjax.graph import Graph, graph_of, network_of
+from wannjax.network import Network
+
+
+class NetworkModule(nnx.Module):
+    """A network with trainable weights. Made by `to_flax`.
+
+    Attributes:
+        graph: the topology, without weights; static.
+        weights: nnx.Param of float32[connections], in the order of `graph.connections`; the only variable.
+    """
+
+    def __init__(self, graph: Graph, weights: Float[Array, " connections"]):
+        self.graph = graph
+        self.weights = nnx.Param(weights)
+
+    def __call__(self, observation: ArrayLike) -> Array:
+        """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. Raises ValueError for other shapes."""
+        network, places = _layout(self.graph)
+        values = jnp.concatenate([jnp.array([0.0, 1.0]), self.weights[...].astype(jnp.float32)])
+        return replace(network, weights=values[places])(observation)
+
+    def __repr__(self) -> str:
+        return f"NetworkModule({self.graph.inputs} inputs, {self.graph.outputs} outputs, {len(self.graph.connections)} connections)"
+
+
+def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
+    """A flax module that computes what `network` computes when called with `weight`, and can be trained.
+
+    Every connection starts at `weight` times its own weight, or at `weight` where the network has one shared weight.
+
+    Raises ValueError for a population, for weights that differ from lane to lane, and for a weight that is not finite.
+
+    >>> from wannjax.graph import Connection, Graph
+    >>> graph = Graph(("x",), ("y",), (1,), (Connection(0, 2), Connection(1, 2)))
+    >>> module = to_flax(network_of(graph), weight=0.5)
+    >>> module
+    NetworkModule(1 inputs, 1 outputs, 2 connections)
+    >>> loss, gradient = nnx.value_and_grad(lambda module: module(jnp.array([3.0])).sum())(module)
+    >>> float(loss), gradient.weights[...].tolist()
+    (2.0, [1.0, 3.0])
+    """
+    graph = weighted_graph(network, weight)
+    return NetworkModule(graph_of(replace(network, weights=None)), jnp.array([c.weight for c in graph.connections], jnp.float32))
+
+
+def from_flax(module: nnx.Module) -> Network:
+    """The network of a module that `to_flax` made, with the weights that the module has now as individual ones.
+
+    Raises ValueError for another module, and for weights that are not finite.
+    """
+    if not isinstance(module, NetworkModule):
+        raise ValueError(f"module: must be a NetworkModule, which to_flax makes, got {type(module).__name__}")
+    weights = np.asarray(module.weights[...], np.float32).tolist()
+    return network_of(with_weights(module.graph, weights))
+
+
+@lru_cache(maxsize=64)
+def _layout(graph: Graph) -> tuple[Network, Int32[Array, "S K"]]:
+    """The network of `graph`, and where the weight of each source of its tape stands in [0, 1, *weights]."""
+    with jax.ensure_compile_time_eval():  # the first call may be inside a jit, whose tracers must not stay in the cache
+        network = network_of(with_weights(graph, [2.0 + i for i in range(len(graph.connections))]))
+        # padding has weight 0 on the tape and a link 1: both are constants here
+        places = jnp.zeros_like(network.sources) if network.weights is None else network.weights.astype(jnp.int32)
+    return network, places

@@ -1,0 +1,40 @@
+"""The weights that a network leaves with: every connection's own, scaled as in a call."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from wannjax.graph import Graph, graph_of
+from wannjax.network import Network
+from wannjax.validation import require
+
+
+def weighted_graph(network: Network, weight: float) -> Graph:
+    """The graph of one network with a weight on every connection: `weight`, or `weight` times its own, as float32 has it.
+
+    Raises ValueError for a population, for weights that differ from lane to lane, and where a weight is not finite in float32.
+    """
+    largest = float(np.finfo(np.float32).max)
+    require("weight", weight, "a finite number", math.isfinite(weight) and abs(weight) <= largest)
+    graph = graph_of(network)
+    weights = [weight * (1.0 if connection.weight is None else connection.weight) for connection in graph.connections]
+    strongest = max(weights, key=abs, default=0.0)
+    require("weight", weight, f"small enough for float32 where it makes a connection's weight {strongest:g}", abs(strongest) <= largest)
+    return with_weights(graph, [float(np.float32(value)) for value in weights])
+
+
+def with_weights(graph: Graph, weights: Sequence[float | None]) -> Graph:
+    """The same graph with other weights, in the order of its connections. Raises ValueError for one that is not finite."""
+    connections = zip(graph.connections, weights, strict=True)
+    return replace(graph, connections=tuple(replace(connection, weight=weight) for connection, weight in connections))
+
+
+def incoming(graph: Graph) -> list[list[tuple[int, float]]]:
+    """For each node of a weighted graph the (source, weight) of its connections, in their order."""
+    terms: list[list[tuple[int, float]]] = [[] for _ in range(graph.size)]
+    for connection in graph.connections:
+        assert connection.weight is not None
+        terms[connection.target].append((connection.source, connection.weight))
+    return terms

@@ -1,0 +1,19 @@
+"""The second stage: training the individual weights of one network."""
+
+from wannjax.finetuning.evolution_strategy import EvolutionStrategy
+from wannjax.finetuning.finetune import METHODS, TrainingRecord, Tuned, finetune
+from wannjax.finetuning.gradient import Gradient
+from wannjax.finetuning.method import Method, Trainer
+from wannjax.finetuning.policy_gradient import PolicyGradient
+
+__all__ = [
+    "METHODS",
+    "EvolutionStrategy",
+    "Gradient",
+    "Method",
+    "PolicyGradient",
+    "Trainer",
+    "TrainingRecord",
+    "Tuned",
+    "finetune",
+]

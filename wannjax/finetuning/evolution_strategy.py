@@ -1,0 +1,65 @@
+"""Evolution strategies (Salimans et al. 2017, arXiv 1703.03864): a gradient estimated from scores alone, for any problem.
+
+Every member is scored at pairs of opposite random displacements; the displacements, weighted by the ranks of their scores among the
+member's, estimate the gradient, which feeds the optimizer as any other would.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from wannjax.finetuning.method import Trainer, climber
+from wannjax.gradients import Topology, copies
+from wannjax.problems import Problem
+from wannjax.validation import require
+
+
+@dataclass(frozen=True)
+class EvolutionStrategy:
+    """Settings of antithetic evolution strategies.
+
+    Attributes:
+        pairs: of opposite displacements, per member.
+        deviation: standard deviation of a displacement.
+        episodes: of each displacement, the same for all; mini-batches for data.
+        learning_rate: of Adam, where no optimizer is given.
+    """
+
+    pairs: int = 32
+    deviation: float = 0.1
+    episodes: int = 4
+    learning_rate: float = 0.03
+    name = "evolution"
+
+    def __post_init__(self):
+        require("pairs", self.pairs, "an integer >= 1", isinstance(self.pairs, int) and self.pairs >= 1)
+        require("deviation", self.deviation, "finite and > 0", 0 < self.deviation < float("inf"))
+        require("episodes", self.episodes, "an integer >= 1", isinstance(self.episodes, int) and self.episodes >= 1)
+
+    def trainer(self, problem: Problem, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
+        @jax.jit
+        def displace(key, weights):
+            half = self.deviation * jax.random.normal(key, (weights.shape[0], self.pairs, weights.shape[1]))
+            displacements = jnp.concatenate([half, -half], axis=1)
+            displaced = (weights[:, None] + displacements).reshape(-1, weights.shape[1])
+            return displacements, copies(topology, displaced)
+
+        @jax.jit
+        def estimate(displacements, scores):
+            scores = scores.reshape(displacements.shape[:2])
+            ranks = jnp.argsort(jnp.argsort(jnp.where(jnp.isfinite(scores), scores, -jnp.inf), axis=1), axis=1)
+            utilities = ranks / (scores.shape[1] - 1) - 0.5
+            gradient = jnp.mean(utilities[..., None] * displacements, axis=1) / self.deviation**2
+            return gradient, jnp.mean(scores, axis=1)
+
+        def climb(key, weights):
+            noise_key, episode_key = jax.random.split(key)
+            displacements, networks = displace(noise_key, weights)
+            scores = score(episode_key, networks)
+            return estimate(displacements, scores)
+
+        score = partial(problem.score_copies, episodes=self.episodes, among=topology.among)
+        return climber(climb, optimizer)

@@ -1,0 +1,221 @@
+"""`finetune`: trains the individual weights of one network from several starts side by side, and returns the best on held-out episodes.
+
+The driver adds what training needs (starts, progress, history, the choice among members) and decides nothing about how weights move.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from wannjax.config import SWEEP
+from wannjax.finetuning.evolution_strategy import EvolutionStrategy
+from wannjax.finetuning.gradient import Gradient
+from wannjax.finetuning.method import Method
+from wannjax.finetuning.policy_gradient import PolicyGradient
+from wannjax.gradients import copies, topology_of
+from wannjax.graph import Graph, graph_of, network_of
+from wannjax.interruption import interrupt_flag
+from wannjax.network import Network
+from wannjax.problems import DataProblem, GymnaxProblem, Problem
+from wannjax.validation import require, require_seed
+
+METHODS: dict[str, type] = {"gradient": Gradient, "policy_gradient": PolicyGradient, "evolution": EvolutionStrategy}
+
+CHECKS = 50
+"""How often, in a run, members are scored on held-out episodes."""
+CHECK_EPISODES = 16
+FINAL_EPISODES = 128
+"""Fresh episodes of the last comparison."""
+RANDOM_RANGE = 2.0
+"""Random starts are drawn from U(-RANDOM_RANGE, RANDOM_RANGE)."""
+
+
+class TrainingRecord(NamedTuple):
+    """What callbacks receive and `history` collects, at every check, in plain numbers."""
+
+    step: int
+    """Steps done; 0 before training."""
+    training_score: float
+    """What the method last estimated for the member that is best on held-out episodes; nan before the first step."""
+    held_out_score: float
+    """The best member's mean score on the held-out episodes of the checks."""
+    median_score: float
+    """The median member's."""
+    seconds: float
+    """Since the start, compilation included."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What training found.
+
+    Attributes:
+        network: the network with its individual weights.
+        score: its mean score on fresh held-out episodes (of data: on the validation examples).
+        start: where its weights came from: a shared weight, "random", or "own".
+        member_scores: float[M], the best held-out score of every start.
+        history: one array per field of `TrainingRecord`, one entry per check.
+        method, problem_name, seed: what was run.
+        seconds: wall time.
+        interrupted: whether training ended before its last step.
+    """
+
+    network: Network
+    score: float
+    start: float | str
+    member_scores: np.ndarray
+    history: dict[str, np.ndarray]
+    method: Method
+    problem_name: str
+    seed: int
+    seconds: float
+    interrupted: bool
+
+
+def finetune(
+    network: Network,
+    problem: Problem,
+    *,
+    method: str | Method | None = None,
+    optimizer: optax.GradientTransformation | None = None,
+    steps: int = 500,
+    starts: Sequence[float] | int | None = None,
+    seed: int = 0,
+    callbacks: Iterable[Callable[[TrainingRecord], object]] = (),
+    progress: bool = True,
+) -> Tuned:
+    """Trains a weight of its own for every connection of `network`, from several starts side by side.
+
+    Args:
+        network: one network. Absent connections stay absent.
+        problem: from `wannjax.make`, or anything that fulfils `Problem`.
+        method: "gradient", "policy_gradient" or "evolution", or one of `Gradient`, `PolicyGradient`, `EvolutionStrategy` with settings of
+            your own. None chooses: gradients for data, the policy gradient for discrete actions, evolution strategies for the rest.
+        optimizer: any optax transformation; Adam at the method's own rate, after clipping to norm 1, when None.
+        steps: of training. One step is one update of a gradient or evolution strategy, and one batch of episodes of a policy gradient.
+        starts: shared weights to start from, or a number of random starts from U(-2, 2). None: the network's own weights, or the sweep's
+            where it has none.
+        seed: the same seed gives the same result on the same devices.
+        callbacks: called at every check (`CHECKS` times in all); a true return value ends training.
+        progress: show a progress bar.
+
+    Returns the best of all checks of all members, the starts included, after a comparison on fresh held-out episodes.
+    Ctrl-C ends training after the current step and keeps the best so far.
+
+    Steps, and other activations that are flat: see `wannjax.gradients`.
+
+    Raises:
+        ValueError: a bad argument, a method that does not suit the problem, or no finite score at all.
+    """
+    chosen = _method(method, problem)
+    require("steps", steps, "an integer >= 1", isinstance(steps, int) and steps >= 1)
+    require("network", network, "one network, not a population", network.activations.ndim == 1)
+    require_seed(seed)
+    graph = graph_of(network)
+    require("network", network, "a network with connections", len(graph.connections) > 0)
+    start_key, init_key, check_key, final_key, step_key = jax.random.split(jax.random.key(seed), 5)
+    weights, names = _starts(graph, starts, start_key)
+    if optimizer is None:
+        optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(chosen.learning_rate))
+    require("optimizer", optimizer, "an optax transformation", isinstance(optimizer, optax.GradientTransformation))
+    topology = topology_of(network)
+    trainer = chosen.trainer(problem, topology, optimizer)
+    held_out = problem.split("validation")
+    expand = jax.jit(copies)
+
+    def scores_of(weights, key, episodes):
+        scores = np.asarray(held_out.score_copies(key, expand(topology, weights), episodes=episodes, among=topology.among))
+        return np.where(np.isfinite(scores), scores, -np.inf)
+
+    callbacks = list(callbacks)
+    records: list[TrainingRecord] = []
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(interrupt_flag())
+        if progress:
+            from wannjax.progress import TrainingView
+
+            callbacks.insert(0, stack.enter_context(TrainingView(problem, chosen, len(graph.connections), len(names), steps)))
+
+        best, best_scores = np.array(weights), np.full(len(names), -np.inf)
+
+        def check(step: int, current, training) -> bool:
+            scores = scores_of(current, check_key, CHECK_EPISODES)
+            better = scores > best_scores
+            best[better], best_scores[better] = np.asarray(current)[better], scores[better]
+            leader = int(np.argmax(scores))
+            seconds = time.perf_counter() - started
+            estimate = float(training[leader]) if training is not None else float("nan")
+            records.append(TrainingRecord(step, estimate, float(scores[leader]), float(np.median(scores)), seconds))
+            return any([callback(records[-1]) for callback in callbacks])
+
+        stop = check(0, weights, None)
+        state = trainer.init(init_key, weights)
+        every = max(steps // CHECKS, 1)
+        step = 0
+        while step < steps and not stop:
+            # Waiting for every step: programs of several devices that are under way at once can block each other.
+            state, training = jax.block_until_ready(trainer.step(jax.random.fold_in(step_key, step), state))
+            step += 1
+            stop = bool(interrupted())
+            if step % every == 0 or step == steps or stop:
+                stop = check(step, trainer.weights(state), np.asarray(training)) or stop
+
+    # The best of every member, and every start, meet once more on fresh episodes: the checks' scores are those of the lucky among many.
+    candidates = np.concatenate([best, np.asarray(weights)])
+    final = scores_of(jnp.asarray(candidates), final_key, FINAL_EPISODES)
+    winner = int(np.argmax(final))
+    require("problem", problem.name, "one that gives finite scores", bool(np.isfinite(final[winner])))
+    return Tuned(
+        network=_weighted(graph, candidates[winner]),
+        score=float(final[winner]),
+        start=names[winner % len(names)],
+        member_scores=final[: len(names)],
+        history={name: np.array([getattr(record, name) for record in records]) for name in TrainingRecord._fields},
+        method=chosen,
+        problem_name=problem.name,
+        seed=seed,
+        seconds=time.perf_counter() - started,
+        interrupted=step < steps,
+    )
+
+
+def _method(method: str | Method | None, problem: Problem) -> Method:
+    if method is None:
+        if isinstance(problem, DataProblem):
+            method = "gradient"
+        else:
+            method = "policy_gradient" if isinstance(problem, GymnaxProblem) and problem.discrete else "evolution"
+    if isinstance(method, str):
+        require("method", method, f"one of {', '.join(METHODS)}", method in METHODS)
+        return METHODS[method]()
+    require("method", method, f"one of {', '.join(METHODS)}, or settings with a `trainer`", hasattr(method, "trainer"))
+    return method
+
+
+def _starts(graph: Graph, starts: Sequence[float] | int | None, key) -> tuple[jax.Array, list[float | str]]:
+    """The weights [M, C] to start from, and what to call them."""
+    count = len(graph.connections)
+    if starts is None and graph.has_weights:
+        return jnp.array([[c.weight for c in graph.connections]], jnp.float32), ["own"]
+    starts = SWEEP if starts is None else starts
+    if isinstance(starts, int):
+        require("starts", starts, "shared weights, or a number of random starts >= 1", not isinstance(starts, bool) and starts >= 1)
+        return jax.random.uniform(key, (starts, count), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE), ["random"] * starts
+    shared = np.asarray(starts, np.float32)
+    require(
+        "starts", starts, "finite shared weights, at least one", shared.ndim == 1 and shared.size > 0 and bool(np.isfinite(shared).all())
+    )
+    return jnp.broadcast_to(jnp.asarray(shared)[:, None], (len(shared), count)), [float(value) for value in shared]
+
+
+def _weighted(graph: Graph, weights: np.ndarray) -> Network:
+    connections = tuple(replace(c, weight=float(w)) for c, w in zip(graph.connections, weights, strict=True))
+    return network_of(replace(graph, connections=connections))

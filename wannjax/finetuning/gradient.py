@@ -1,0 +1,147 @@
+"""Back-propagation: through the loss of a data set, or through the dynamics of an environment that is differentiable.
+
+Through a long episode gradients explode: on swing-up they are not finite for weights beyond ±1.4. So the gradient that flows from one
+time step's state and observation to the step before is scaled down, episode by episode, to a norm of `clip` at the most. That makes it
+finite, at the price of a bias: the far future counts less.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jax.sharding import PartitionSpec
+
+from wannjax import devices, gradients
+from wannjax.finetuning.method import Trainer, climber
+from wannjax.gradients import SURROGATE, Topology
+from wannjax.problems import DataProblem, GymnaxProblem
+from wannjax.validation import require
+
+_SEGMENT = 32
+"""Time steps whose values are kept together on the backward pass; all others are computed again."""
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """Settings of back-propagation.
+
+    Attributes:
+        episodes: of one step; mini-batches of the problem's own size for data are one step each.
+        clip: bound of the norm of the gradient that flows from one time step to the one before.
+        surrogate: sharpness of the surrogate gradient of `step` activations, which are flat; 0 for none.
+        learning_rate: of Adam, where no optimizer is given.
+    """
+
+    episodes: int = 16
+    clip: float = 1.0
+    surrogate: float = SURROGATE
+    learning_rate: float = 0.01
+    name = "gradient"
+
+    def __post_init__(self):
+        require("episodes", self.episodes, "an integer >= 1", isinstance(self.episodes, int) and self.episodes >= 1)
+        require("clip", self.clip, "> 0", self.clip > 0)
+        require("surrogate", self.surrogate, "finite and >= 0", 0 <= self.surrogate < float("inf"))
+
+    def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
+        if isinstance(problem, DataProblem):
+            return climber(self._through_data(problem, topology), optimizer)
+        able = isinstance(problem, GymnaxProblem) and problem.differentiable
+        require("method", f"gradient for {problem.name}", "one that needs no gradients of the environment, which has none", able)
+        return climber(self._through_dynamics(problem.with_gradients(), topology), optimizer)
+
+    def _through_data(self, problem: DataProblem, topology: Topology):
+        loss = jax.vmap(jax.vmap(problem.loss, in_axes=(-1, 0)), in_axes=(1, None))
+
+        def score(weights, inputs, targets):
+            observations = jnp.broadcast_to(inputs.T[:, None, :], (inputs.shape[1], weights.shape[0], inputs.shape[0]))
+            scores = -jnp.mean(loss(gradients.run(topology, weights, observations, surrogate=self.surrogate), targets), axis=1)
+            return jnp.sum(scores), scores
+
+        @jax.jit
+        def climb(key, weights, examples):
+            drawn = problem.draw(key, examples, -(-problem.batch // jax.device_count()) * jax.device_count())
+            return _on_devices(jax.grad(score, has_aux=True), weights, *drawn)
+
+        return lambda key, weights: climb(key, weights, problem.examples)
+
+    def _through_dynamics(self, problem: GymnaxProblem, topology: Topology):
+        segments = -(-problem.max_steps // _SEGMENT)
+
+        def score(weights, keys, params):
+            def advance(carry, time):
+                observations, state, alive, returns = carry
+                outputs = gradients.run(topology, weights, observations, surrogate=self.surrogate)
+                after = problem.step(keys, time, state, outputs, params)
+                new_observations, new_state, reward, ended = after
+                new_observations, new_state = _bounded(self.clip, (jnp.moveaxis(new_observations, 0, -1), new_state))
+                returns = returns + jnp.where(alive, reward, 0.0)
+                # Where an episode has ended nothing moves any more, so that nothing can overflow.
+                new_observations = jnp.where(alive, jnp.moveaxis(new_observations, -1, 0), observations)
+                new_state = jax.tree.map(partial(_where, alive), new_state, state)
+                return (new_observations, new_state, alive & ~ended & (time + 1 < problem.max_steps), returns), None
+
+            def segment(carry, start):
+                return lax.scan(advance, carry, start + jnp.arange(_SEGMENT))
+
+            observations, state = problem.reset(keys, weights.shape[0], params)
+            grid = weights.shape[0], keys.shape[0]
+            carry = observations, state, jnp.ones(grid, bool), jnp.zeros(grid)
+            (*_, returns), _ = lax.scan(jax.checkpoint(segment), carry, jnp.arange(segments) * _SEGMENT)
+            scores = jnp.mean(returns, axis=1)
+            return jnp.sum(scores), scores
+
+        count = -(-self.episodes // jax.device_count()) * jax.device_count()
+
+        @partial(jax.jit, compiler_options=devices.compiler_options())
+        def climb(key, weights, params):
+            per_device = jax.grad(lambda weights, keys: score(weights, keys, params), has_aux=True)
+            return _on_devices(per_device, weights, jax.random.split(key, count))
+
+        return lambda key, weights: climb(key, weights, problem.params)
+
+
+def _on_devices(gradient, weights, *batch):
+    """`gradient(weights, *batch)` on equal shares of the batch, one per device, and the mean of the results."""
+    mesh = jax.make_mesh((jax.device_count(),), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+
+    def on_device(weights, *share):
+        return lax.pmean(gradient(weights, *share), "batch")
+
+    split = tuple(PartitionSpec("batch") for _ in batch)
+    return jax.shard_map(on_device, mesh=mesh, in_specs=(PartitionSpec(), *split), out_specs=PartitionSpec(), check_vma=False)(
+        weights, *batch
+    )
+
+
+def _where(alive, new, old):
+    return jnp.where(alive.reshape(alive.shape + (1,) * (new.ndim - alive.ndim)), new, old)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _bounded(limit: float, tree):
+    """The identity on a pytree with leading axes [M, L], whose gradient has at most the norm `limit` for each of M × L."""
+    return tree
+
+
+def _bounded_backward(limit, _, cotangent):
+    leaves, structure = jax.tree.flatten(cotangent)
+    real = [leaf.dtype != jax.dtypes.float0 for leaf in leaves]
+    finite = [jnp.where(jnp.isfinite(leaf), leaf, 0.0) if is_real else leaf for leaf, is_real in zip(leaves, real, strict=True)]
+    flat = [leaf.reshape(*leaf.shape[:2], -1) for leaf, is_real in zip(finite, real, strict=True) if is_real]
+    largest = jnp.max(jnp.abs(jnp.concatenate(flat, axis=-1)), axis=-1)
+    # Divided by the largest first: squares of great numbers would overflow.
+    norm = largest * jnp.sqrt(sum(jnp.sum((leaf / jnp.maximum(largest, 1e-30)[..., None]) ** 2, axis=-1) for leaf in flat))
+    factor = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
+    scaled = [
+        leaf * factor.reshape(factor.shape + (1,) * (leaf.ndim - 2)) if is_real else leaf
+        for leaf, is_real in zip(finite, real, strict=True)
+    ]
+    return (jax.tree.unflatten(structure, scaled),)
+
+
+_bounded.defvjp(lambda limit, tree: (tree, None), _bounded_backward)

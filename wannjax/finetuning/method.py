@@ -1,0 +1,87 @@
+"""What a training method is: pure functions on a state that carries M members, copies of one network that train side by side.
+
+To add a method, write a frozen dataclass of its settings with `trainer`, and put it into `METHODS` in `finetune.py`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float32, Key
+
+from wannjax.gradients import Topology
+
+
+class Trainer(NamedTuple):
+    """A method on one problem and topology.
+
+    Attributes:
+        init: (key, weights [M, C]) → state.
+        step: (key, state) → the state after one step, and an estimate of each member's score before it, float32[M].
+        weights: state → weights [M, C].
+    """
+
+    init: Callable[[Array, Array], Any]
+    step: Callable[[Array, Any], tuple[Any, Array]]
+    weights: Callable[[Any], Array]
+
+
+class Method(Protocol):
+    """The settings of a method, a frozen dataclass."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def learning_rate(self) -> float:
+        """Of Adam, which is used where no optimizer is given."""
+        ...
+
+    def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
+        """Raises ValueError for a problem that the method cannot train on."""
+        ...
+
+
+class State(NamedTuple):
+    """Weights, and what the optimizer keeps; leading axis M on everything."""
+
+    weights: Float32[Array, "M C"]
+    optimizer: Any
+
+
+Climb = Callable[[Key[Array, ""], Float32[Array, "M C"]], tuple[Float32[Array, "M C"], Float32[Array, " M"]]]
+"""(key, weights) → the gradient of each member's score, and the score."""
+
+
+def climber(climb: Climb, optimizer: optax.GradientTransformation) -> Trainer:
+    """The trainer that follows `climb` with `optimizer`."""
+
+    @jax.jit
+    def init(_key, weights):
+        return State(weights, jax.vmap(optimizer.init)(weights))
+
+    @jax.jit
+    def follow(state, gradient):
+        weights, optimizer_state = ascend(optimizer, state.weights, gradient, state.optimizer)
+        return State(weights, optimizer_state)
+
+    def step(key, state):
+        gradient, score = climb(key, state.weights)
+        return follow(state, gradient), score
+
+    return Trainer(init, step, lambda state: state.weights)
+
+
+def ascend(optimizer: optax.GradientTransformation, params: Any, gradient: Any, state: Any) -> tuple[Any, Any]:
+    """One step up `gradient` for each of M members. A member whose gradient is not finite stays where it is."""
+
+    def one(params, gradient, state):
+        fine = jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]))
+        downhill = jax.tree.map(lambda leaf: jnp.where(fine, -leaf, 0.0), gradient)
+        updates, new_state = optimizer.update(downhill, state, params)
+        moved = optax.apply_updates(params, updates)
+        return jax.tree.map(lambda new, old: jnp.where(fine, new, old), (moved, new_state), (params, state))
+
+    return jax.vmap(one)(params, gradient, state)

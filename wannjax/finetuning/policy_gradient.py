@@ -1,0 +1,247 @@
+"""Proximal policy optimization (Schulman et al. 2017, arXiv 1707.06347) with generalized advantage estimation, for environments.
+
+The policy is the network with noise on its outputs: Gumbel noise where the greatest output is the action, which makes it a draw from
+their softmax; Gaussian noise of a learned deviation where outputs are continuous. Without the noise it is the policy that `evaluate`
+scores. The baseline is a small perceptron per member. Episodes that end are followed by fresh ones within the same batch of steps.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Bool, Float32, Int32
+
+from wannjax import devices, gradients
+from wannjax.finetuning.method import Trainer, ascend
+from wannjax.gradients import SURROGATE, Topology
+from wannjax.problems import GymnaxProblem
+from wannjax.validation import require
+
+
+class Policy(NamedTuple):
+    """What the optimizer trains; leading axis M."""
+
+    weights: Float32[Array, "M C"]
+    log_deviation: Float32[Array, "M O"]
+
+
+class Lanes(NamedTuple):
+    """Where M × L episodes are: the steps since the start of each, and its return so far. Leading axes M and L on everything."""
+
+    observations: Float32[Array, "M L I"]
+    state: Any
+    age: Int32[Array, "M L"]
+    returns: Float32[Array, "M L"]
+
+
+class Learner(NamedTuple):
+    """Everything that goes from one step to the next; leading axis M."""
+
+    policy: Policy
+    optimizer: Any
+    baseline: Any
+    baseline_optimizer: Any
+    lanes: Lanes
+    score: Float32[Array, " M"]
+
+
+class Batch(NamedTuple):
+    """Transitions. `choice` are the outputs with their noise, `reward` is scaled by 1 - γ, `finished` the return of an episode that ended,
+    nan elsewhere."""
+
+    observations: Float32[Array, "T M L I"]
+    choice: Float32[Array, "T M L O"]
+    log_probability: Float32[Array, "T M L"]
+    value: Float32[Array, "T M L"]
+    reward: Float32[Array, "T M L"]
+    ended: Bool[Array, "T M L"]
+    finished: Float32[Array, "T M L"]
+
+
+@dataclass(frozen=True)
+class PolicyGradient:
+    """Settings of PPO; the defaults are common ones (Huang et al. 2022, "The 37 implementation details of PPO").
+
+    Attributes:
+        episodes: that run side by side, per member.
+        horizon: time steps of each, per training step.
+        epochs, minibatches: how often, and in how many parts, a batch of steps is gone through.
+        discount, trace: γ and λ of the advantages.
+        clip: how far the probability ratio may move.
+        entropy: weight of the entropy bonus; discrete actions only.
+        deviation: standard deviation of the noise at the start; continuous actions only.
+        surrogate: see `Gradient`.
+        learning_rate: of Adam, where no optimizer is given.
+    """
+
+    episodes: int = 16
+    horizon: int = 128
+    epochs: int = 4
+    minibatches: int = 4
+    discount: float = 0.99
+    trace: float = 0.95
+    clip: float = 0.2
+    entropy: float = 0.01
+    deviation: float = 0.3
+    surrogate: float = SURROGATE
+    learning_rate: float = 0.003
+    name = "policy_gradient"
+
+    def __post_init__(self):
+        for name in ("episodes", "horizon", "epochs", "minibatches"):
+            value = getattr(self, name)
+            require(name, value, "an integer >= 1", isinstance(value, int) and value >= 1)
+        for name in ("discount", "trace"):
+            require(name, getattr(self, name), "in [0, 1]", 0 <= getattr(self, name) <= 1)
+        for name in ("clip", "deviation"):
+            require(name, getattr(self, name), "finite and > 0", 0 < getattr(self, name) < float("inf"))
+        divides = (self.episodes * self.horizon) % self.minibatches == 0
+        require("minibatches", self.minibatches, f"a divisor of episodes x horizon = {self.episodes * self.horizon}", divides)
+
+    def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
+        able = isinstance(problem, GymnaxProblem)
+        require("method", f"policy_gradient for {problem.name}", "one that needs no actions, of which there are none", able)
+        from flax import linen  # where it is used, since importing it takes a while
+
+        baseline: Any = linen.Sequential([linen.Dense(64), linen.tanh, linen.Dense(64), linen.tanh, linen.Dense(1)])
+        baseline_optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))
+
+        @jax.vmap
+        def values(params, observations):
+            return baseline.apply(params, jnp.arcsinh(observations))[..., 0]
+
+        def outputs_of(policy: Policy, observations):
+            """Outputs [M, B, O] at observations [M, B, I]."""
+            outputs = gradients.run(topology, policy.weights, jnp.moveaxis(observations, -1, 0), surrogate=self.surrogate)
+            return jnp.moveaxis(outputs, 0, -1)
+
+        def noisy(policy: Policy, outputs, key):
+            if problem.discrete:
+                return outputs + jax.random.gumbel(key, outputs.shape)
+            return outputs + jnp.exp(policy.log_deviation)[:, None] * jax.random.normal(key, outputs.shape)
+
+        def log_probability(policy: Policy, outputs, choice):
+            """Of `choice` [M, B, O] given the outputs, and the entropy bonus; both [M, B]."""
+            if problem.discrete:
+                logits = jax.nn.log_softmax(outputs)
+                chosen = jax.nn.one_hot(jnp.argmax(choice, axis=-1), outputs.shape[-1])
+                return jnp.sum(chosen * logits, axis=-1), -jnp.sum(jnp.exp(logits) * logits, axis=-1)
+            log_deviation = policy.log_deviation[:, None]
+            scaled = (choice - outputs) * jnp.exp(-log_deviation)
+            density = jnp.sum(-0.5 * scaled**2 - log_deviation, axis=-1)
+            return density, jnp.zeros_like(density)
+
+        def fresh(key, members, params) -> Lanes:
+            observations, state = problem.reset(jax.random.split(key, self.episodes), members, params)
+            grid = members, self.episodes
+            return Lanes(jnp.moveaxis(observations, 0, -1), state, jnp.zeros(grid, jnp.int32), jnp.zeros(grid))
+
+        def collect(key, learner: Learner, params) -> tuple[Lanes, Batch]:
+            reset_key, noise_key, step_key = jax.random.split(key, 3)
+            policy, lanes = learner.policy, learner.lanes
+            starts = fresh(reset_key, policy.weights.shape[0], params)
+            step_keys = jax.random.split(step_key, self.episodes)
+
+            def advance(lanes: Lanes, time):
+                outputs = outputs_of(policy, lanes.observations)
+                choice = noisy(policy, outputs, jax.random.fold_in(noise_key, time))
+                observations, state, reward, ended = problem.step(step_keys, time, lanes.state, jnp.moveaxis(choice, -1, 0), params)
+                after = Lanes(jnp.moveaxis(observations, 0, -1), state, lanes.age + 1, lanes.returns + reward)
+                # Where only the limit of steps ends an episode, what would have followed still counts.
+                limit = after.age >= problem.max_steps
+                beyond = jnp.where(limit, values(learner.baseline, after.observations), 0.0)
+                ended = ended | limit
+                batch = Batch(
+                    lanes.observations,
+                    choice,
+                    log_probability(policy, outputs, choice)[0],
+                    values(learner.baseline, lanes.observations),
+                    (1 - self.discount) * reward + self.discount * beyond,
+                    ended,
+                    jnp.where(ended, after.returns, jnp.nan),
+                )
+                # A start for every lane, dealt out anew at every time step.
+                begun = jax.tree.map(lambda leaf: jnp.roll(leaf, time, axis=1), starts)
+                return jax.tree.map(partial(_where, ended), begun, after), batch
+
+            return lax.scan(advance, lanes, jnp.arange(self.horizon))
+
+        def advantages(batch: Batch, last_value):
+            def back(carry, now: Batch):
+                advantage, next_value = carry
+                onward = jnp.where(now.ended, 0.0, self.discount)
+                delta = now.reward + onward * next_value - now.value
+                advantage = delta + onward * self.trace * advantage
+                return (advantage, now.value), advantage
+
+            return lax.scan(back, (jnp.zeros_like(last_value), last_value), batch, reverse=True)[1]
+
+        def policy_objective(policy: Policy, batch: Batch, advantage):
+            log_prob, entropy = log_probability(policy, outputs_of(policy, batch.observations), batch.choice)
+            ratio = jnp.exp(log_prob - batch.log_probability)
+            advantage = (advantage - jnp.mean(advantage, 1, keepdims=True)) / (jnp.std(advantage, axis=1, keepdims=True) + 1e-8)
+            clipped = jnp.clip(ratio, 1 - self.clip, 1 + self.clip)
+            gain = jnp.minimum(ratio * advantage, clipped * advantage) + self.entropy * entropy
+            return jnp.sum(jnp.mean(gain, axis=1))
+
+        def value_objective(params, batch: Batch, target):
+            return -jnp.sum(jnp.mean((values(params, batch.observations) - target) ** 2, axis=1))
+
+        def improve(key, learner: Learner, batch: Batch, advantage) -> Learner:
+            # From [T, M, L, ...] to [M, T·L, ...], in an order of its own for each epoch.
+            def flat(leaf):
+                leaf = jnp.moveaxis(leaf, 0, 1)
+                return leaf.reshape(leaf.shape[0], -1, *leaf.shape[3:])
+
+            count = self.horizon * self.episodes
+            order = jax.vmap(lambda key: jax.random.permutation(key, count))(jax.random.split(key, self.epochs))
+            order = order.reshape(self.epochs * self.minibatches, -1)
+            everything = jax.tree.map(flat, (batch, advantage))
+
+            def update(carry, chosen):
+                policy, optimizer_state, params, params_state = carry
+                part, advantage = jax.tree.map(lambda leaf: leaf[:, chosen], everything)
+                gradient = jax.grad(policy_objective)(policy, part, advantage)
+                policy, optimizer_state = ascend(optimizer, policy, gradient, optimizer_state)
+                gradient = jax.grad(value_objective)(params, part, part.value + advantage)
+                params, params_state = ascend(baseline_optimizer, params, gradient, params_state)
+                return (policy, optimizer_state, params, params_state), None
+
+            carry = learner.policy, learner.optimizer, learner.baseline, learner.baseline_optimizer
+            carry, _ = lax.scan(update, carry, order)
+            return Learner(*carry, learner.lanes, learner.score)
+
+        compiled = partial(jax.jit, compiler_options=devices.compiler_options())
+
+        @compiled
+        def start(key, weights, params):
+            members = weights.shape[0]
+            policy = Policy(weights, jnp.full((members, problem.outputs), jnp.log(self.deviation)))
+            one = jnp.zeros((1, problem.inputs))
+            baselines = jax.vmap(lambda key: baseline.init(key, one))(jax.random.split(key, members))
+            states = jax.vmap(optimizer.init)(policy), jax.vmap(baseline_optimizer.init)(baselines)
+            return Learner(policy, states[0], baselines, states[1], fresh(key, members, params), jnp.full(members, jnp.nan))
+
+        @compiled
+        def advance(key, learner: Learner, params):
+            collect_key, improve_key = jax.random.split(key)
+            lanes, batch = collect(collect_key, learner, params)
+            advantage = advantages(batch, values(learner.baseline, lanes.observations))
+            learner = improve(improve_key, learner._replace(lanes=lanes), batch, advantage)
+            finished = jnp.nanmean(batch.finished, axis=(0, 2))
+            score = jnp.where(jnp.isnan(finished), learner.score, finished)
+            return learner._replace(score=score), score
+
+        return Trainer(
+            lambda key, weights: start(key, weights, problem.params),
+            lambda key, learner: advance(key, learner, problem.params),
+            lambda learner: learner.policy.weights,
+        )
+
+
+def _where(ended, new, old):
+    return jnp.where(ended.reshape(ended.shape + (1,) * (new.ndim - ended.ndim)), new, old)
