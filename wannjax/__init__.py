@@ -2,6 +2,7 @@
 
 from wannjax.config import PRESETS, WannConfig
 from wannjax.devices import use_all_cores
+from wannjax.ensembles import Ensemble, ensemble, load_ensemble
 from wannjax.evaluation import Report, Score, evaluate
 from wannjax.evolution import Record, Result, evolve
 from wannjax.finetuning import EvolutionStrategy, Gradient, PolicyGradient, Tuned, finetune
@@ -16,6 +17,7 @@ __all__ = [
     "PRESETS",
     "Algorithm",
     "DataProblem",
+    "Ensemble",
     "Evaluation",
     "EvolutionStrategy",
     "Gradient",
@@ -29,11 +31,13 @@ __all__ = [
     "Score",
     "Tuned",
     "WannConfig",
+    "ensemble",
     "environment_names",
     "evaluate",
     "evolve",
     "finetune",
     "load",
+    "load_ensemble",
     "load_front",
     "make",
     "save",

@@ -1,4 +1,4 @@
-"""The command line: `wannjax evolve`, `wannjax evaluate`, `wannjax environments`."""
+"""The command line: `wannjax evolve`, `wannjax finetune`, `wannjax evaluate`, `wannjax environments`."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
 from wannjax import devices
 
@@ -33,7 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     evolve = commands.add_parser("evolve", help="search for a network that solves an environment with one shared weight")
-    evolve.add_argument("environment", metavar="ENV", help="an environment, see `wannjax environments`")
+    evolve.add_argument("environment", metavar="ENV", help="an environment or data set, see `wannjax environments`")
+    _add_data_option(evolve)
     evolve.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
     evolve.add_argument("--out", type=Path, default=None, help="run directory (default: runs/ENV-seedSEED-TIME)")
     evolve.add_argument("--overwrite", action="store_true", help="replace the files of an existing run directory")
@@ -52,16 +54,58 @@ def _parser() -> argparse.ArgumentParser:
         )
     evolve.set_defaults(run=_evolve)
 
-    evaluate = commands.add_parser("evaluate", help="print the table of scores of a champion")
-    evaluate.add_argument("network", type=Path, metavar="RUN_OR_FILE", help="a run directory, or a .json or .out network file")
-    evaluate.add_argument("environment", metavar="ENV", nargs="?", help="needed for a file")
+    finetune = commands.add_parser("finetune", help="train the individual weights of a champion")
+    _add_network_arguments(finetune)
+    finetune.add_argument("--method", default=None, help="gradient, policy_gradient or evolution (default: what suits the problem)")
+    finetune.add_argument("--steps", type=int, default=500, help="of training (default: 500)")
+    finetune.add_argument("--learning-rate", type=float, default=None, help="of Adam (default: the method's)")
+    finetune.add_argument(
+        "--starts", type=float, nargs="+", default=None, help="shared weights to start from (default: own weights, or the sweep's)"
+    )
+    finetune.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
+    finetune.add_argument("--out", type=Path, default=None, help="directory (default: the run's, or runs/ENV-finetune-seedSEED-TIME)")
+    finetune.add_argument("--overwrite", action="store_true", help="replace an earlier training's files")
+    finetune.set_defaults(run=_finetune)
+
+    evaluate = commands.add_parser("evaluate", help="print the table of scores of a champion, or of what training made of it")
+    _add_network_arguments(evaluate)
     evaluate.add_argument("--episodes", type=int, default=100, help="fresh episodes per score (default: 100)")
     evaluate.add_argument("--seed", type=int, default=1, help="of the fresh episodes (default: 1)")
     evaluate.set_defaults(run=_evaluate)
 
-    environments = commands.add_parser("environments", help="list the environments")
+    environments = commands.add_parser("environments", help="list the environments and data sets")
     environments.set_defaults(run=_environments)
     return parser
+
+
+def _add_data_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, default=None, metavar="PATH", help="the files of mnist")
+
+
+def _add_network_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("network", type=Path, metavar="RUN_OR_FILE", help="a run directory, or a .json or .out network file")
+    command.add_argument("environment", metavar="ENV", nargs="?", help="needed for a file")
+    _add_data_option(command)
+
+
+def _problem(name: str, options: argparse.Namespace):
+    import wannjax
+
+    return wannjax.make(name, **({} if options.data is None else {"path": options.data}))
+
+
+def _network_and_problem(options: argparse.Namespace):
+    """What RUN_OR_FILE and ENV stand for."""
+    import wannjax
+    from wannjax import runs
+
+    is_run = options.network.is_dir()
+    name = options.environment or (runs.problem_name(options.network) if is_run else None)
+    if name is None:
+        raise ValueError("ENV: must be given for a network file")
+    problem = _problem(name, options)
+    path = runs.network_path(options.network) if is_run else options.network
+    return wannjax.load(path, inputs=problem.inputs, outputs=problem.outputs), problem
 
 
 def _plain(value: object) -> str:
@@ -78,16 +122,15 @@ def _evolve(options: argparse.Namespace) -> int:
 
     changes = {f.name: getattr(options, f.name) for f in fields(WannConfig) if hasattr(options, f.name)}
     config = WannConfig.preset(options.preset, **changes)
-    problem = wannjax.make(options.environment)
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    directory = options.out or Path("runs") / f"{options.environment}-seed{options.seed}-{stamp}"
+    problem = _problem(options.environment, options)
+    directory = options.out or _new_directory(options.environment, options.seed)
     runs.claim(directory, overwrite=options.overwrite)
     result = wannjax.evolve(problem, config, seed=options.seed)
     runs.write(directory, result)
 
     console = Console()
     report = wannjax.evaluate(result.champion, problem, seed=options.seed + 1, weights=config.weights)
-    console.print(report_table(report, problem.name))
+    console.print(report_table(report, problem))
     history, (count, seconds) = result.history, result.compilations
     speed = history["alive_steps"].sum() / history["rollout_seconds"].sum() / 1e6
     console.print(
@@ -99,27 +142,55 @@ def _evolve(options: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate(options: argparse.Namespace) -> int:
+def _finetune(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from rich.console import Console
 
     import wannjax
     from wannjax import runs
+    from wannjax.finetuning import method_for
     from wannjax.tables import report_table
 
-    is_run = options.network.is_dir()
-    name = options.environment or (runs.problem_name(options.network) if is_run else None)
-    if name is None:
-        raise ValueError("ENV: must be given for a network file")
-    problem = wannjax.make(name)
-    path = options.network / runs.CHAMPION if is_run else options.network
-    network = wannjax.load(path, inputs=problem.inputs, outputs=problem.outputs)
+    network, problem = _network_and_problem(options)
+    method: Any = method_for(options.method, problem)
+    if options.learning_rate is not None:
+        method = replace(method, learning_rate=options.learning_rate)
+    directory = options.out or (options.network if options.network.is_dir() else _new_directory(f"{problem.name}-finetune", options.seed))
+    runs.require_untrained(directory, overwrite=options.overwrite)
+    directory.mkdir(parents=True, exist_ok=True)
+    tuned = wannjax.finetune(network, problem, method=method, steps=options.steps, starts=options.starts, seed=options.seed)
+    runs.write_training(directory, tuned)
+
+    console = Console()
+    console.print(report_table(wannjax.evaluate(tuned.network, problem, seed=options.seed + 1), problem))
+    state = f" (interrupted after {int(tuned.history['step'][-1])} steps)" if tuned.interrupted else ""
+    console.print(
+        f"tuned by {method.name} in {tuned.seconds:.0f} s{state}; the best start: {tuned.start}\nwritten to {directory}{os.sep}",
+        highlight=False,
+    )
+    return 0
+
+
+def _new_directory(name: str, seed: int) -> Path:
+    return Path("runs") / f"{name}-seed{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    import wannjax
+    from wannjax.tables import report_table
+
+    network, problem = _network_and_problem(options)
     report = wannjax.evaluate(network, problem, episodes=options.episodes, seed=options.seed)
-    Console().print(report_table(report, problem.name))
+    Console().print(report_table(report, problem))
     return 0
 
 
 def _environments(_options: argparse.Namespace) -> int:
     import wannjax
+    from wannjax.problems import DATA_SETS
 
-    print("\n".join(sorted(wannjax.environment_names())))
+    print("\n".join([*sorted(wannjax.environment_names()), *DATA_SETS]))
     return 0

@@ -31,7 +31,8 @@ class Score(NamedTuple):
     episodes: int
 
     def __str__(self) -> str:
-        return f"{self.mean:.0f} ± {self.std:.0f}"
+        digits = 0 if abs(self.mean) >= 100 else 1
+        return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Report:
 
 
 class PaperRow(NamedTuple):
-    """The paper's figures for one task, as it prints them: mean ± sd over 100 trials."""
+    """The paper's figures for one task, as it prints them: mean ± sd over 100 trials; of mnist the accuracy in percent."""
 
     random_weights: str
     random_shared: str
@@ -70,7 +71,10 @@ class PaperRow(NamedTuple):
     tuned_weights: str
 
 
-PAPER: dict[str, PaperRow] = {"CartPoleSwingUp-v0": PaperRow("57 ± 121", "515 ± 58", "723 ± 16", "932 ± 6")}
+PAPER: dict[str, PaperRow] = {
+    "CartPoleSwingUp-v0": PaperRow("57 ± 121", "515 ± 58", "723 ± 16", "932 ± 6"),
+    "mnist": PaperRow("", "82.0 ± 18.7", "91.9", "94.2"),
+}
 
 
 def evaluate(

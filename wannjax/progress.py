@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from wannjax.config import WannConfig
 from wannjax.devices import describe, idle_cores
 from wannjax.evolution import Record
-from wannjax.finetuning import Method, TrainingRecord
+from wannjax.finetuning import TrainingRecord
 from wannjax.problems import Problem
 
 _LINE_SECONDS = 10.0
@@ -81,9 +81,9 @@ class LiveView(_View):
 class TrainingView(_View):
     """Shows training as it goes: a callback of `finetune`."""
 
-    def __init__(self, problem: Problem, method: Method, connections: int, members: int, steps: int, console: Console | None = None):
+    def __init__(self, problem: Problem, method: str, connections: int, members: int, steps: int, console: Console | None = None):
         starts = f"{members} start{'s' if members > 1 else ''}"
-        headline = f"[bold]{problem.name}[/bold]: {connections} weights from {starts} by {method.name}; {describe()}"
+        headline = f"[bold]{problem.name}[/bold]: {connections} weights from {starts} by {method}; {describe()}"
         super().__init__("step", steps, headline, console)
 
     def __call__(self, record: TrainingRecord) -> None:

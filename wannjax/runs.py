@@ -6,16 +6,20 @@ import platform
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
 from wannjax.devices import describe
 from wannjax.evolution import Result
+from wannjax.finetuning import Tuned
 from wannjax.storage import save, save_front
 from wannjax.validation import require
 
 CHAMPION, FRONT, HISTORY, CONFIG = "champion.json", "front.json", "history.csv", "config.json"
 DRAWING, CURVES = "champion.png", "curves.png"
+TUNED, TRAINING, TRAINING_CONFIG = "tuned.json", "training.csv", "training.json"
+TUNED_DRAWING, TRAINING_CURVES = "tuned.png", "training.png"
 
 
 def claim(directory: Path, *, overwrite: bool) -> None:
@@ -34,23 +38,70 @@ def write(directory: Path, result: Result) -> None:
 
     save(directory / CHAMPION, result.champion)
     save_front(directory / FRONT, result.front, result.front_scores, result.config.weights)
-    with open(directory / HISTORY, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(result.history)
-        writer.writerows(zip(*(column.tolist() for column in result.history.values()), strict=True))
+    _write_history(directory / HISTORY, result.history)
     document = {
         "problem": result.problem_name,
         "seed": result.seed,
         "config": asdict(result.config),
         "generations run": len(result.history["generation"]),
         "seconds": round(result.seconds, 1),
-        "devices": describe(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("wannjax", "jax", "gymnax")}},
+        **_circumstances(),
     }
-    (directory / CONFIG).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    _write_json(directory / CONFIG, document)
     mean = float(np.mean(result.champion_scores))
     draw(result.champion, directory / DRAWING, title=f"{result.problem_name}: mean score {mean:.0f} over the sweep")
     draw_curves(result.history, directory / CURVES, title=result.problem_name)
+
+
+def write_training(directory: Path, tuned: Tuned) -> None:
+    """Writes the files of a finished or interrupted training: the network with its weights, the history, and pictures."""
+    from wannjax.analysis.curves import draw_training
+    from wannjax.analysis.drawing import draw
+
+    save(directory / TUNED, tuned.network)
+    _write_history(directory / TRAINING, tuned.history)
+    document = {
+        "problem": tuned.problem_name,
+        "seed": tuned.seed,
+        "method": tuned.method.name,
+        "settings": asdict(cast(Any, tuned.method)),
+        "steps run": int(tuned.history["step"][-1]),
+        "start": tuned.start,
+        "held-out score": round(tuned.score, 3),
+        "seconds": round(tuned.seconds, 1),
+        **_circumstances(),
+    }
+    _write_json(directory / TRAINING_CONFIG, document)
+    title = f"{tuned.problem_name}: {tuned.score:.4g} on held-out episodes, tuned by {tuned.method.name}"
+    draw(tuned.network, directory / TUNED_DRAWING, title=title)
+    draw_training(tuned.history, directory / TRAINING_CURVES, title=title)
+
+
+def require_untrained(directory: Path, *, overwrite: bool) -> None:
+    """Raises ValueError if the directory holds a tuned network, unless `overwrite`."""
+    require("run directory", str(directory), "without a tuned network (or give --overwrite)", overwrite or not (directory / TUNED).exists())
+
+
+def network_path(directory: Path) -> Path:
+    """The file of a run's network: the tuned one, or else the champion."""
+    return directory / (TUNED if (directory / TUNED).exists() else CHAMPION)
+
+
+def _write_history(path: Path, history: dict[str, np.ndarray]) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(history)
+        writer.writerows(zip(*(column.tolist() for column in history.values()), strict=True))
+
+
+def _write_json(path: Path, document: dict) -> None:
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _circumstances() -> dict:
+    """What a result depends on besides its settings."""
+    versions = {"python": platform.python_version(), **{name: version(name) for name in ("wannjax", "jax", "gymnax")}}
+    return {"devices": describe(), "versions": versions}
 
 
 def problem_name(directory: Path) -> str:

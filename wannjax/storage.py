@@ -31,9 +31,9 @@ def save(path: Pathlike, network: Network) -> None:
     path = Path(path)
     graph = graph_of(network)
     if path.suffix == ".json":
-        _write(path, _network_text(graph) + "\n")
+        write_text(path, network_text(graph) + "\n")
     elif path.suffix == ".out":
-        _write(path, _published_text(graph))
+        write_text(path, _published_text(graph))
     else:
         raise ValueError(f"path: must end in .json or .out, got {str(path)!r}")
 
@@ -49,13 +49,13 @@ def load(path: Pathlike, *, inputs: int | None = None, outputs: int | None = Non
     Raises ValueError for anything that is not such a file, and OSError when it cannot be read.
     """
     path = Path(path)
-    text = _read(path)
+    text = read_text(path)
     try:
         if path.suffix == ".out":
             return network_of(_parse_published(text, inputs, outputs))
-        return network_of(_parse_network(_parse_json(text)))
+        return network_of(parse_network(parse_json(text)))
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"{path}: not a wannjax network: {_reason(error)}") from None
+        raise ValueError(f"{path}: not a wannjax network: {reason_of(error)}") from None
 
 
 def save_front(path: Pathlike, networks: list[Network], scores: np.ndarray, weights: tuple[float, ...]) -> None:
@@ -64,25 +64,25 @@ def save_front(path: Pathlike, networks: list[Network], scores: np.ndarray, weig
     for network, row in zip(networks, scores, strict=True):
         per_weight = json.dumps({str(weight): round(float(score), 3) for weight, score in zip(weights, row, strict=True)})
         members.append(
-            f'{{"mean score": {float(np.mean(row)):.3f}, "scores": {per_weight}, "network":\n{_network_text(graph_of(network))}}}'
+            f'{{"mean score": {float(np.mean(row)):.3f}, "scores": {per_weight}, "network":\n{network_text(graph_of(network))}}}'
         )
     head = f'"format": {json.dumps(FRONT_FORMAT)}, "version": {VERSION}'
-    _write(Path(path), f'{{{head}, "members": [\n' + ",\n".join(members) + "\n]}\n")
+    write_text(Path(path), f'{{{head}, "members": [\n' + ",\n".join(members) + "\n]}\n")
 
 
 def load_front(path: Pathlike) -> list[Network]:
     """Reads the networks that `save_front` wrote, best mean score first. Raises as `load` does."""
     path = Path(path)
-    text = _read(path)
+    text = read_text(path)
     try:
-        document = _parse_json(text)
-        _check_header(document, FRONT_FORMAT)
-        return [network_of(_parse_network(member["network"])) for member in document["members"]]
+        document = parse_json(text)
+        check_header(document, FRONT_FORMAT)
+        return [network_of(parse_network(member["network"])) for member in document["members"]]
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"{path}: not a wannjax front: {_reason(error)}") from None
+        raise ValueError(f"{path}: not a wannjax front: {reason_of(error)}") from None
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
     size = path.stat().st_size
     if size > LARGEST_FILE:
         raise ValueError(f"{path}: has {size} bytes, more than the {LARGEST_FILE} that a network file may have")
@@ -92,7 +92,7 @@ def _read(path: Path) -> str:
         raise ValueError(f"{path}: not a wannjax network: it is not text") from None
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Writes all or nothing: a reader never sees half a file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -102,7 +102,7 @@ def _write(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{error} is missing"
     if isinstance(error, RecursionError):
@@ -110,7 +110,7 @@ def _reason(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _network_text(graph: Graph) -> str:
+def network_text(graph: Graph) -> str:
     """JSON with one node or connection a line."""
     nodes: list[dict[str, Any]] = []
     for number in range(graph.size):
@@ -137,22 +137,22 @@ def _network_text(graph: Graph) -> str:
     )
 
 
-def _parse_json(text: str) -> Any:
+def parse_json(text: str) -> Any:
     def refuse(constant: str) -> None:
         raise ValueError(f"it contains {constant}")
 
     return json.loads(text, parse_constant=refuse)
 
 
-def _check_header(document: Any, expected: str) -> None:
+def check_header(document: Any, expected: str) -> None:
     if not isinstance(document, dict) or document.get("format") != expected:
         raise ValueError(f'its "format" is not "{expected}"')
     if document.get("version") != VERSION:
         raise ValueError(f"its version is {document.get('version')!r}, and this wannjax reads version {VERSION}")
 
 
-def _parse_network(document: Any) -> Graph:
-    _check_header(document, FORMAT)
+def parse_network(document: Any) -> Graph:
+    check_header(document, FORMAT)
     nodes, entries = document["nodes"], document["connections"]
     kinds = [node["kind"] for node in nodes]
     order = {"bias": 0, "input": 1, "hidden": 2, "output": 3}

@@ -3,15 +3,17 @@
 from rich.table import Table
 
 from wannjax.evaluation import PAPER, Report
+from wannjax.problems import Problem
 
 
-def report_table(report: Report, problem_name: str) -> Table:
+def report_table(report: Report, problem: Problem) -> Table:
     """One network's scores, beside the paper's where it has any."""
-    paper = PAPER.get(problem_name)
-    episodes = f"{report.tuned_shared.episodes} fresh episodes per score"
-    table = Table(title=f"{problem_name}: {report.connections} connections", caption=episodes, title_justify="left")
+    paper = PAPER.get(problem.name)
+    draws = report.random_shared.episodes
+    caption = f"{draws} fresh episodes per score" if problem.stochastic else f"test examples; {draws} draws of random weights"
+    table = Table(title=f"{problem.name}: {report.connections} connections", caption=caption, title_justify="left")
     table.add_column("")
-    table.add_column("score (mean ± sd)", justify="right")
+    table.add_column(f"{problem.metric} (mean ± sd)", justify="right")
     if paper:
         table.add_column("paper", justify="right")
 
@@ -20,7 +22,7 @@ def report_table(report: Report, problem_name: str) -> Table:
 
     for weight, score in report.per_weight.items():
         row(f"shared weight {weight:g}", score)
-    row("mean over the sweep", f"{report.mean:.0f}", end_section=True)
+    row("mean over the sweep", f"{report.mean:.{0 if abs(report.mean) >= 100 else 1}f}", end_section=True)
     row("random weights", report.random_weights, paper.random_weights if paper else "")
     row("random shared weight", report.random_shared, paper.random_shared if paper else "")
     row(f"tuned shared weight ({report.tuned_weight:.2f})", report.tuned_shared, paper.tuned_shared if paper else "")

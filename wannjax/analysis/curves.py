@@ -1,4 +1,4 @@
-"""The curves of a run: scores and sizes over generations."""
+"""The curves of a run: scores and sizes over generations, scores over the steps of training."""
 
 from pathlib import Path
 
@@ -22,7 +22,24 @@ def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, 
     sizes.set(xlabel="generation", ylabel="count")
     sizes.set_ylim(bottom=0)
     sizes.legend(frameon=False)
-    for axes in (scores, sizes):
+    return _finished(figure, path)
+
+
+def draw_training(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
+    """Draws the history of training (`Tuned.history`); writes it to `path` unless that is None. Returns the figure."""
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(history["step"], history["training_score"], color="#9fb4cc", linewidth=1, label="best start, in training")
+    axes.plot(history["step"], history["median_score"], color="#c9a66b", linewidth=1, label="median start, held out")
+    axes.plot(history["step"], history["held_out_score"], color="#1f4e8c", linewidth=2, label="best start, held out")
+    axes.set(xlabel="step", ylabel="mean score", title=title)
+    axes.title.set_fontsize(10)
+    axes.legend(frameon=False)
+    return _finished(figure, path)
+
+
+def _finished(figure: Figure, path: str | Path | None) -> Figure:
+    for axes in figure.axes:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     if path is not None:

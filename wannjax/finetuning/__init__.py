@@ -1,7 +1,7 @@
 """The second stage: training the individual weights of one network."""
 
 from wannjax.finetuning.evolution_strategy import EvolutionStrategy
-from wannjax.finetuning.finetune import METHODS, TrainingRecord, Tuned, finetune
+from wannjax.finetuning.finetune import METHODS, TrainingRecord, Tuned, finetune, method_for
 from wannjax.finetuning.gradient import Gradient
 from wannjax.finetuning.method import Method, Trainer
 from wannjax.finetuning.policy_gradient import PolicyGradient
@@ -16,4 +16,5 @@ __all__ = [
     "TrainingRecord",
     "Tuned",
     "finetune",
+    "method_for",
 ]

@@ -36,7 +36,8 @@ class EvolutionStrategy:
 
     def __post_init__(self):
         require("pairs", self.pairs, "an integer >= 1", isinstance(self.pairs, int) and self.pairs >= 1)
-        require("deviation", self.deviation, "finite and > 0", 0 < self.deviation < float("inf"))
+        for name in ("deviation", "learning_rate"):
+            require(name, getattr(self, name), "finite and > 0", 0 < getattr(self, name) < float("inf"))
         require("episodes", self.episodes, "an integer >= 1", isinstance(self.episodes, int) and self.episodes >= 1)
 
     def trainer(self, problem: Problem, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:

@@ -114,7 +114,7 @@ def finetune(
     Raises:
         ValueError: a bad argument, a method that does not suit the problem, or no finite score at all.
     """
-    chosen = _method(method, problem)
+    chosen = method_for(method, problem)
     require("steps", steps, "an integer >= 1", isinstance(steps, int) and steps >= 1)
     require("network", network, "one network, not a population", network.activations.ndim == 1)
     require_seed(seed)
@@ -142,7 +142,7 @@ def finetune(
         if progress:
             from wannjax.progress import TrainingView
 
-            callbacks.insert(0, stack.enter_context(TrainingView(problem, chosen, len(graph.connections), len(names), steps)))
+            callbacks.insert(0, stack.enter_context(TrainingView(problem, chosen.name, len(graph.connections), len(names), steps)))
 
         best, best_scores = np.array(weights), np.full(len(names), -np.inf)
 
@@ -187,7 +187,8 @@ def finetune(
     )
 
 
-def _method(method: str | Method | None, problem: Problem) -> Method:
+def method_for(method: str | Method | None, problem: Problem) -> Method:
+    """The method that is meant: itself, the one of that name, or for None what suits the problem."""
     if method is None:
         if isinstance(problem, DataProblem):
             method = "gradient"

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 from jax.sharding import PartitionSpec
@@ -46,6 +47,7 @@ class Gradient:
         require("episodes", self.episodes, "an integer >= 1", isinstance(self.episodes, int) and self.episodes >= 1)
         require("clip", self.clip, "> 0", self.clip > 0)
         require("surrogate", self.surrogate, "finite and >= 0", 0 <= self.surrogate < float("inf"))
+        require("learning_rate", self.learning_rate, "finite and > 0", 0 < self.learning_rate < float("inf"))
 
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         if isinstance(problem, DataProblem):
@@ -57,15 +59,20 @@ class Gradient:
     def _through_data(self, problem: DataProblem, topology: Topology):
         loss = jax.vmap(jax.vmap(problem.loss, in_axes=(-1, 0)), in_axes=(1, None))
 
-        def score(weights, inputs, targets):
+        batch, device_count = problem.batch, jax.device_count()
+        # Filled up to equal shares for all devices; what is filled in does not count.
+        places = np.arange(-(-batch // device_count) * device_count)
+
+        def score(weights, inputs, targets, valid):
             observations = jnp.broadcast_to(inputs.T[:, None, :], (inputs.shape[1], weights.shape[0], inputs.shape[0]))
-            scores = -jnp.mean(loss(gradients.run(topology, weights, observations, surrogate=self.surrogate), targets), axis=1)
+            losses = loss(gradients.run(topology, weights, observations, surrogate=self.surrogate), targets)
+            scores = -jnp.sum(jnp.where(valid, losses, 0.0), axis=1) * (device_count / batch)
             return jnp.sum(scores), scores
 
         @jax.jit
         def climb(key, weights, examples):
-            drawn = problem.draw(key, examples, -(-problem.batch // jax.device_count()) * jax.device_count())
-            return _on_devices(jax.grad(score, has_aux=True), weights, *drawn)
+            drawn = jax.tree.map(lambda leaf: leaf[places % batch], problem.draw(key, examples, batch))
+            return _on_devices(jax.grad(score, has_aux=True), weights, *drawn, places < batch)
 
         return lambda key, weights: climb(key, weights, problem.examples)
 

@@ -4,7 +4,7 @@ To add a method, write a frozen dataclass of its settings with `trainer`, and pu
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,7 @@ class Trainer(NamedTuple):
     weights: Callable[[Any], Array]
 
 
+@runtime_checkable
 class Method(Protocol):
     """The settings of a method, a frozen dataclass."""
 

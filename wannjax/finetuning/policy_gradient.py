@@ -95,10 +95,12 @@ class PolicyGradient:
         for name in ("episodes", "horizon", "epochs", "minibatches"):
             value = getattr(self, name)
             require(name, value, "an integer >= 1", isinstance(value, int) and value >= 1)
-        for name in ("discount", "trace"):
-            require(name, getattr(self, name), "in [0, 1]", 0 <= getattr(self, name) <= 1)
-        for name in ("clip", "deviation"):
+        require("discount", self.discount, "in [0, 1)", 0 <= self.discount < 1)  # rewards are scaled by 1 - discount
+        require("trace", self.trace, "in [0, 1]", 0 <= self.trace <= 1)
+        for name in ("clip", "deviation", "learning_rate"):
             require(name, getattr(self, name), "finite and > 0", 0 < getattr(self, name) < float("inf"))
+        for name in ("entropy", "surrogate"):
+            require(name, getattr(self, name), "finite and >= 0", 0 <= getattr(self, name) < float("inf"))
         divides = (self.episodes * self.horizon) % self.minibatches == 0
         require("minibatches", self.minibatches, f"a divisor of episodes x horizon = {self.episodes * self.horizon}", divides)
 

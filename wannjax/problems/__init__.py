@@ -29,7 +29,7 @@ def environment_names() -> list[str]:
 
 def make(name: str, **options) -> GymnaxProblem | DataProblem:
     """The problem called `name`: any registered gymnax environment; "digits" (8×8 images, from scikit-learn); or "mnist" (16×16, from the
-    files at `path`, see `datasets.mnist`). Further `options` go to `GymnaxProblem` or `DataProblem`.
+    files at `path`, see `datasets.mnist`). Further `options` go to `make_environment`, `GymnaxProblem` or `DataProblem`.
 
     Raises ValueError for an unknown name, with near matches, and for a problem that cannot be built.
     """
@@ -47,8 +47,8 @@ def _data_set(name: str, path: str | os.PathLike | None = None, **options) -> Da
     return DataProblem(data.x_train, data.y_train, x_test=data.x_test, y_test=data.y_test, **options)
 
 
-def make_environment(name: str, **options) -> GymnaxProblem:
-    """As `make`, of environments only."""
+def make_environment(name: str, vary: dict[str, tuple[float, float]] | None = None, **options) -> GymnaxProblem:
+    """As `make`, of environments only. `vary` names parameters of the environment that every episode draws anew, with their bounds."""
     known = environment_names()
     if name not in known:
         by_lower = {other.lower(): other for other in (*known, *DATA_SETS)}
@@ -65,4 +65,8 @@ def make_environment(name: str, **options) -> GymnaxProblem:
         raise ValueError(f"environment: {name} downloads data that could not be fetched ({error})") from error
     finally:
         socket.setdefaulttimeout(patience)
+    if vary is not None:
+        from wannjax.problems.varied import varied
+
+        env, params = varied(env, params, vary)
     return GymnaxProblem(env, params, name=name, **options)

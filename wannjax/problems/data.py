@@ -90,7 +90,7 @@ class DataProblem(Problem):
             ValueError: wrong shapes, labels out of range, values that are not finite.
         """
         require_seed(seed)
-        require("loss", loss, f"one of {', '.join(LOSSES)}, or a function", callable(loss) or loss in LOSSES)
+        require("loss", loss, f"one of {', '.join(LOSSES)}, or a function", callable(loss) or (isinstance(loss, str) and loss in LOSSES))
         require("validation", validation, "in (0, 1)", isinstance(validation, float) and 0 < validation < 1)
         require("batch", batch, "an integer >= 1", isinstance(batch, int) and batch >= 1)
         require("outputs", outputs, "None or an integer >= 1", outputs is None or (isinstance(outputs, int) and outputs >= 1))
@@ -119,7 +119,7 @@ class DataProblem(Problem):
         self.output_names = checked_names("output_names", tuple(output_names), self.outputs, "class" if self.classifies else "output")
         compiled = partial(jax.jit, compiler_options=devices.compiler_options())
         self._evaluate = compiled(self._score_sample, static_argnames=("count", "among"))
-        self._measure = compiled(self._score, static_argnames=("each", "among"))
+        self._measure = compiled(self._score_metric, static_argnames="among")
 
     def __repr__(self) -> str:
         return f"DataProblem({self.name}: {self.inputs} inputs, {self.outputs} outputs, {self.size} examples)"
@@ -167,8 +167,7 @@ class DataProblem(Problem):
         tables = individual_weights(networks, gain)
         flat = jax.tree.map(lambda leaf: jnp.repeat(leaf, lanes, axis=0), replace(networks, weights=None))
         tables = jnp.moveaxis(tables, -1, 1).reshape(count * lanes, *tables.shape[1:3])
-        each = self._is_correct if self.classifies else self._minus_loss
-        scores = self._measure(replace(flat, weights=tables), jnp.ones(1), self.examples, each=each, among=among).scores
+        scores = self._measure(replace(flat, weights=tables), jnp.ones(1), self.examples, among=among).scores
         return scores.reshape(count, lanes)
 
     def draw(self, key: Key[Array, ""], examples: Examples, count: int) -> Examples:
@@ -178,6 +177,10 @@ class DataProblem(Problem):
         chosen = jax.random.choice(key, examples.inputs.shape[0], (count,), replace=False)
         return Examples(examples.inputs[chosen], examples.targets[chosen])
 
+    def metric_of(self, outputs: Float32[Array, "B O"], targets: Shaped[Array, "B ..."]) -> Float32[Array, " B"]:
+        """`metric` of every example, given outputs."""
+        return jax.vmap(self._is_correct if self.classifies else self._minus_loss)(outputs, targets)
+
     def _minus_loss(self, outputs, target):
         return -self.loss(outputs, target)
 
@@ -186,6 +189,10 @@ class DataProblem(Problem):
 
     def _score_sample(self, key, networks, weights, examples, *, count, among):
         return self._score(networks, weights, self.draw(key, examples, count), each=self._minus_loss, among=among)
+
+    def _score_metric(self, networks, weights, examples, *, among):
+        each = self._is_correct if self.classifies else self._minus_loss
+        return self._score(networks, weights, examples, each=each, among=among)
 
     def _score(self, networks, weights, examples, *, each, among):
         """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights."""
@@ -228,11 +235,19 @@ def _examples(inputs: np.ndarray, targets: np.ndarray) -> Examples:
     return Examples(jnp.asarray(inputs), jnp.asarray(targets))
 
 
+def _array(name: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name}: must be an array ({error})") from error
+
+
 def _finite(name: str, values: Any) -> np.ndarray:
     """`values` as finite float32."""
-    array = np.asarray(values)
+    array = _array(name, values)
     require(name, f"an array of {array.dtype}", "numbers", array.dtype.kind in "fiub")
-    array = array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
     bad = int(np.sum(~np.isfinite(array)))
     require(name, f"{bad} values that are not", "finite in float32", bad == 0)
     return array
@@ -249,23 +264,23 @@ def _inputs(name: str, x: Any, features: int | None) -> tuple[np.ndarray, int]:
 
 def _targets(name: str, y: Any, loss: str | Loss, outputs: int | None, examples: int) -> tuple[np.ndarray, int]:
     """The targets with leading axis n, and O."""
-    y = np.asarray(y)
+    y = _array(name, y)
     require(name, f"shape {y.shape}", f"of {examples} rows, one per example", y.ndim >= 1 and len(y) == examples)
     if loss == "cross_entropy":
         if y.ndim == 1:
             require(name, f"labels of {y.dtype}", "integers or booleans, or probabilities [n, O]", y.dtype.kind in "iub")
             labels = y.astype(np.int64)
-            classes = outputs or max(int(labels.max()) + 1, 2)
-            require(
-                name, f"labels from {labels.min()} to {labels.max()}", f"in 0 to {classes - 1}", 0 <= labels.min() <= labels.max() < classes
-            )
-            return np.eye(classes, dtype=np.float32)[labels], classes
+            least, most = int(labels.min()), int(labels.max())
+            classes = outputs or max(most + 1, 2)
+            require(name, f"labels from {least} to {most}", f"in 0 to {classes - 1}", 0 <= least <= most < classes)
+            return (labels[:, None] == np.arange(classes)).astype(np.float32), classes
         y = _finite(name, y)
-        good = y.ndim == 2 and y.shape[1] >= 2 and y.min() >= 0 and bool(np.allclose(y.sum(axis=1), 1, atol=1e-3))
-        require(name, f"shape {y.shape}", "labels [n], or probabilities [n, O] that sum to 1", good)
+        good = y.ndim == 2 and y.shape[1] >= 2 and y.min() >= 0 and np.allclose(y.sum(axis=1), 1, atol=1e-3)
+        require(name, f"shape {y.shape}", "labels [n], or probabilities [n, O] that sum to 1", bool(good))
     elif loss == "mse":
         y = _finite(name, y)
         y = y.reshape(len(y), -1)
+        require(name, f"shape {y.shape}", "of at least one column", y.size > 0)
     else:
         require("outputs", outputs, "given with a loss of your own", outputs is not None)
         return (y if y.dtype.kind in "iub" else _finite(name, y)), int(outputs or 0)

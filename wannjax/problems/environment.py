@@ -177,6 +177,21 @@ class GymnaxProblem(Problem):
         returns = self._spread(keys, members, jnp.ones(packed * episodes), params, among=among).returns
         return jnp.mean(returns.reshape(groups * packed, episodes), axis=1)[:count]
 
+    def with_params(self, env_params: Any) -> "GymnaxProblem":
+        """This problem with other parameters of the environment; the compiled programs are shared."""
+        other = copy.copy(self)
+        other.params = env_params
+        return other
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """The parameters that differ from episode to episode, by name; none in most environments."""
+        return getattr(self.env, "context_names", ())
+
+    def contexts(self, keys: Key[Array, " L"], params: Any) -> Float32[Array, "L G"]:
+        """The values of these parameters in the episodes of `keys`. Traceable."""
+        return jax.vmap(lambda key: self.env.context_of(key, params))(keys)
+
     @property
     def differentiable(self) -> bool:
         """Whether gradients flow through actions and the environment's dynamics."""

@@ -1,0 +1,216 @@
+"""The collection: copies of one network with weights of their own, a gate that says whom to listen to, and a rule that combines them.
+
+It is used as a single network is: called, evaluated, saved and loaded.
+"""
+
+import json
+import math
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float32
+
+from wannjax import storage
+from wannjax.evaluation import Score
+from wannjax.gradients import run, topology_of
+from wannjax.graph import graph_of, network_of
+from wannjax.network import Network
+from wannjax.problems import DataProblem, GymnaxProblem
+from wannjax.problems.problem import check_population
+from wannjax.validation import require, require_seed
+
+FORMAT = "wannjax ensemble"
+RULES = ("vote", "probabilities", "outputs")
+
+
+class Gate(NamedTuple):
+    """A linear layer and a softmax: how much each of M members counts, given G numbers.
+
+    Attributes:
+        weights, bias: float32[M, G] and [M].
+        centre, scale: float32[G]; the numbers are centred and divided by the scale first.
+    """
+
+    weights: Float32[Array, "M G"]
+    bias: Float32[Array, " M"]
+    centre: Float32[Array, " G"]
+    scale: Float32[Array, " G"]
+
+    def log_shares(self, seen: Float32[Array, "B G"]) -> Float32[Array, "B M"]:
+        """The logarithm of each member's share."""
+        return jax.nn.log_softmax((seen - self.centre) / self.scale @ self.weights.T + self.bias)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Copies of one network, used together.
+
+    Attributes:
+        network: the network whose copies the members are; its own weights have no say.
+        weights: float32[M, C], of each member's connections, in the order of `graph_of(network).connections`.
+        rule: "vote": every member votes for its greatest output; "probabilities": the members' softmaxes are mixed, and the outputs are
+            the mixture's logarithms; "outputs": the outputs are mixed.
+        gate: each member's share; equal ones when None.
+        context_names: what the gate sees: parameters of the episode, by name; the observation itself when empty.
+    """
+
+    network: Network
+    weights: Float32[Array, "M C"]
+    rule: str
+    gate: Gate | None = None
+    context_names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        require("rule", self.rule, f"one of {', '.join(RULES)}", self.rule in RULES)
+        count = len(graph_of(self.network).connections)
+        fits = self.weights.ndim == 2 and self.weights.shape[0] >= 1 and self.weights.shape[1] == count
+        require("weights", self.weights.shape, f"of shape [members, {count}]", fits)
+        require("weights", "some", "finite", bool(np.all(np.isfinite(self.weights))))
+        if self.gate is not None:
+            seen = len(self.context_names) or self.network.inputs
+            shapes = tuple(leaf.shape for leaf in self.gate)
+            require(
+                "gate", shapes, f"of {self.size} members and {seen} numbers", shapes == ((self.size, seen), (self.size,), (seen,), (seen,))
+            )
+
+    def __repr__(self) -> str:
+        return f"Ensemble({self.size} copies of {self.network!r}, {self.rule}{', gated' if self.gate else ''})"
+
+    @property
+    def size(self) -> int:
+        """M, the number of members."""
+        return self.weights.shape[0]
+
+    @property
+    def members(self) -> list[Network]:
+        """The members as networks of their own."""
+        graph = graph_of(self.network)
+        return [
+            network_of(replace(graph, connections=tuple(replace(c, weight=float(w)) for c, w in zip(graph.connections, own, strict=True))))
+            for own in np.asarray(self.weights)
+        ]
+
+    @cached_property
+    def _topology(self):
+        return topology_of(self.network)
+
+    def __call__(self, observation: jax.typing.ArrayLike, context: jax.typing.ArrayLike | None = None) -> Array:
+        """The outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. `context` [G] or [B, G] is what the gate sees,
+        where it does not see the observation."""
+        observation = jnp.asarray(observation, jnp.float32)
+        inputs = self.network.inputs
+        fits = observation.ndim in (1, 2) and observation.shape[-1] == inputs
+        require("observation", observation.shape, f"of shape [{inputs}] or [B, {inputs}]", fits)
+        batch = jnp.atleast_2d(observation)
+        seen = batch
+        if self.gate is not None and self.context_names:
+            require("context", context, f"given: {', '.join(self.context_names)}", context is not None)
+            seen = jnp.broadcast_to(jnp.asarray(context, jnp.float32), (len(batch), len(self.context_names)))
+        outputs = _outputs(self._topology, self.weights, self.gate, batch, seen, rule=self.rule)
+        return outputs.reshape(*observation.shape[:-1], -1)
+
+    def evaluate(self, problem: DataProblem | GymnaxProblem, *, episodes: int = 100, seed: int = 0) -> Score:
+        """The score on fresh episodes, or `problem.metric` on the test examples. Raises ValueError where sizes do not fit."""
+        require("episodes", episodes, "an integer >= 1", isinstance(episodes, int) and episodes >= 1)
+        require_seed(seed)
+        check_population(jax.tree.map(lambda leaf: leaf[None], replace(self.network, weights=None)), problem)
+        if isinstance(problem, DataProblem):
+            examples = problem.split("test").examples
+            scores = problem.metric_of(self(examples.inputs), examples.targets)
+            return Score(float(jnp.mean(scores)), 0.0, 1)
+        returns = np.asarray(self.returns(problem, jax.random.split(jax.random.key(seed), episodes)))
+        return Score(float(returns.mean()), float(returns.std()), episodes)
+
+    def returns(self, problem: GymnaxProblem, keys: Array) -> Float32[Array, " L"]:
+        """The returns of one episode per key."""
+        if self.gate is not None and self.context_names:
+            names = problem.context_names
+            given = f"{problem.name}, which varies {', '.join(names) or 'nothing'}"
+            require("problem", given, f"one that varies {', '.join(self.context_names)}", names == self.context_names)
+        return _returns(
+            problem, self._topology, self.weights, self.gate, keys, problem.params, rule=self.rule, by_context=bool(self.context_names)
+        )
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the collection as JSON: the members as networks, the gate beside them."""
+        require("path", str(path), "a name that ends in .json", Path(path).suffix == ".json")
+        gate = None
+        if self.gate is not None:
+            gate = {name: np.asarray(leaf).tolist() for name, leaf in self.gate._asdict().items()}
+        head = {"format": FORMAT, "version": storage.VERSION, "rule": self.rule, "context_names": self.context_names, "gate": gate}
+        lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in head.items())
+        members = ",\n".join(storage.network_text(graph_of(member)) for member in self.members)
+        storage.write_text(Path(path), f'{{{lines},\n"members": [\n{members}\n]}}\n')
+
+
+def load_ensemble(path: str | os.PathLike) -> Ensemble:
+    """Reads what `Ensemble.save` wrote. Raises ValueError for anything else, naming the file, and OSError when it cannot be read."""
+    path = Path(path)
+    text = storage.read_text(path)
+    try:
+        document = storage.parse_json(text)
+        storage.check_header(document, FORMAT)
+        graphs = [storage.parse_network(member) for member in document["members"]]
+        bare = [replace(g, connections=tuple(replace(c, weight=None) for c in g.connections)) for g in graphs]
+        if not bare or any(other != bare[0] for other in bare) or not all(graph.has_weights for graph in graphs):
+            raise ValueError("its members must be copies of one network, with weights of their own")
+        weights = jnp.array([[connection.weight for connection in graph.connections] for graph in graphs], jnp.float32)
+        gate = document["gate"]
+        if gate is not None:
+            gate = Gate(*(_numbers(gate[name]) for name in Gate._fields))
+        return Ensemble(network_of(bare[0]), weights, str(document["rule"]), gate, tuple(map(str, document["context_names"])))
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise ValueError(f"{path}: not a wannjax ensemble: {storage.reason_of(error)}") from None
+
+
+def _numbers(values: Any) -> Array:
+    array = np.asarray(values, np.float32)
+    if not np.all(np.isfinite(array)) or math.prod(array.shape) == 0:
+        raise ValueError("its gate must be made of finite numbers")
+    return jnp.asarray(array)
+
+
+def combined(outputs: Float32[Array, "O M B"], log_shares: Float32[Array, "B M"] | None, rule: str) -> Float32[Array, "B O"]:
+    """What the members say together; all count the same where `log_shares` is None."""
+    outputs = jnp.moveaxis(outputs, 0, -1)  # [M, B, O]
+    if log_shares is None:
+        log_shares = jnp.full(outputs.shape[1::-1], -jnp.log(outputs.shape[0]))
+    log_shares = log_shares.T[..., None]
+    if rule == "probabilities":
+        return jax.nn.logsumexp(log_shares + jax.nn.log_softmax(outputs), axis=0)
+    said = jax.nn.one_hot(jnp.argmax(outputs, axis=-1), outputs.shape[-1]) if rule == "vote" else outputs
+    return jnp.sum(jnp.exp(log_shares) * said, axis=0)
+
+
+@partial(jax.jit, static_argnames="rule")
+def _outputs(topology, weights, gate, batch, seen, *, rule):
+    observations = jnp.broadcast_to(batch.T[:, None], (batch.shape[1], weights.shape[0], batch.shape[0]))
+    return combined(run(topology, weights, observations), gate.log_shares(seen) if gate else None, rule)
+
+
+@partial(jax.jit, static_argnames=("problem", "rule", "by_context"))
+def _returns(problem: GymnaxProblem, topology, weights, gate, keys, params, *, rule, by_context):
+    lanes = len(keys)
+    contexts = problem.contexts(keys, params) if gate and by_context else None
+
+    def running(carry):
+        time, alive, *_ = carry
+        return (time < problem.max_steps) & jnp.any(alive)
+
+    def advance(carry):
+        time, alive, returns, observations, state = carry
+        batch = observations[:, 0].T
+        outputs = _outputs(topology, weights, gate, batch, batch if contexts is None else contexts, rule=rule)
+        observations, state, reward, ended = problem.step(keys, time, state, outputs.T[:, None], params)
+        return time + 1, alive & ~ended[0], returns + jnp.where(alive, reward[0], 0.0), observations, state
+
+    observations, state = problem.reset(keys, 1, params)
+    carry = jnp.int32(0), jnp.ones(lanes, bool), jnp.zeros(lanes), observations, state
+    return lax.while_loop(running, advance, carry)[2]
