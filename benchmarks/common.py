@@ -17,10 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from wannjax import devices
-from wannjax.activations import LINEAR, PUBLISHED, activation_ids
+from wannjax.activations import LINEAR, NAMES, PUBLISHED, activation_ids
 from wannjax.expression import express, steps_needed
 from wannjax.genome import ENABLED, Genome
+from wannjax.graph import Connection, Graph, network_of
 from wannjax.network import Network
+from wannjax.problems import Problem
 from wannjax.wann import SMALLEST_CAPACITY
 
 PACKAGES = ("jax", "jaxlib", "numpy", "gymnax")
@@ -155,3 +157,21 @@ def _processor() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def perceptron(problem: Problem, hidden: tuple[int, ...], seed: int) -> Network:
+    """A plain multilayer perceptron of tanh units as a network: dense layers with biases, Glorot-uniform weights, zero biases."""
+    rng = np.random.default_rng(seed)
+    tanh, output = NAMES.index("tanh"), NAMES.index(problem.output_activation)
+    layers = [list(range(1, 1 + problem.inputs))]
+    connections = []
+    for size in (*hidden, problem.outputs):
+        first = layers[-1][-1] + 1
+        layer = list(range(first, first + size))
+        limit = np.sqrt(6 / (len(layers[-1]) + size))
+        for target in layer:
+            connections.append(Connection(0, target, 0.0))
+            connections += [Connection(source, target, float(rng.uniform(-limit, limit))) for source in layers[-1]]
+        layers.append(layer)
+    activations = (tanh,) * sum(hidden) + (output,) * problem.outputs
+    return network_of(Graph(problem.input_names, problem.output_names, activations, tuple(connections)))

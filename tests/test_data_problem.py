@@ -43,8 +43,8 @@ def cross_entropy(outputs, labels):
     return (np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]).mean()
 
 
-def half_mse(outputs, targets):
-    return 0.5 * ((outputs - targets) ** 2).mean()
+def mse(outputs, targets):
+    return ((outputs - targets) ** 2).mean()
 
 
 def cubic(outputs, target):
@@ -94,8 +94,7 @@ def test_mse_is_the_mean_over_examples_and_outputs(columns):
     y = np.random.default_rng(1).normal(size=(len(x), columns))
     problem = DataProblem(x, y if columns > 1 else y[:, 0], loss="mse")
     genes = random_genes(4, outputs=columns)
-    want = expected(genes, WEIGHTS, problem, lambda outputs, targets: 2 * half_mse(outputs, targets))
-    np.testing.assert_allclose(score(problem, genes).scores, want, rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(score(problem, genes).scores, expected(genes, WEIGHTS, problem, mse), rtol=2e-5, atol=1e-6)
     assert problem.metric == "minus loss"
 
 
@@ -134,15 +133,9 @@ def test_individual_weights_are_scaled_by_the_shared_one():
     problem, genes = DataProblem(x, y), random_genes(4)
     individual = random_weights(genes)
     labels = np.asarray(problem.examples.targets).argmax(axis=1)
-    own = [
-        expected([one], [float(gain) * np.asarray(table)], problem, cross_entropy, labels)[0, 0]
-        for one, table, gain in _grid(genes, individual)
-    ]
-    np.testing.assert_allclose(score(problem, genes, individual=individual).scores.reshape(-1), own, rtol=2e-5, atol=1e-6)
-
-
-def _grid(genes, individual):
-    return [(one, table, gain) for one, table in zip(genes, individual, strict=True) for gain in WEIGHTS]
+    matrices = [[gain * np.asarray(table) for gain in WEIGHTS] for table in individual]
+    want = [expected([one], three, problem, cross_entropy, labels)[0] for one, three in zip(genes, matrices, strict=True)]
+    np.testing.assert_allclose(score(problem, genes, individual=individual).scores, want, rtol=2e-5, atol=1e-6)
 
 
 # Mini-batches
@@ -269,8 +262,7 @@ def test_the_metric_of_another_loss_is_minus_the_loss_on_all_examples():
     x, y = examples()
     problem, genes = DataProblem(x, y.astype(float), loss="mse", batch=4), random_genes(3, outputs=1)
     minus_loss = problem.measure(jax.random.split(KEY, 3), networks_of(genes, STEPS), jnp.array(WEIGHTS))
-    want = expected(genes, WEIGHTS, problem, lambda outputs, targets: 2 * half_mse(outputs, targets))
-    np.testing.assert_allclose(minus_loss, want, rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(minus_loss, expected(genes, WEIGHTS, problem, mse), rtol=2e-5, atol=1e-6)
 
 
 def test_keys_have_no_say_in_the_metric(small_batches):

@@ -28,8 +28,8 @@ class EvolutionStrategy:
         learning_rate: of Adam, where no optimizer is given.
     """
 
-    pairs: int = 32
-    deviation: float = 0.1
+    pairs: int = 64
+    deviation: float = 0.05
     episodes: int = 4
     learning_rate: float = 0.03
     name = "evolution"
@@ -51,8 +51,12 @@ class EvolutionStrategy:
         @jax.jit
         def estimate(displacements, scores):
             scores = scores.reshape(displacements.shape[:2])
-            ranks = jnp.argsort(jnp.argsort(jnp.where(jnp.isfinite(scores), scores, -jnp.inf), axis=1), axis=1)
-            utilities = ranks / (scores.shape[1] - 1) - 0.5
+            worst_for_nan = jnp.where(jnp.isfinite(scores), scores, -jnp.inf)
+            # Equal scores share their rank, so that a plateau gives no gradient.
+            better, worse = (
+                jnp.sum(compare(worst_for_nan[:, :, None], worst_for_nan[:, None]), axis=2) for compare in (jnp.greater, jnp.less)
+            )
+            utilities = (better - worse) / (2 * (scores.shape[1] - 1))
             gradient = jnp.mean(utilities[..., None] * displacements, axis=1) / self.deviation**2
             return gradient, jnp.mean(scores, axis=1)
 

@@ -59,7 +59,7 @@ class Tuned:
     Attributes:
         network: the network with its individual weights.
         score: its mean score on fresh held-out episodes (of data: on the validation examples).
-        start: where its weights came from: a shared weight, "random", or "own".
+        start: where its weights came from: a shared weight, "random", "given", or "own".
         member_scores: float[M], the best held-out score of every start.
         history: one array per field of `TrainingRecord`, one entry per check.
         method, problem_name, seed: what was run.
@@ -86,7 +86,7 @@ def finetune(
     method: str | Method | None = None,
     optimizer: optax.GradientTransformation | None = None,
     steps: int = 500,
-    starts: Sequence[float] | int | None = None,
+    starts: Sequence[float] | np.ndarray | int | None = None,
     seed: int = 0,
     callbacks: Iterable[Callable[[TrainingRecord], object]] = (),
     progress: bool = True,
@@ -100,8 +100,8 @@ def finetune(
             your own. None chooses: gradients for data, the policy gradient for discrete actions, evolution strategies for the rest.
         optimizer: any optax transformation; Adam at the method's own rate, after clipping to norm 1, when None.
         steps: of training. One step is one update of a gradient or evolution strategy, and one batch of episodes of a policy gradient.
-        starts: shared weights to start from, or a number of random starts from U(-2, 2). None: the network's own weights, or the sweep's
-            where it has none.
+        starts: shared weights to start from; or a number of random starts from U(-2, 2); or an array [M, C] of weights, in the order of
+            `graph_of(network).connections`. None: the network's own weights, or the sweep's where it has none.
         seed: the same seed gives the same result on the same devices.
         callbacks: called at every check (`CHECKS` times in all); a true return value ends training.
         progress: show a progress bar.
@@ -201,7 +201,7 @@ def method_for(method: str | Method | None, problem: Problem) -> Method:
     return method
 
 
-def _starts(graph: Graph, starts: Sequence[float] | int | None, key) -> tuple[jax.Array, list[float | str]]:
+def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key) -> tuple[jax.Array, list[float | str]]:
     """The weights [M, C] to start from, and what to call them."""
     count = len(graph.connections)
     if starts is None and graph.has_weights:
@@ -210,11 +210,12 @@ def _starts(graph: Graph, starts: Sequence[float] | int | None, key) -> tuple[ja
     if isinstance(starts, int):
         require("starts", starts, "shared weights, or a number of random starts >= 1", not isinstance(starts, bool) and starts >= 1)
         return jax.random.uniform(key, (starts, count), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE), ["random"] * starts
-    shared = np.asarray(starts, np.float32)
-    require(
-        "starts", starts, "finite shared weights, at least one", shared.ndim == 1 and shared.size > 0 and bool(np.isfinite(shared).all())
-    )
-    return jnp.broadcast_to(jnp.asarray(shared)[:, None], (len(shared), count)), [float(value) for value in shared]
+    given = np.asarray(starts, np.float32)
+    fine = given.size > 0 and (given.ndim == 1 or given.shape[1:] == (count,)) and bool(np.isfinite(given).all())
+    require("starts", starts, f"finite shared weights, at least one, or rows of {count} weights", fine)
+    if given.ndim == 2:
+        return jnp.asarray(given), ["given"] * len(given)
+    return jnp.broadcast_to(jnp.asarray(given)[:, None], (len(given), count)), [float(value) for value in given]
 
 
 def _weighted(graph: Graph, weights: np.ndarray) -> Network:

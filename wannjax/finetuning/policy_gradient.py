@@ -172,22 +172,9 @@ class PolicyGradient:
 
             return lax.scan(advance, lanes, jnp.arange(self.horizon))
 
-        def advantages(batch: Batch, last_value):
-            def back(carry, now: Batch):
-                advantage, next_value = carry
-                onward = jnp.where(now.ended, 0.0, self.discount)
-                delta = now.reward + onward * next_value - now.value
-                advantage = delta + onward * self.trace * advantage
-                return (advantage, now.value), advantage
-
-            return lax.scan(back, (jnp.zeros_like(last_value), last_value), batch, reverse=True)[1]
-
         def policy_objective(policy: Policy, batch: Batch, advantage):
             log_prob, entropy = log_probability(policy, outputs_of(policy, batch.observations), batch.choice)
-            ratio = jnp.exp(log_prob - batch.log_probability)
-            advantage = (advantage - jnp.mean(advantage, 1, keepdims=True)) / (jnp.std(advantage, axis=1, keepdims=True) + 1e-8)
-            clipped = jnp.clip(ratio, 1 - self.clip, 1 + self.clip)
-            gain = jnp.minimum(ratio * advantage, clipped * advantage) + self.entropy * entropy
+            gain = clipped_gain(log_prob - batch.log_probability, advantage, self.clip) + self.entropy * entropy
             return jnp.sum(jnp.mean(gain, axis=1))
 
         def value_objective(params, batch: Batch, target):
@@ -232,7 +219,7 @@ class PolicyGradient:
         def advance(key, learner: Learner, params):
             collect_key, improve_key = jax.random.split(key)
             lanes, batch = collect(collect_key, learner, params)
-            advantage = advantages(batch, values(learner.baseline, lanes.observations))
+            advantage = advantages(batch, values(learner.baseline, lanes.observations), self.discount, self.trace)
             learner = improve(improve_key, learner._replace(lanes=lanes), batch, advantage)
             finished = jnp.nanmean(batch.finished, axis=(0, 2))
             score = jnp.where(jnp.isnan(finished), learner.score, finished)
@@ -243,6 +230,26 @@ class PolicyGradient:
             lambda key, learner: advance(key, learner, problem.params),
             lambda learner: learner.policy.weights,
         )
+
+
+def advantages(batch: Batch, last_value: Float32[Array, "M L"], discount: float, trace: float) -> Float32[Array, "T M L"]:
+    """Generalized advantage estimates (Schulman et al. 2016, arXiv 1506.02438); `last_value` is the baseline after the last transition."""
+
+    def back(carry, now: Batch):
+        advantage, next_value = carry
+        onward = jnp.where(now.ended, 0.0, discount)
+        delta = now.reward + onward * next_value - now.value
+        advantage = delta + onward * trace * advantage
+        return (advantage, now.value), advantage
+
+    return lax.scan(back, (jnp.zeros_like(last_value), last_value), batch, reverse=True)[1]
+
+
+def clipped_gain(log_ratio: Float32[Array, "M B"], advantage: Float32[Array, "M B"], clip: float) -> Float32[Array, "M B"]:
+    """The clipped objective of every transition. Advantages are standardized over each member's batch."""
+    ratio = jnp.exp(log_ratio)
+    advantage = (advantage - jnp.mean(advantage, axis=1, keepdims=True)) / (jnp.std(advantage, axis=1, keepdims=True) + 1e-8)
+    return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)
 
 
 def _where(ended, new, old):
