@@ -41,12 +41,12 @@ def measured(
 
     weight = wannjax.evaluate(champion, old, seed=fresh).tuned_weight
     learned = wannjax.finetune(champion, new, steps=steps, starts=(weight,), seed=seed).network
-    wann = [shared(old), shared(new), trained(learned, new), trained(learned, old), shared(old)]
+    wann: list[float | None] = [shared(old), shared(new), trained(learned, new), trained(learned, old), shared(old)]
 
     hidden = max(round((connection_count(champion) - 1) / (old.inputs + 2)), 1)
     grown = wannjax.finetune(perceptron(old, (hidden,), seed), old, steps=steps, seed=seed).network
     relearned = wannjax.finetune(grown, new, steps=steps, seed=seed).network
-    plain = [trained(grown, old), trained(grown, new), trained(relearned, new), trained(relearned, old), None]
+    plain: list[float | None] = [trained(grown, old), trained(grown, new), trained(relearned, new), trained(relearned, old), None]
     return {"WANN": wann, "perceptron": plain}
 
 

@@ -2,10 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 import pytest
 
 import wannjax
-from wannjax import devices, network
+from wannjax import devices, gradients, network
 from wannjax.genome import grow
 
 CONFIG = wannjax.WannConfig(population=16)
@@ -65,3 +67,54 @@ def test_rollouts_with_individual_weights_lower(state):
 def test_a_single_call_lowers(state):
     one = network.take(ALGORITHM.ask(state), 0)
     assert "callback" not in lowered(network._call, one, jnp.zeros((7, 5)), jnp.float32(1.0))
+
+
+def data_problem():
+    x = np.random.default_rng(0).normal(size=(60, 5))
+    return wannjax.DataProblem(x, np.stack([x[:, 0] > 0, x[:, 0] <= 0], axis=1), batch=8)
+
+
+def test_evaluation_on_data_lowers():
+    problem = data_problem()
+    algorithm = CONFIG.algorithm(inputs=5, outputs=2)
+    networks = algorithm.ask(algorithm.init(jax.random.key(0)))
+
+    def evaluate(key, networks, weights, examples):
+        return problem._score_sample(key, networks, weights, examples, count=16, among=algorithm.activations)
+
+    assert "callback" not in lowered(evaluate, jax.random.key(0), networks, jnp.array(CONFIG.weights), problem.examples)
+
+
+def test_the_metric_of_data_with_individual_weights_lowers():
+    problem = data_problem()
+    algorithm = CONFIG.algorithm(inputs=5, outputs=2)
+    networks = algorithm.ask(algorithm.init(jax.random.key(0)))
+    weighted = network.Network(networks.sources, networks.activations, networks.steps, jnp.ones(networks.sources.shape), 5, 2)
+
+    def metric(networks, examples):
+        return problem._score_metric(networks, jnp.ones(1), examples, among=network.ALL_ACTIVATIONS)
+
+    assert "callback" not in lowered(metric, weighted, problem.examples)
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("data", wannjax.Gradient()),
+        ("data", wannjax.EvolutionStrategy(pairs=2)),
+        ("CartPoleSwingUp-v0", wannjax.Gradient()),
+        ("CartPoleSwingUp-v0", wannjax.PolicyGradient()),
+        ("CartPoleSwingUp-v0", wannjax.EvolutionStrategy(pairs=2)),
+        ("CartPole-v1", wannjax.PolicyGradient()),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_training_step_lowers(name, method):
+    problem = data_problem() if name == "data" else wannjax.make(name)
+    algorithm = CONFIG.algorithm(inputs=problem.inputs, outputs=problem.outputs)
+    networks = algorithm.ask(algorithm.init(jax.random.key(0)))
+    densest = network.take(networks, jnp.argmax(jnp.sum(networks.sources > 0, axis=(1, 2))))
+    topology = gradients.topology_of(densest)
+    trainer = method.trainer(problem, topology, optax.adam(0.01))
+    state = jax.eval_shape(trainer.init, jax.random.key(0), jnp.ones((2, topology.connections)))
+    assert "callback" not in lowered(trainer.step, jax.random.key(0), state)

@@ -45,7 +45,7 @@ class Gate(NamedTuple):
 
     def log_shares(self, seen: Float32[Array, "B G"]) -> Float32[Array, "B M"]:
         """The logarithm of each member's share."""
-        return jax.nn.log_softmax((seen - self.centre) / self.scale @ self.weights.T + self.bias)
+        return jax.nn.log_softmax((seen - self.centre[None]) / self.scale[None] @ self.weights.T + self.bias[None])
 
 
 @dataclass(frozen=True)

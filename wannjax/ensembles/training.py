@@ -245,7 +245,7 @@ def _on_environment(network, problem: GymnaxProblem, weights, optimizer, steps, 
 def _gate_by_returns(seen: Float32[Array, "L G"], returns: Float32[Array, "M L"], centre, scale) -> Gate:
     """The gate that maximises the expected return of drawing a member by its share. It is steep in the end, so that one member acts."""
     members = returns.shape[0]
-    advantage = (returns - jnp.mean(returns, axis=0)) / (jnp.std(returns) + 1e-6)
+    advantage = (returns - jnp.mean(returns, axis=0, keepdims=True)) / (jnp.std(returns) + 1e-6)
     optimizer = optax.adam(0.1)
 
     def objective(gate: Gate):

@@ -1,7 +1,7 @@
 """A network as a flax module, whose weights a training loop of one's own can change.
 
 The topology is static and the weights are one vector with a value per connection, so that no optimiser, decay or noise can touch
-an absent connection or a link between partial sums.
+an absent connection or a link between partial sums. Gradients are those of `wannjax.gradients`, steps' surrogate included.
 """
 
 from dataclasses import replace
@@ -12,11 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int32
+from jaxtyping import Array, Float
 
 from wannjax.export.weights import weighted_graph, with_weights
+from wannjax.gradients import Topology, run, topology_of
 from wannjax.graph import Graph, graph_of, network_of
 from wannjax.network import Network
+from wannjax.validation import require
 
 
 class NetworkModule(nnx.Module):
@@ -33,9 +35,13 @@ class NetworkModule(nnx.Module):
 
     def __call__(self, observation: ArrayLike) -> Array:
         """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. Raises ValueError for other shapes."""
-        network, places = _layout(self.graph)
-        values = jnp.concatenate([jnp.array([0.0, 1.0]), self.weights[...].astype(jnp.float32)])
-        return replace(network, weights=values[places])(observation)
+        observation = jnp.asarray(observation, jnp.float32)
+        inputs = self.graph.inputs
+        fits = observation.ndim in (1, 2) and observation.shape[-1] == inputs
+        require("observation", observation.shape, f"of shape [{inputs}] or [B, {inputs}]", fits)
+        batch = jnp.atleast_2d(observation)
+        outputs = run(_topology(self.graph), self.weights[...].astype(jnp.float32)[None], batch.T[:, None])
+        return outputs[:, 0].T.reshape(*observation.shape[:-1], self.graph.outputs)
 
     def __repr__(self) -> str:
         return f"NetworkModule({self.graph.inputs} inputs, {self.graph.outputs} outputs, {len(self.graph.connections)} connections)"
@@ -73,10 +79,6 @@ def from_flax(module: nnx.Module) -> Network:
 
 
 @lru_cache(maxsize=64)
-def _layout(graph: Graph) -> tuple[Network, Int32[Array, "S K"]]:
-    """The network of `graph`, and where the weight of each source of its tape stands in [0, 1, *weights]."""
+def _topology(graph: Graph) -> Topology:
     with jax.ensure_compile_time_eval():  # the first call may be inside a jit, whose tracers must not stay in the cache
-        network = network_of(with_weights(graph, [2.0 + i for i in range(len(graph.connections))]))
-        # padding has weight 0 on the tape and a link 1: both are constants here
-        places = jnp.zeros_like(network.sources) if network.weights is None else network.weights.astype(jnp.int32)
-    return network, places
+        return topology_of(network_of(graph))

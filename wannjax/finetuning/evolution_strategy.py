@@ -51,12 +51,10 @@ class EvolutionStrategy:
         @jax.jit
         def estimate(displacements, scores):
             scores = scores.reshape(displacements.shape[:2])
-            worst_for_nan = jnp.where(jnp.isfinite(scores), scores, -jnp.inf)
-            # Equal scores share their rank, so that a plateau gives no gradient.
-            better, worse = (
-                jnp.sum(compare(worst_for_nan[:, :, None], worst_for_nan[:, None]), axis=2) for compare in (jnp.greater, jnp.less)
-            )
-            utilities = (better - worse) / (2 * (scores.shape[1] - 1))
+            # Ranks from -0.5 to 0.5. Equal scores share theirs, so that a plateau gives no gradient.
+            comparable = jnp.where(jnp.isfinite(scores), scores, -jnp.inf)
+            own, other = comparable[:, :, None], comparable[:, None]
+            utilities = (jnp.sum(own > other, axis=2) - jnp.sum(own < other, axis=2)) / (2 * (scores.shape[1] - 1))
             gradient = jnp.mean(utilities[..., None] * displacements, axis=1) / self.deviation**2
             return gradient, jnp.mean(scores, axis=1)
 

@@ -48,7 +48,9 @@ class VariedEnvironment(environment.Environment[VariedState, VariedParams]):
         return VariedParams(max_steps_in_episode=self.inner_params.max_steps_in_episode, inner=self.inner_params, contexts=usual)
 
     def with_transition_gradients(self):
-        return VariedEnvironment(self.env.with_transition_gradients(), self.inner_params, self.context_names)
+        other = super().with_transition_gradients()
+        other.env = self.env.with_transition_gradients()
+        return other
 
     def context_of(self, key, params: VariedParams):
         """The row that the episode of `key` draws."""

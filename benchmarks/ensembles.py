@@ -1,4 +1,4 @@
-"""Does a collection of trained copies beat one network? `python -m benchmarks.collections [--network FILE] [--members 3] [--steps 300]`.
+"""Does a collection of trained copies beat one network? `python -m benchmarks.ensembles [--network FILE] [--members 3] [--steps 300]`.
 
 Swing-up with a pole whose length is drawn anew in every episode, ±50 %. One network is trained on the mixture, with `members` times the
 steps. Then copies of it are trained on a region of lengths each, and a gate that is told the length says which of them acts. Both are
@@ -9,6 +9,7 @@ Digits: see `python -m benchmarks.classification digits --collections`.
 """
 
 import argparse
+import itertools
 from pathlib import Path
 
 import jax
@@ -50,12 +51,12 @@ def main() -> None:
     for name, returns in zip(names, [*alone, together], strict=True):
         cells = [f"{returns[band == i].mean():.0f}" for i in range(BANDS)]
         rows.append([name, *cells, f"{returns.mean():.0f} ± {returns.std():.0f}"])
-    columns = ["", *(f"{low:.2f}-{high:.2f}" for low, high in zip(edges[:-1], edges[1:], strict=True)), "all lengths"]
+    columns = ["", *(f"{low:.2f}-{high:.2f}" for low, high in itertools.pairwise(edges)), "all lengths"]
     print_table(f"{SWING_UP}, pole length {bounds[0]:.1f} to {bounds[1]:.1f}", columns, rows)
     gain = together - alone[0]
     print(f"collection - one network: {gain.mean():.1f} ± {gain.std() / np.sqrt(EPISODES):.1f} (standard error, paired episodes)")
     record = {name: float(returns.mean()) for name, returns in zip(names, [*alone, together], strict=True)}
-    write_json(Path("benchmarks/results/collections.json"), {"machine": machine(), "seed": options.seed, "means": record, "rows": rows})
+    write_json(Path("benchmarks/results/ensembles.json"), {"machine": machine(), "seed": options.seed, "means": record, "rows": rows})
 
 
 def _returns(network: wannjax.Network, problem: wannjax.GymnaxProblem, keys) -> np.ndarray:
