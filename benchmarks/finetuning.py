@@ -66,7 +66,7 @@ def best_perceptron(problem: Any, connections: int, steps: int, seed: int) -> wa
     """The best of six trained perceptrons with about `connections` weights, by held-out score."""
     hidden = max(round((connections - problem.outputs) / (problem.inputs + 1 + problem.outputs)), 1)
     first = perceptron(problem, (hidden,), seed)
-    draws = [[c.weight for c in graph_of(perceptron(problem, (hidden,), seed + i)).connections] for i in range(6)]
+    draws = [graph_of(perceptron(problem, (hidden,), seed + i)).weights for i in range(6)]
     return wannjax.finetune(first, problem, steps=steps, starts=np.array(draws, np.float32), seed=seed)
 
 

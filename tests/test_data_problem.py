@@ -390,12 +390,12 @@ def test_classes_that_do_not_occur_are_counted_where_they_are_given():
 
 @pytest.mark.parametrize("episodes", [0, -1])
 def test_evaluation_of_no_episodes_is_refused(small_batches, episodes):
-    with pytest.raises(ValueError, match="^episodes: must be an integer >= 1"):
+    with pytest.raises(ValueError, match=r"^episodes: must be an integer >= 1"):
         score(small_batches, random_genes(1), episodes=episodes)
 
 
 def test_an_unknown_split_is_refused(small_batches):
-    with pytest.raises(ValueError, match="^split: must be one of train, validation, test, got 'all'"):
+    with pytest.raises(ValueError, match=r"^split: must be one of train, validation, test, got 'all'"):
         small_batches.split("all")
 
 

@@ -172,7 +172,7 @@ def test_members_whose_scores_are_not_finite_are_never_chosen():
 
 
 def test_no_finite_score_at_all_is_an_error():
-    with pytest.raises(ValueError, match="^problem: must be one that gives finite scores, got 'quadratic'"):
+    with pytest.raises(ValueError, match=r"^problem: must be one that gives finite scores, got 'quadratic'"):
         tune(problem=Quadratic(lambda weights: True), steps=1)
 
 

@@ -10,7 +10,7 @@ before it, so training gives it a surrogate gradient by default, while its value
 Gradients are finite whatever the values do: what is not finite counts as 0, and every node's gradient is held within ±`LARGEST`.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import jax
@@ -70,8 +70,7 @@ def topology_of(network: Network) -> Topology:
     graph = graph_of(network)
     count = len(graph.connections)
     # With its number for a weight, every connection tells where it went.
-    numbered = tuple(replace(connection, weight=float(i)) for i, connection in enumerate(graph.connections))
-    network = network_of(replace(graph, connections=numbered))
+    network = network_of(graph.with_weights(map(float, range(count))))
     sources, steps = np.asarray(network.sources), network.sources.shape[0]
     rows = FIRST_INPUT + network.inputs + steps
     numbers = np.zeros(sources.shape) if network.weights is None else np.asarray(network.weights)

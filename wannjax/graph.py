@@ -3,7 +3,8 @@
 Nodes are numbered bias, inputs, hidden in order of evaluation, outputs; that is also the order of the published file format.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -88,6 +89,16 @@ class Graph:
     def has_weights(self) -> bool:
         """Whether connections carry individual weights."""
         return bool(self.connections) and self.connections[0].weight is not None
+
+    @property
+    def weights(self) -> tuple[float | None, ...]:
+        """The weight of every connection, in their order."""
+        return tuple(connection.weight for connection in self.connections)
+
+    def with_weights(self, weights: Iterable[float | None]) -> "Graph":
+        """The same graph with other weights, in the order of its connections. Raises ValueError for one that is not finite."""
+        pairs = zip(self.connections, weights, strict=True)
+        return replace(self, connections=tuple(replace(connection, weight=weight) for connection, weight in pairs))
 
     def name(self, node: int) -> str:
         """What node number `node` is called."""

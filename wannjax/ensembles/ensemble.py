@@ -92,10 +92,7 @@ class Ensemble:
     def members(self) -> list[Network]:
         """The members as networks of their own."""
         graph = graph_of(self.network)
-        return [
-            network_of(replace(graph, connections=tuple(replace(c, weight=float(w)) for c, w in zip(graph.connections, own, strict=True))))
-            for own in np.asarray(self.weights)
-        ]
+        return [network_of(graph.with_weights(own)) for own in np.asarray(self.weights).tolist()]
 
     @cached_property
     def _topology(self):
@@ -158,10 +155,10 @@ def load_ensemble(path: str | os.PathLike) -> Ensemble:
         document = storage.parse_json(text)
         storage.check_header(document, FORMAT)
         graphs = [storage.parse_network(member) for member in document["members"]]
-        bare = [replace(g, connections=tuple(replace(c, weight=None) for c in g.connections)) for g in graphs]
+        bare = [graph.with_weights([None] * len(graph.connections)) for graph in graphs]
         if not bare or any(other != bare[0] for other in bare) or not all(graph.has_weights for graph in graphs):
             raise ValueError("its members must be copies of one network, with weights of their own")
-        weights = jnp.array([[connection.weight for connection in graph.connections] for graph in graphs], jnp.float32)
+        weights = jnp.array([graph.weights for graph in graphs], jnp.float32)
         gate = document["gate"]
         if gate is not None:
             gate = Gate(*(_numbers(gate[name]) for name in Gate._fields))

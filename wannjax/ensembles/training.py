@@ -108,7 +108,7 @@ def _spread(members: int) -> Float32[Array, " M"]:
 def _starts(network: Network, start: float | None, members: int) -> Float32[np.ndarray, "M C"]:
     graph = graph_of(network)
     if start is None and graph.has_weights:
-        own = np.array([[connection.weight for connection in graph.connections]], np.float32)
+        own = np.array([graph.weights], np.float32)
         return np.repeat(own, members, axis=0)
     shared = [SWEEP[i % len(SWEEP)] if start is None else start for i in range(members)]
     return np.repeat(np.array(shared, np.float32)[:, None], len(graph.connections), axis=1)
@@ -229,7 +229,7 @@ def _on_environment(network, problem: GymnaxProblem, weights, optimizer, steps, 
         tuned = finetune(
             network, narrow, optimizer=optimizer, steps=steps, starts=starts, seed=seed + member, callbacks=callbacks, progress=progress
         )
-        trained.append([connection.weight for connection in graph_of(tuned.network).connections])
+        trained.append(graph_of(tuned.network).weights)
     tuned_weights = jnp.array(trained, jnp.float32)
 
     key = jax.random.key(seed)

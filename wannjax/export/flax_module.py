@@ -14,7 +14,7 @@ from flax import nnx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from wannjax.export.weights import weighted_graph, with_weights
+from wannjax.export.weights import weighted_graph
 from wannjax.gradients import Topology, run, topology_of
 from wannjax.graph import Graph, graph_of, network_of
 from wannjax.network import Network
@@ -64,7 +64,7 @@ def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
     (2.0, [1.0, 3.0])
     """
     graph = weighted_graph(network, weight)
-    return NetworkModule(graph_of(replace(network, weights=None)), jnp.array([c.weight for c in graph.connections], jnp.float32))
+    return NetworkModule(graph_of(replace(network, weights=None)), jnp.array(graph.weights, jnp.float32))
 
 
 def from_flax(module: nnx.Module) -> Network:
@@ -75,7 +75,7 @@ def from_flax(module: nnx.Module) -> Network:
     if not isinstance(module, NetworkModule):
         raise ValueError(f"module: must be a NetworkModule, which to_flax makes, got {type(module).__name__}")
     weights = np.asarray(module.weights[...], np.float32).tolist()
-    return network_of(with_weights(module.graph, weights))
+    return network_of(module.graph.with_weights(weights))
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from wannjax.activations import NAMES
-from wannjax.export.weights import incoming, weighted_graph, with_weights
+from wannjax.export.weights import incoming, weighted_graph
 from wannjax.graph import Connection, Graph, network_of
 from wannjax.network import FIRST_INPUT, Network
 from wannjax.storage import LARGEST_FILE, Pathlike
@@ -235,4 +235,4 @@ def _parse(onnx: Any, model: Any) -> Graph:
     if _model(onnx, graph).graph != model.graph:
         raise ValueError("more of it than the weights differs from what to_onnx writes")
     shared = all(connection.weight == 1 for connection in graph.connections)
-    return with_weights(graph, [None] * len(graph.connections)) if shared else graph
+    return graph.with_weights([None] * len(graph.connections)) if shared else graph

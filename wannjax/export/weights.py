@@ -1,8 +1,6 @@
 """The weights that a network leaves with: every connection's own, scaled as in a call."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -22,13 +20,7 @@ def weighted_graph(network: Network, weight: float) -> Graph:
     weights = [weight * (1.0 if connection.weight is None else connection.weight) for connection in graph.connections]
     strongest = max(weights, key=abs, default=0.0)
     require("weight", weight, f"small enough for float32 where it makes a connection's weight {strongest:g}", abs(strongest) <= largest)
-    return with_weights(graph, [float(np.float32(value)) for value in weights])
-
-
-def with_weights(graph: Graph, weights: Sequence[float | None]) -> Graph:
-    """The same graph with other weights, in the order of its connections. Raises ValueError for one that is not finite."""
-    connections = zip(graph.connections, weights, strict=True)
-    return replace(graph, connections=tuple(replace(connection, weight=weight) for connection, weight in connections))
+    return graph.with_weights([float(np.float32(value)) for value in weights])
 
 
 def incoming(graph: Graph) -> list[list[tuple[int, float]]]:

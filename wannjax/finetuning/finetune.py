@@ -6,7 +6,7 @@ The driver adds what training needs (starts, progress, history, the choice among
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -174,7 +174,7 @@ def finetune(
     winner = int(np.argmax(final))
     require("problem", problem.name, "one that gives finite scores", bool(np.isfinite(final[winner])))
     return Tuned(
-        network=_weighted(graph, candidates[winner]),
+        network=network_of(graph.with_weights(candidates[winner].tolist())),
         score=float(final[winner]),
         start=names[winner % len(names)],
         member_scores=final[: len(names)],
@@ -205,7 +205,7 @@ def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key
     """The weights [M, C] to start from, and what to call them."""
     count = len(graph.connections)
     if starts is None and graph.has_weights:
-        return jnp.array([[c.weight for c in graph.connections]], jnp.float32), ["own"]
+        return jnp.array([graph.weights], jnp.float32), ["own"]
     starts = SWEEP if starts is None else starts
     if isinstance(starts, int):
         require("starts", starts, "shared weights, or a number of random starts >= 1", not isinstance(starts, bool) and starts >= 1)
@@ -216,8 +216,3 @@ def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key
     if given.ndim == 2:
         return jnp.asarray(given), ["given"] * len(given)
     return jnp.broadcast_to(jnp.asarray(given)[:, None], (len(given), count)), [float(value) for value in given]
-
-
-def _weighted(graph: Graph, weights: np.ndarray) -> Network:
-    connections = tuple(replace(c, weight=float(w)) for c, w in zip(graph.connections, weights, strict=True))
-    return network_of(replace(graph, connections=connections))

@@ -17,7 +17,7 @@ from jax import lax
 from jax.sharding import PartitionSpec
 
 from wannjax import devices, gradients
-from wannjax.finetuning.method import Trainer, climber
+from wannjax.finetuning.method import Trainer, climber, where_lanes
 from wannjax.gradients import SURROGATE, Topology
 from wannjax.problems import DataProblem, GymnaxProblem
 from wannjax.validation import require
@@ -89,7 +89,7 @@ class Gradient:
                 returns = returns + jnp.where(alive, reward, 0.0)
                 # Where an episode has ended nothing moves any more, so that nothing can overflow.
                 new_observations = jnp.where(alive, jnp.moveaxis(new_observations, -1, 0), observations)
-                new_state = jax.tree.map(partial(_where, alive), new_state, state)
+                new_state = jax.tree.map(partial(where_lanes, alive), new_state, state)
                 return (new_observations, new_state, alive & ~ended & (time + 1 < problem.max_steps), returns), None
 
             def segment(carry, start):
@@ -123,10 +123,6 @@ def _on_devices(gradient, weights, *batch):
     return jax.shard_map(on_device, mesh=mesh, in_specs=(PartitionSpec(), *split), out_specs=PartitionSpec(), check_vma=False)(
         weights, *batch
     )
-
-
-def _where(alive, new, old):
-    return jnp.where(alive.reshape(alive.shape + (1,) * (new.ndim - alive.ndim)), new, old)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float32, Key
+from jaxtyping import Array, Bool, Float32, Key
 
 from wannjax.gradients import Topology
 
@@ -86,3 +86,8 @@ def ascend(optimizer: optax.GradientTransformation, params: Any, gradient: Any, 
         return jax.tree.map(lambda new, old: jnp.where(fine, new, old), (moved, new_state), (params, state))
 
     return jax.vmap(one)(params, gradient, state)
+
+
+def where_lanes(mask: Bool[Array, "M L"], new: Array, old: Array) -> Array:
+    """`new` where `mask` holds, else `old`, for leaves of a state with leading axes M and L."""
+    return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - mask.ndim)), new, old)

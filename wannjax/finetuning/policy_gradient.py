@@ -16,7 +16,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32
 
 from wannjax import devices, gradients
-from wannjax.finetuning.method import Trainer, ascend
+from wannjax.finetuning.method import Trainer, ascend, where_lanes
 from wannjax.gradients import SURROGATE, Topology
 from wannjax.problems import GymnaxProblem
 from wannjax.validation import require
@@ -168,7 +168,7 @@ class PolicyGradient:
                 )
                 # A start for every lane, dealt out anew at every time step.
                 begun = jax.tree.map(lambda leaf: jnp.roll(leaf, time, axis=1), starts)
-                return jax.tree.map(partial(_where, ended), begun, after), batch
+                return jax.tree.map(partial(where_lanes, ended), begun, after), batch
 
             return lax.scan(advance, lanes, jnp.arange(self.horizon))
 
@@ -250,7 +250,3 @@ def clipped_gain(log_ratio: Float32[Array, "M B"], advantage: Float32[Array, "M 
     ratio = jnp.exp(log_ratio)
     advantage = (advantage - jnp.mean(advantage, axis=1, keepdims=True)) / (jnp.std(advantage, axis=1, keepdims=True) + 1e-8)
     return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)
-
-
-def _where(ended, new, old):
-    return jnp.where(ended.reshape(ended.shape + (1,) * (new.ndim - ended.ndim)), new, old)
