@@ -254,7 +254,9 @@ def main() -> None:
 
     logistic = measure_logistic(problem)
     runs: list[dict[str, Measured]] = []
-    record: dict[str, Any] = {"machine": machine(), "config": asdict(settings.config), "steps": settings.steps, "runs": []}
+    record: dict[str, Any] = {"machine": machine(), **asdict(settings), "voters": VOTERS, "copies": COPIES, "runs": []}
+    if options.network:
+        record = {**record, "config": None, "network": str(options.network)}
     matched = "MLP of about its size"
     for seed in options.seeds:
         if options.network:

@@ -141,7 +141,7 @@ def test_history_has_one_entry_per_check_from_before_the_first_step_to_after_the
 
 def test_a_long_run_is_not_checked_after_every_step():
     checked = tune(steps=151, starts=(0.5,), method=EvolutionStrategy(pairs=2)).history["step"]
-    np.testing.assert_array_equal(checked, [*range(0, 151, 3), 151])
+    np.testing.assert_array_equal(checked, [*range(0, 151, 4), 151])
 
 
 def test_a_callback_ends_training_by_a_true_value():

@@ -27,8 +27,8 @@ from wannjax.network import FAN_IN, FIRST_INPUT, Network, is_connection
 SURROGATE = 2.0
 """The sharpness of the step's surrogate gradient, 1 / (1 + SURROGATE·|x|)²."""
 
-LARGEST = 1e15
-"""Bound of a single node's gradient, and of the values that gradients are made of."""
+LARGEST = 1e8
+"""Bound of a single node's gradient, and of the values that gradients are made of: optimizers square what comes of them."""
 
 _READERS = 4
 """How many of a row's readers the backward pass takes at a time."""

@@ -36,7 +36,7 @@ from wannjax.validation import require, require_seed
 KINDS = ("mixture", "regions", "bagging", "vote")
 GATE_EPISODES = 512
 """Episodes on which the members of a varied environment are scored for the gate."""
-GATE_STEPS = 500
+GATE_STEPS, GATE_RATE = 500, 0.03
 NOISE = 0.05
 """Standard deviation of what sets members apart that start at the same weights."""
 
@@ -135,29 +135,40 @@ def _on_data(network, problem: DataProblem, weights, kind, optimizer, steps, see
     def gate_of(params: _Params) -> Gate:
         return Gate(params.gate, params.bias, centre, scale)
 
-    def objective(params: _Params, inputs, targets, share, gate_only):
+    def objective(params: _Params, inputs, targets, share, *, together: bool):
         observations = jnp.broadcast_to(inputs.T[:, None], (inputs.shape[1], members, len(inputs)))
         likelihood = -loss(gradients.run(topology, params.weights, observations), targets).T  # [B, M]
         log_gate = gate_of(params).log_shares(inputs)
-        together = jnp.mean(jax.nn.logsumexp(log_gate + likelihood, axis=1))
-        if kind == "mixture":
-            return together
-        alone = jnp.mean(jnp.sum(share * likelihood, axis=1))
-        if kind == "bagging":
-            return alone
-        # Regions: members learn theirs while the gate learns which is whose; in the last quarter the gate learns what pays.
-        assigned = jnp.mean(jnp.sum(share * log_gate, axis=1))
-        return jnp.where(gate_only, together, alone + assigned)
+        if together:
+            return jnp.mean(jax.nn.logsumexp(log_gate + likelihood, axis=1))
+        # Each member by itself, while the gate of regions learns which is whose.
+        return jnp.mean(jnp.sum(share * (likelihood + (log_gate if kind == "regions" else 0.0)), axis=1))
+
+    def gradient_at(key, params, examples, shares, together):
+        chosen = jax.random.choice(key, len(examples.inputs), (problem.batch,), replace=False)
+        return jax.grad(objective)(params, examples.inputs[chosen], examples.targets[chosen], shares[chosen], together=together)
 
     @jax.jit
-    def step(key, params, state, examples, shares, gate_only):
-        chosen = jax.random.choice(key, len(examples.inputs), (problem.batch,), replace=False)
-        gradient = jax.grad(objective)(params, examples.inputs[chosen], examples.targets[chosen], shares[chosen], gate_only)
-        gradient = gradient._replace(weights=jnp.where(gate_only & (kind == "regions"), 0.0, gradient.weights))
+    def step(key, params, state, examples, shares):
+        gradient = gradient_at(key, params, examples, shares, kind == "mixture")
         # One member for the optimizer, since the gate ties all together.
         params, gradient = jax.tree.map(lambda leaf: leaf[None], (params, gradient))
         params, state = ascend(optimizer, params, gradient, state)
         return jax.tree.map(lambda leaf: leaf[0], params), state
+
+    @jax.jit
+    def with_gate_for(key, params, examples, shares):
+        """`params` with a gate that has learned what pays, the members staying as they are."""
+        adam = optax.adam(GATE_RATE)
+
+        def learn(carry, key):
+            params, state = carry
+            gradient = gradient_at(key, params, examples, shares, True)
+            updates, state = adam.update(jax.tree.map(jnp.negative, gradient), state)
+            updates = updates._replace(weights=jnp.zeros_like(params.weights))
+            return (optax.apply_updates(params, updates), state), None
+
+        return jax.lax.scan(learn, (params, adam.init(params)), jax.random.split(key, GATE_STEPS))[0][0]
 
     @jax.jit
     def held_out(params, examples):
@@ -171,7 +182,7 @@ def _on_data(network, problem: DataProblem, weights, kind, optimizer, steps, see
     params = _Params(jnp.asarray(weights) + apart, jnp.zeros((members, problem.inputs)), jnp.zeros(members))
     state = jax.vmap(optimizer.init)(jax.tree.map(lambda leaf: leaf[None], params))
     best, best_score = params, -np.inf
-    started, every = time.perf_counter(), max(steps // CHECKS, 1)
+    started, every = time.perf_counter(), -(-steps // CHECKS)
     with ExitStack() as stack:
         interrupted = stack.enter_context(interrupt_flag())
         if progress:
@@ -179,8 +190,7 @@ def _on_data(network, problem: DataProblem, weights, kind, optimizer, steps, see
 
             callbacks.insert(0, stack.enter_context(TrainingView(problem, kind, weights.shape[1], members, steps)))
         for number in range(1, steps + 1):
-            gate_only = kind == "regions" and number > 0.75 * steps
-            params, state = step(jax.random.fold_in(step_key, number), params, state, train, shares, gate_only)
+            params, state = step(jax.random.fold_in(step_key, number), params, state, train, shares)
             stop = bool(interrupted())
             if number % every == 0 or number == steps or stop:
                 score = float(held_out(params, validation))
@@ -191,6 +201,9 @@ def _on_data(network, problem: DataProblem, weights, kind, optimizer, steps, see
             if stop:
                 break
     require("problem", problem.name, "one that gives finite scores", bool(np.isfinite(best_score)))
+    if kind == "regions":
+        learned = with_gate_for(jax.random.fold_in(step_key, 0), best, train, shares)
+        best = learned if float(held_out(learned, validation)) > best_score else best
     return Ensemble(network, best.weights, rule, None if kind == "bagging" else gate_of(best))
 
 

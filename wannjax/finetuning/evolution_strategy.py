@@ -28,11 +28,12 @@ class EvolutionStrategy:
         learning_rate: of Adam, where no optimizer is given.
     """
 
-    pairs: int = 64
+    pairs: int = 32
     deviation: float = 0.05
-    episodes: int = 4
+    episodes: int = 8
     learning_rate: float = 0.03
     name = "evolution"
+    updates = 1
 
     def __post_init__(self):
         require("pairs", self.pairs, "an integer >= 1", isinstance(self.pairs, int) and self.pairs >= 1)

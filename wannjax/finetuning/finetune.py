@@ -29,7 +29,7 @@ from wannjax.validation import require, require_seed
 METHODS: dict[str, type] = {"gradient": Gradient, "policy_gradient": PolicyGradient, "evolution": EvolutionStrategy}
 
 CHECKS = 50
-"""How often, in a run, members are scored on held-out episodes."""
+"""How often, in a run, members are scored on held-out episodes, at the most; and once before it."""
 CHECK_EPISODES = 16
 FINAL_EPISODES = 128
 """Fresh episodes of the last comparison."""
@@ -60,7 +60,7 @@ class Tuned:
         network: the network with its individual weights.
         score: its mean score on fresh held-out episodes (of data: on the validation examples).
         start: where its weights came from: a shared weight, "random", "given", or "own".
-        member_scores: float[M], the best held-out score of every start.
+        member_scores: float[M], the score of what came of every start, each at its best check.
         history: one array per field of `TrainingRecord`, one entry per check.
         method, problem_name, seed: what was run.
         seconds: wall time.
@@ -98,12 +98,12 @@ def finetune(
         problem: from `wannjax.make`, or anything that fulfils `Problem`.
         method: "gradient", "policy_gradient" or "evolution", or one of `Gradient`, `PolicyGradient`, `EvolutionStrategy` with settings of
             your own. None chooses: gradients for data, the policy gradient for discrete actions, evolution strategies for the rest.
-        optimizer: any optax transformation; Adam at the method's own rate, after clipping to norm 1, when None.
+        optimizer: any optax transformation. None: Adam, at the method's own rate which falls to 0 along a cosine, after clipping to norm 1.
         steps: of training. One step is one update of a gradient or evolution strategy, and one batch of episodes of a policy gradient.
         starts: shared weights to start from; or a number of random starts from U(-2, 2); or an array [M, C] of weights, in the order of
             `graph_of(network).connections`. None: the network's own weights, or the sweep's where it has none.
         seed: the same seed gives the same result on the same devices.
-        callbacks: called at every check (`CHECKS` times in all); a true return value ends training.
+        callbacks: called at every check (`CHECKS` times, and before the first step); a true return value ends training.
         progress: show a progress bar.
 
     Returns the best of all checks of all members, the starts included, after a comparison on fresh held-out episodes.
@@ -123,7 +123,8 @@ def finetune(
     start_key, init_key, check_key, final_key, step_key = jax.random.split(jax.random.key(seed), 5)
     weights, names = _starts(graph, starts, start_key)
     if optimizer is None:
-        optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(chosen.learning_rate))
+        rate = optax.cosine_decay_schedule(chosen.learning_rate, steps * chosen.updates)
+        optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
     require("optimizer", optimizer, "an optax transformation", isinstance(optimizer, optax.GradientTransformation))
     topology = topology_of(network)
     trainer = chosen.trainer(problem, topology, optimizer)
@@ -158,7 +159,7 @@ def finetune(
 
         stop = check(0, weights, None)
         state = trainer.init(init_key, weights)
-        every = max(steps // CHECKS, 1)
+        every = -(-steps // CHECKS)
         step = 0
         while step < steps and not stop:
             # Waiting for every step: programs of several devices that are under way at once can block each other.
@@ -197,7 +198,12 @@ def method_for(method: str | Method | None, problem: Problem) -> Method:
     if isinstance(method, str):
         require("method", method, f"one of {', '.join(METHODS)}", method in METHODS)
         return METHODS[method]()
-    require("method", method, f"one of {', '.join(METHODS)}, or settings with a `trainer`", hasattr(method, "trainer"))
+    require(
+        "method",
+        method,
+        f"one of {', '.join(METHODS)}, or settings with a `trainer`",
+        hasattr(method, "trainer") and not isinstance(method, type),
+    )
     return method
 
 

@@ -42,6 +42,7 @@ class Gradient:
     surrogate: float = SURROGATE
     learning_rate: float = 0.01
     name = "gradient"
+    updates = 1
 
     def __post_init__(self):
         require("episodes", self.episodes, "an integer >= 1", isinstance(self.episodes, int) and self.episodes >= 1)

@@ -40,6 +40,11 @@ class Method(Protocol):
         """Of Adam, which is used where no optimizer is given."""
         ...
 
+    @property
+    def updates(self) -> int:
+        """Of the weights, in one step."""
+        ...
+
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         """Raises ValueError for a problem that the method cannot train on."""
         ...

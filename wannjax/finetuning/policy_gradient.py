@@ -104,6 +104,10 @@ class PolicyGradient:
         divides = (self.episodes * self.horizon) % self.minibatches == 0
         require("minibatches", self.minibatches, f"a divisor of episodes x horizon = {self.episodes * self.horizon}", divides)
 
+    @property
+    def updates(self) -> int:
+        return self.epochs * self.minibatches
+
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         able = isinstance(problem, GymnaxProblem)
         require("method", f"policy_gradient for {problem.name}", "one that needs no actions, of which there are none", able)

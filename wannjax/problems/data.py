@@ -112,6 +112,8 @@ class DataProblem(Problem):
             inputs, _ = _inputs("x_test", x_test, self.inputs)
             targets, _ = _targets("y_test", y_test, loss, self.outputs, len(inputs))
             self._splits["test"] = _examples(inputs, targets)
+        for split, examples in self._splits.items():
+            self._check_loss("y_test" if split == "test" else "y", examples.targets)
         self.examples = self._splits["train"]
         self.batch = min(batch, self.size)
         self.name = name
@@ -177,22 +179,30 @@ class DataProblem(Problem):
         chosen = jax.random.choice(key, examples.inputs.shape[0], (count,), replace=False)
         return Examples(examples.inputs[chosen], examples.targets[chosen])
 
+    def _check_loss(self, name: str, targets: Array) -> None:
+        """Raises ValueError unless the loss takes O outputs and one target to a scalar."""
+        try:
+            result = jax.eval_shape(self.loss, jax.ShapeDtypeStruct((self.outputs,), jnp.float32), targets[0])
+        except (TypeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"{name}: must be targets that the loss takes beside {self.outputs} outputs ({reason})") from error
+        require("loss", f"a result of shape {getattr(result, 'shape', result)}", "a scalar", getattr(result, "shape", None) == ())
+
     def metric_of(self, outputs: Float32[Array, "B O"], targets: Shaped[Array, "B ..."]) -> Float32[Array, " B"]:
         """`metric` of every example, given outputs."""
-        return jax.vmap(self._is_correct if self.classifies else self._minus_loss)(outputs, targets)
+        return jax.vmap(self._metric_of_one)(outputs, targets)
 
     def _minus_loss(self, outputs, target):
         return -self.loss(outputs, target)
 
-    def _is_correct(self, outputs, target):
-        return 100.0 * (jnp.argmax(outputs) == jnp.argmax(target))
+    def _metric_of_one(self, outputs, target):
+        return 100.0 * (jnp.argmax(outputs) == jnp.argmax(target)) if self.classifies else self._minus_loss(outputs, target)
 
     def _score_sample(self, key, networks, weights, examples, *, count, among):
         return self._score(networks, weights, self.draw(key, examples, count), each=self._minus_loss, among=among)
 
     def _score_metric(self, networks, weights, examples, *, among):
-        each = self._is_correct if self.classifies else self._minus_loss
-        return self._score(networks, weights, examples, each=each, among=among)
+        return self._score(networks, weights, examples, each=self._metric_of_one, among=among)
 
     def _score(self, networks, weights, examples, *, each, among):
         """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights."""
