@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -57,9 +58,48 @@ def test_evaluate_prints_the_table_of_a_run_and_of_a_file(run, capsys):
     assert "tuned shared weight" in of_run
 
 
+@pytest.fixture(scope="module")
+def tuned(run, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tuned") / "two"
+    shutil.copytree(run[0], directory)
+    return directory, wannjax("finetune", directory, "--steps", "2", "--method", "evolution", "--starts", "1", cwd=directory)
+
+
+def test_training_adds_its_files_to_the_run(tuned):
+    directory, process = tuned
+    assert process.returncode == 0, process.stderr
+    names = {path.name for path in directory.iterdir()}
+    assert names >= {"champion.json", "tuned.json", "training.csv", "training.json", "training.png", "tuned.png"}
+    assert "tuned weights" in process.stdout
+    assert "step 2/2" in process.stderr
+    with open(directory / "training.csv", newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["0", "1", "2"]
+    settings = json.loads((directory / "training.json").read_text())
+    assert settings["method"] == "evolution"
+    assert settings["settings"]["pairs"] > 0
+
+
+def test_evaluate_of_a_trained_run_shows_the_fourth_column(tuned, capsys):
+    directory, _ = tuned
+    assert main(["evaluate", str(directory), "--episodes", "2"]) == 0
+    assert "tuned weights" in capsys.readouterr().out
+
+
+def test_an_earlier_training_is_refused_and_kept(tuned, capsys):
+    directory, _ = tuned
+    before = (directory / "tuned.json").read_text()
+    assert main(["finetune", str(directory), "--steps", "1"]) == 2
+    assert "must be without a tuned network (or give --overwrite)" in capsys.readouterr().err
+    assert (directory / "tuned.json").read_text() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["finetune", "nothing.json", "CartPole-v1"], "No such file"),
+        (["evolve", "mnist"], "path: must be given for mnist"),
+        (["evolve", "digits", "--data", "x"], "path: must be given for mnist, and for nothing else"),
+        (["evolve", "mnist", "--data", "nothing.npz"], "nothing.npz"),
         (["evolve", "CartPole-v9"], "did you mean CartPole-v1"),
         (["evolve", "CartPole-v1", "--population", "1"], "population: must be an integer >= 4, got 1"),
         (["evolve", "CartPole-v1", "--preset", "best"], "preset: must be one of"),
@@ -85,6 +125,25 @@ def test_an_existing_run_is_refused_and_kept(run, capsys):
     assert (directory / "champion.json").read_text() == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "magic"], "method: must be one of gradient, policy_gradient, evolution, got 'magic'"),
+        (["--method", "gradient"], "method: must be one that needs no gradients of the environment, which has none"),
+        (["--steps", "0"], "steps: must be an integer >= 1, got 0"),
+        (["--learning-rate", "-1"], "learning_rate: must be"),
+    ],
+)
+def test_bad_training_is_one_line_and_leaves_nothing(run, arguments, message, capsys):
+    directory, _ = run
+    before = sorted(directory.iterdir())
+    assert main(["finetune", str(directory), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert sorted(directory.iterdir()) == before
+
+
 def test_a_file_without_an_environment_is_refused(run, capsys):
     directory, _ = run
     assert main(["evaluate", str(directory / "champion.json")]) == 2
@@ -94,4 +153,4 @@ def test_a_file_without_an_environment_is_refused(run, capsys):
 def test_environments_are_listed(capsys):
     assert main(["environments"]) == 0
     names = capsys.readouterr().out.split()
-    assert {"CartPoleSwingUp-v0", "CartPole-v1", "Pong-misc"} <= set(names)
+    assert {"CartPoleSwingUp-v0", "CartPole-v1", "Pong-misc", "digits", "mnist"} <= set(names)
