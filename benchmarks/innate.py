@@ -82,8 +82,8 @@ def main() -> None:
         colour = ("#1f4e8c", "#c9a66b")[place]
         axes.bar(position, scores.mean(axis=0), 0.36, yerr=scores.std(axis=0), color=colour, label=name, capsize=3)
     axes.set_xticks(range(len(STAGES)), [stage.replace(", ", ",\n") for stage in STAGES])
-    axes.set(ylabel="mean score", ylim=(0, 1000), title="What learning a new task leaves of the old one")
-    axes.legend(frameon=False)
+    axes.set(ylabel="mean score", ylim=(0, 1120), title="What learning a new task leaves of the old one")
+    axes.legend(frameon=False, loc="upper right", ncols=2)
     axes.grid(axis="y", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     RESULTS.mkdir(parents=True, exist_ok=True)
