@@ -8,7 +8,7 @@ import pytest
 
 import wannjax
 from wannjax.ensembles import Ensemble, Gate
-from wannjax.ensembles.training import _gate_by_returns
+from wannjax.ensembles.environment_training import gate_by_returns
 from wannjax.graph import Connection, Graph, graph_of, network_of
 from wannjax.problems import DataProblem, make_environment
 
@@ -146,7 +146,7 @@ def test_a_vote_is_among_shared_weights_of_both_signs(rings, straight):
 def test_the_gate_of_returns_gives_each_context_to_who_is_best():
     seen = jnp.linspace(-1, 1, 50)[:, None]
     returns = jnp.stack([-seen[:, 0], seen[:, 0]])
-    gate = _gate_by_returns(seen, returns, jnp.zeros(1), jnp.ones(1))
+    gate = gate_by_returns(seen, returns, jnp.zeros(1), jnp.ones(1))
     np.testing.assert_array_equal(np.argmax(gate.log_shares(seen), axis=1), np.asarray(seen[:, 0] > 0))
 
 
