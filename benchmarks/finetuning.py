@@ -1,4 +1,4 @@
-"""What training the weights of a champion is worth: `python -m benchmarks.finetuning [--network FILE] [--seed 0] [--steps 1000]`.
+"""What training the weights of a champion is worth: `python -m benchmarks.finetuning [--network FILE] [--seed 0] [--steps 500]`.
 
 A champion of a default run on swing-up (evolved with the seed, or read from a file) is trained by each method. Then the method that
 `finetune` chooses by itself trains, with the same number of steps, from as many starts:
@@ -141,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", type=Path, default=None, help="a champion's file; a default run when left out")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--tasks", action="store_true", help="the other environments instead")
     options = parser.parse_args()
     wannjax.use_all_cores()

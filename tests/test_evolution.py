@@ -15,7 +15,7 @@ import pytest
 import wannjax
 from wannjax.graph import graph_of
 from wannjax.network import forward, initial_values, tape_of
-from wannjax.problems import Evaluation
+from wannjax.problems import Evaluation, Problem
 from wannjax.ranking import non_dominated
 
 CONFIG = wannjax.WannConfig(population=24, generations=6, episodes=2, confirm_episodes=4)
@@ -31,7 +31,7 @@ def _compare(key, networks, weights, episodes):
     return jnp.mean(agreement.reshape(lanes.shape[1], weights.shape[0], -1), axis=-1)
 
 
-class Larger:
+class Larger(Problem):
     """Scores how well a network tells which of its two inputs is larger in size: a problem without an environment."""
 
     name, inputs, outputs = "larger", 2, 1

@@ -2,7 +2,7 @@
 
 import time
 from types import TracebackType
-from typing import Self
+from typing import TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -17,6 +17,9 @@ from wannjax.problems import Problem
 
 _LINE_SECONDS = 10.0
 """Seconds between two lines where there is no terminal."""
+
+
+ViewT = TypeVar("ViewT", bound="_View")
 
 
 class _View:
@@ -44,7 +47,7 @@ class _View:
                 highlight=False,
             )
 
-    def __enter__(self) -> Self:
+    def __enter__(self: ViewT) -> ViewT:
         self.started = self.printed = time.perf_counter()
         if self.live:
             self.live.start()

@@ -26,7 +26,7 @@ class Evaluation(NamedTuple):
 
 @runtime_checkable
 class Problem(Protocol):
-    """A task: it scores networks.
+    """A task: it scores networks. A problem of your own subclasses this, with the attributes and `evaluate` at the least.
 
     Attributes:
         name: for people and for files.
@@ -43,8 +43,8 @@ class Problem(Protocol):
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     output_activation: str
-    metric: str
-    stochastic: bool
+    metric: str = "score"
+    stochastic: bool = True
 
     def evaluate(
         self, key: Key[Array, ""], networks: Network, weights: Float[Array, " W"], *, episodes: int, among: tuple[int, ...] = ...
@@ -65,7 +65,7 @@ class Problem(Protocol):
             networks: P networks; their individual weights, if any, may differ from lane to lane.
             gain: the shared weight of each lane.
         """
-        ...
+        raise NotImplementedError(f"{self.name} has no `measure`, which reports need")
 
     def split(self, name: str) -> "Problem":
         """This problem for "train", "validation" (to choose) or "test" (to report). Where keys draw fresh episodes: itself."""
