@@ -211,7 +211,7 @@ def best_start(problem, network, starts, seed=0):
 SHORT_PPO = PolicyGradient(episodes=8, horizon=32, epochs=2, minibatches=2, learning_rate=0.1)
 EASY = {
     "gradient on data": ("data", SORTING, Gradient(learning_rate=0.1), 25, (-1.0, 0.5), 0.3),
-    "evolution on data": ("data", SORTING, EvolutionStrategy(pairs=8, learning_rate=0.1), 25, (-1.0, 0.5), 0.2),
+    "evolution on data": ("data", SORTING, EvolutionStrategy(pairs=8, learning_rate=0.3), 25, (-1.0, 0.5), 0.2),
     "gradient on swing-up": ("swing-up", SWINGING, Gradient(episodes=4, learning_rate=0.1), 10, (-0.5, 0.5), 0.2),
     "evolution on swing-up": ("swing-up", SWINGING, EvolutionStrategy(pairs=8, learning_rate=0.2), 10, (-0.5, 0.5), 0.2),
     "policy gradient on CartPole": ("cart-pole", BALANCING, SHORT_PPO, 25, (-0.5, -1.0), 10.0),
@@ -529,9 +529,9 @@ def test_a_bad_setting_is_named_in_one_line(settings, field, value):
     assert "\n" not in str(error.value)
 
 
-def test_a_method_of_ones_own_needs_a_trainer_and_nothing_else():
+def test_a_method_of_ones_own_trains_as_the_others_do():
     class Halving:
-        name, learning_rate = "halving", 1.0
+        name, learning_rate, updates = "halving", 1.0, 1
 
         def trainer(self, problem, topology, optimizer):
             return Trainer(
