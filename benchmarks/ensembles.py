@@ -2,7 +2,7 @@
 
 Swing-up with a pole whose length is drawn anew in every episode, ±50 %. One network is trained on the mixture, with `members` times the
 steps. Then copies of it are trained on a region of lengths each, and a gate that is told the length says which of them acts. Both are
-scored on the same 2000 fresh episodes, and on lengths apart. The single network does not see the length, the gate does: that is what a
+scored on the same 500 fresh episodes, and on lengths apart. The single network does not see the length, the gate does: that is what a
 collection is for, and the last column, the members' own scores, shows what one copy alone is worth.
 
 Digits: see `python -m benchmarks.classification digits --collections`.
@@ -21,7 +21,7 @@ from benchmarks.common import machine, print_table, write_json
 from wannjax.problems import make_environment
 
 SWING_UP, LENGTH = "CartPoleSwingUp-v0", 0.6
-EPISODES = 2000
+EPISODES = 500
 BANDS = 5
 
 

@@ -244,7 +244,7 @@ def test_a_method_improves_on_every_start_on_held_out_episodes(tasks, case):
     ("task", "network", "method"),
     [
         ("small batches", SORTING, Gradient()),
-        ("small batches", SORTING, EvolutionStrategy(pairs=4)),
+        pytest.param("small batches", SORTING, EvolutionStrategy(pairs=4), marks=pytest.mark.slow),
         pytest.param("cart-pole", BALANCING, SHORT_PPO, marks=pytest.mark.slow),
         pytest.param("swing-up", SWINGING, SHORT_PPO, marks=pytest.mark.slow),
         pytest.param("swing-up", SWINGING, Gradient(episodes=4), marks=pytest.mark.slow),
@@ -411,6 +411,7 @@ def test_a_plateau_gives_evolution_strategies_no_gradient():
 # Policy gradients
 
 
+@pytest.mark.slow
 def test_a_policy_gradient_goes_on_where_the_last_step_left_the_episodes_and_estimates_the_returns_of_those_that_ended():
     problem = wannjax.make("CartPole-v1", max_steps=5)  # too short to fall in
     method = PolicyGradient(episodes=2, horizon=3, epochs=1, minibatches=1)
