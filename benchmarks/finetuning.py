@@ -1,6 +1,7 @@
 """What training the weights of a champion is worth: `python -m benchmarks.finetuning [--network FILE] [--seed 0] [--steps 500]`.
 
-A champion of a default run on swing-up (evolved with the seed, or read from a file) is trained by each method. Then the method that
+A champion of a default run on swing-up (evolved with the seed, or read from a file) is trained by each method, and once more for twice the
+steps from the shared weights -1 and 1 alone. Then the method that
 `finetune` chooses by itself trains, with the same number of steps, from as many starts:
     random topology    as many nodes and connections as the champion's, wired at random, from the sweep's shared weights
     perceptron         one hidden layer of tanh units, about as many weights, from six draws of usual initial weights
@@ -35,6 +36,7 @@ TASKS = {"CartPole-v1": (5, 200), "Pendulum-v1": (150, 500), "Acrobot-v1": (30, 
 """Environment: generations of the search, and steps of training."""
 CURVES = {
     "champion, evolution": "#1f4e8c",
+    "champion, two starts": "#6aa5e0",
     "champion, gradient": "#12777f",
     "champion, policy_gradient": "#6a3d9a",
     "random topology": "#c9a66b",
@@ -86,6 +88,7 @@ def swing_up(options: argparse.Namespace) -> None:
     connections, steps, seed = connection_count(champion), options.steps, options.seed
     runs = {
         "champion, evolution": lambda: wannjax.finetune(champion, problem, steps=steps, seed=seed),
+        "champion, two starts": lambda: wannjax.finetune(champion, problem, starts=(-1.0, 1.0), steps=2 * steps, seed=seed),
         "champion, gradient": lambda: wannjax.finetune(champion, problem, method="gradient", steps=METHOD_STEPS["gradient"], seed=seed),
         "champion, policy_gradient": lambda: wannjax.finetune(
             champion, problem, method="policy_gradient", steps=METHOD_STEPS["policy_gradient"], seed=seed
