@@ -414,6 +414,7 @@ def test_names_for_people():
 # A search
 
 
+@pytest.mark.slow
 def test_a_search_finds_networks_and_reports_measure_what_does_not_vary_once():
     problem = DataProblem(*examples(), batch=8)
     config = wannjax.WannConfig(population=16, episodes=1, confirm_episodes=2)

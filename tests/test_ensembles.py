@@ -118,6 +118,7 @@ def straight():
     return network_of(Graph(("a", "b"), ("no", "yes"), (1, 1), connections))
 
 
+@pytest.mark.slow
 def test_a_collection_solves_what_one_copy_cannot(rings, straight):
     single = wannjax.finetune(straight, rings, steps=150, progress=False)
     alone = wannjax.evaluate(single.network, rings, episodes=2).tuned_weights.mean
@@ -150,6 +151,7 @@ def test_the_gate_of_returns_gives_each_context_to_who_is_best():
     np.testing.assert_array_equal(np.argmax(gate.log_shares(seen), axis=1), np.asarray(seen[:, 0] > 0))
 
 
+@pytest.mark.slow
 def test_a_collection_acts_in_a_varied_environment():
     problem = make_environment("CartPoleSwingUp-v0", vary={"pole_length": (0.3, 0.9)}, max_steps=30)
     network = small_network(5, 1)

@@ -160,6 +160,7 @@ def test_a_run_without_any_finite_score_is_one_clear_error():
         wannjax.evolve(Larger(lambda _call, scores: np.full_like(scores, np.nan)), CONFIG, progress=False)
 
 
+@pytest.mark.slow
 def test_padding_grows_with_the_networks():
     config = wannjax.WannConfig(
         population=16,
