@@ -41,7 +41,7 @@ from benchmarks.common import machine, print_table, write_json
 from wannjax import DataProblem, Network, WannConfig
 from wannjax.config import SWEEP
 from wannjax.evaluation import PAPER
-from wannjax.finetuning.finetune import CHECKS
+from wannjax.finetuning.loop import steps_between_checks
 from wannjax.network import connection_count
 
 RANDOM, VOTE, TUNED, TRAINED, LOGISTIC = "random shared weight", "vote", "tuned shared weight", "trained weights", "logistic regression"
@@ -160,7 +160,7 @@ def hidden_units(parameters: int, problem: DataProblem) -> int:
 
 def measure_mlp(problem: DataProblem, hidden: int, settings: Settings, seed: int) -> Measured:
     """A network with one hidden layer, trained from as many starts as `finetune` has; of all checks the best on the validation examples."""
-    optimizer, every = settings.optimizer(), max(settings.steps // CHECKS, 1)
+    optimizer, every = settings.optimizer(), steps_between_checks(settings.steps)
     train, held_out = problem.examples, problem.split("validation").examples
     init_key, step_key = jax.random.split(jax.random.key(seed))
 

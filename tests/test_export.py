@@ -268,7 +268,7 @@ class TestFlax:
         assert nnx.grad(lambda module: module(np.array([3.0])).sum())(module).weights[...].shape == (0,)
 
     def test_a_wrong_observation_shape_is_named(self):
-        with pytest.raises(ValueError, match=r"observation: must be of shape \[3\]"):
+        with pytest.raises(ValueError, match=r"observation: expected shape \[3\]"):
             to_flax(random_case(1)[2])(np.zeros(4))
 
     def test_another_module_is_refused(self):

@@ -1,6 +1,6 @@
 """What the machine offers: how many devices, how large a block of networks suits one, which form its loops take.
 
-Nothing else in the package asks which backend runs. Blocks are measured on a CPU (see `network_block`); on an accelerator they are
+Nothing else in the package asks which backend runs. Blocks are measured on a CPU (see `block_size`); on an accelerator they are
 bounded by memory alone.
 """
 
@@ -60,27 +60,16 @@ def on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def network_block(lanes: int, bytes_per_network: int) -> int:
-    """How many networks one device should run side by side.
+def block_size(lanes: int, bytes_each: int) -> int:
+    """How many things of so many `lanes` one device should run side by side: networks, or examples or copies of one network.
 
     Args:
-        lanes: L, weights × episodes.
-        bytes_per_network: what one network's values and environment states take.
+        lanes: of each; a network's are weights × episodes, an example's and a copy's are those that it adds to a network's.
+        bytes_each: what the values (and environment states) of one of them take.
     """
     if on_cpu():
         return max(_CPU_VALUES_PER_STEP // lanes, 1)
-    return max(int(_memory() * _MEMORY_SHARE) // bytes_per_network, 1)
-
-
-def lane_block(shared: int, bytes_per_lane: int) -> int:
-    """How many examples a block of networks should go through at a time, at `shared` shared weights each.
-
-    Args:
-        bytes_per_lane: what one network's values take on one lane.
-    """
-    if on_cpu():
-        return max(_CPU_VALUES_PER_STEP // shared, 1)
-    return max(int(_memory() * _MEMORY_SHARE) // (bytes_per_lane * shared), 1)
+    return max(int(_memory() * _MEMORY_SHARE) // bytes_each, 1)
 
 
 def compiler_options() -> dict[str, str] | None:

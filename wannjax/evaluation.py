@@ -14,7 +14,7 @@ import numpy as np
 from wannjax.config import SWEEP
 from wannjax.network import Network, connection_count, individual_weights
 from wannjax.problems import Problem
-from wannjax.validation import require, require_seed
+from wannjax.validation import require, require_count, require_seed
 
 RANDOM_RANGE = 2.0
 """Random weights are drawn from U(-RANDOM_RANGE, RANDOM_RANGE), as in the paper."""
@@ -31,8 +31,13 @@ class Score(NamedTuple):
     episodes: int
 
     def __str__(self) -> str:
-        digits = 0 if abs(self.mean) >= 100 else 1
-        return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
+        decimals = decimals_for(self.mean)
+        return f"{self.mean:.{decimals}f} ± {self.std:.{decimals}f}"
+
+
+def decimals_for(score: float) -> int:
+    """How many decimals of a score are worth showing."""
+    return 0 if abs(score) >= 100 else 1
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def evaluate(
 
     Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode, or weights that are not finite.
     """
-    require("episodes", episodes, "an integer >= 1", isinstance(episodes, int) and episodes >= 1)
+    require_count("episodes", episodes)
     require_seed(seed)
     require("weights", weights, "finite and not empty", len(weights) > 0 and bool(np.all(np.isfinite(weights))))
     require("network", network, "one network, not a population", network.activations.ndim == 1)

@@ -99,6 +99,7 @@ def topology_of(network: Network) -> Topology:
     )
 
 
+@jax.jit
 def copies(topology: Topology, weights: Float32[Array, "M C"]) -> Network:
     """M copies of one network, with weights of their own, as a population."""
     count, steps = weights.shape[0], topology.activations.shape[0]
@@ -119,6 +120,15 @@ def run(
         surrogate: sharpness of the step's surrogate gradient; 0 for its true gradient, which is 0.
     """
     return _run(surrogate, topology, _table(topology, weights), observations)
+
+
+@partial(jax.jit, static_argnames="surrogate")
+def run_on_batch(
+    topology: Topology, weights: Float32[Array, "M C"], batch: Float32[Array, "B I"], *, surrogate: float = SURROGATE
+) -> Float32[Array, "O M B"]:
+    """As `run`, with the same observations for every copy."""
+    observations = jnp.broadcast_to(batch.T[:, None], (batch.shape[1], weights.shape[0], batch.shape[0]))
+    return run(topology, weights, observations, surrogate=surrogate)
 
 
 def _table(topology: Topology, weights: Float32[Array, "M C"]) -> Float32[Array, "S K M"]:

@@ -95,9 +95,9 @@ class Graph:
         """The weight of every connection, in their order."""
         return tuple(connection.weight for connection in self.connections)
 
-    def with_weights(self, weights: Iterable[float | None]) -> "Graph":
-        """The same graph with other weights, in the order of its connections. Raises ValueError for one that is not finite."""
-        pairs = zip(self.connections, weights, strict=True)
+    def with_weights(self, weights: Iterable[float] | None) -> "Graph":
+        """The same graph with other weights, in the order of its connections, or without. Raises ValueError for one that is not finite."""
+        pairs = zip(self.connections, [None] * len(self.connections) if weights is None else weights, strict=True)
         return replace(self, connections=tuple(replace(connection, weight=weight) for connection, weight in pairs))
 
     def name(self, node: int) -> str:

@@ -59,9 +59,7 @@ class Network:
 
         `weight` is the shared weight; with individual weights it scales all of them.
         """
-        observation = jnp.asarray(observation, jnp.float32)
-        if observation.ndim not in (1, 2) or observation.shape[-1] != self.inputs:
-            raise ValueError(f"observation: expected shape [{self.inputs}] or [B, {self.inputs}], got {list(observation.shape)}")
+        observation = checked_observation(observation, self.inputs)
         if self.activations.ndim != 1:
             raise ValueError(f"a call runs one network, this is a population of {self.activations.shape[0]}: pick one with `take`")
         return _call(replace(self, input_names=(), output_names=()), observation, jnp.float32(weight))
@@ -71,6 +69,14 @@ class Network:
             return f"Network(population={self.activations.shape[0]}, inputs={self.inputs}, outputs={self.outputs})"
         weights = "shared weight" if self.weights is None else "individual weights"
         return f"Network({self.inputs} inputs, {self.outputs} outputs, {connection_count(self)} connections, {weights})"
+
+
+def checked_observation(observation: jax.typing.ArrayLike, inputs: int) -> Float32[Array, "... I"]:
+    """One observation [I], or a batch [B, I]. Raises ValueError for another shape."""
+    observation = jnp.asarray(observation, jnp.float32)
+    if observation.ndim not in (1, 2) or observation.shape[-1] != inputs:
+        raise ValueError(f"observation: expected shape [{inputs}] or [B, {inputs}], got {list(observation.shape)}")
+    return observation
 
 
 def take(networks: Network, index: int | np.integer | np.ndarray | Array) -> Network:

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from wannjax.evaluation import PAPER, Report
+from wannjax.evaluation import PAPER, Report, decimals_for
 from wannjax.problems import Problem
 
 
@@ -22,7 +22,7 @@ def report_table(report: Report, problem: Problem) -> Table:
 
     for weight, score in report.per_weight.items():
         row(f"shared weight {weight:g}", score)
-    row("mean over the sweep", f"{report.mean:.{0 if abs(report.mean) >= 100 else 1}f}", end_section=True)
+    row("mean over the sweep", f"{report.mean:.{decimals_for(report.mean)}f}", end_section=True)
     row("random weights", report.random_weights, paper.random_weights if paper else "")
     row("random shared weight", report.random_shared, paper.random_shared if paper else "")
     row(f"tuned shared weight ({report.tuned_weight:.2f})", report.tuned_shared, paper.tuned_shared if paper else "")

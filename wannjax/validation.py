@@ -15,3 +15,13 @@ def require(name: str, value: object, allowed: str, condition: bool) -> None:
 def require_seed(seed: object) -> None:
     """Raises ValueError unless `seed` is one that a JAX key can be made from."""
     require("seed", seed, "an integer from 0 to 2**63 - 1", isinstance(seed, int) and 0 <= seed < 2**63)
+
+
+def require_count(name: str, value: object) -> None:
+    """Raises ValueError unless `value` is a number of things, of which there must be one."""
+    require(name, value, "an integer >= 1", isinstance(value, int) and value >= 1)
+
+
+def require_positive(name: str, value: float) -> None:
+    """Raises ValueError unless `value` is finite and greater than 0."""
+    require(name, value, "finite and > 0", 0 < value < float("inf"))

@@ -1,8 +1,6 @@
 """Members and gate on data: trained together as a mixture, or members on their regions or bootstrap samples, then the gate."""
 
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -11,14 +9,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float32
 
-from wannjax import gradients
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate, combined
-from wannjax.finetuning import TrainingRecord
-from wannjax.finetuning.finetune import CHECKS
+from wannjax.finetuning.loop import Callback, run_steps
 from wannjax.finetuning.method import ascend
-from wannjax.gradients import topology_of
-from wannjax.interruption import interrupt_flag
+from wannjax.gradients import run_on_batch, topology_of
 from wannjax.network import Network
 from wannjax.problems import DataProblem
 from wannjax.validation import require
@@ -43,7 +38,7 @@ def train_on_data(
     optimizer: optax.GradientTransformation | None,
     steps: int,
     seed: int,
-    callbacks: list[Callable[[TrainingRecord], object]],
+    callbacks: Iterable[Callback],
     progress: bool,
 ) -> Ensemble:
     """The collection of `kind` whose members start from `weights`. For the arguments see `ensemble`."""
@@ -62,8 +57,7 @@ def train_on_data(
         return Gate(params.gate, params.bias, centre, scale)
 
     def objective(params: _Params, inputs, targets, share, *, together: bool):
-        observations = jnp.broadcast_to(inputs.T[:, None], (inputs.shape[1], members, len(inputs)))
-        likelihood = -loss(gradients.run(topology, params.weights, observations), targets).T  # [B, M]
+        likelihood = -loss(run_on_batch(topology, params.weights, inputs), targets).T  # [B, M]
         log_gate = gate_of(params).log_shares(inputs)
         if together:
             return jnp.mean(jax.nn.logsumexp(log_gate + likelihood, axis=1))
@@ -98,34 +92,32 @@ def train_on_data(
 
     @jax.jit
     def held_out(params, examples):
-        inputs = examples.inputs
-        observations = jnp.broadcast_to(inputs.T[:, None], (inputs.shape[1], members, len(inputs)))
-        log_shares = None if kind == "bagging" else gate_of(params).log_shares(inputs)
-        outputs = combined(gradients.run(topology, params.weights, observations), log_shares, rule)
+        log_shares = None if kind == "bagging" else gate_of(params).log_shares(examples.inputs)
+        outputs = combined(run_on_batch(topology, params.weights, examples.inputs), log_shares, rule)
         return -jnp.mean(jax.vmap(problem.loss)(outputs, examples.targets))
 
     apart = NOISE * jax.random.normal(noise_key, weights.shape)
     params = _Params(jnp.asarray(weights) + apart, jnp.zeros((members, problem.inputs)), jnp.zeros(members))
     state = jax.vmap(optimizer.init)(jax.tree.map(lambda leaf: leaf[None], params))
     best, best_score = params, -np.inf
-    started, every = time.perf_counter(), -(-steps // CHECKS)
-    with ExitStack() as stack:
-        interrupted = stack.enter_context(interrupt_flag())
-        if progress:
-            from wannjax.progress import TrainingView
 
-            callbacks.insert(0, stack.enter_context(TrainingView(problem, kind, weights.shape[1], members, steps)))
-        for number in range(1, steps + 1):
-            params, state = step(jax.random.fold_in(step_key, number), params, state, train, shares)
-            stop = bool(interrupted())
-            if number % every == 0 or number == steps or stop:
-                score = float(held_out(params, validation))
-                if score > best_score:
-                    best, best_score = params, score
-                record = TrainingRecord(number, float("nan"), score, score, time.perf_counter() - started)
-                stop = any([callback(record) for callback in callbacks]) or stop
-            if stop:
-                break
+    def advance(number: int) -> None:
+        nonlocal params, state
+        params, state = step(jax.random.fold_in(step_key, number), params, state, train, shares)
+
+    def check(_number: int) -> tuple[float, float, float]:
+        nonlocal best, best_score
+        score = float(held_out(params, validation))
+        if score > best_score:
+            best, best_score = params, score
+        return float("nan"), score, score
+
+    view = None
+    if progress:
+        from wannjax.progress import TrainingView
+
+        view = TrainingView(problem, kind, weights.shape[1], members, steps)
+    run_steps(range(1, steps + 1), advance, check, callbacks, view)
     require("problem", problem.name, "one that gives finite scores", bool(np.isfinite(best_score)))
     if kind == "regions":
         learned = with_gate_for(jax.random.fold_in(step_key, 0), best, train, shares)

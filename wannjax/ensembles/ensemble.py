@@ -6,7 +6,7 @@ It is used as a single network is: called, evaluated, saved and loaded.
 import json
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,17 +14,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float32
 
 from wannjax import storage
 from wannjax.evaluation import Score
-from wannjax.gradients import run, topology_of
+from wannjax.gradients import run_on_batch, topology_of
 from wannjax.graph import graph_of, network_of
-from wannjax.network import Network
+from wannjax.network import Network, checked_observation
 from wannjax.problems import DataProblem, GymnaxProblem
-from wannjax.problems.problem import check_population
-from wannjax.validation import require, require_seed
+from wannjax.problems.problem import check_sizes
+from wannjax.validation import require, require_count, require_seed
 
 FORMAT = "wannjax ensemble"
 RULES = ("vote", "probabilities", "outputs")
@@ -101,12 +100,8 @@ class Ensemble:
     def __call__(self, observation: jax.typing.ArrayLike, context: jax.typing.ArrayLike | None = None) -> Array:
         """The outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. `context` [G] or [B, G] is what the gate sees,
         where it does not see the observation."""
-        observation = jnp.asarray(observation, jnp.float32)
-        inputs = self.network.inputs
-        fits = observation.ndim in (1, 2) and observation.shape[-1] == inputs
-        require("observation", observation.shape, f"of shape [{inputs}] or [B, {inputs}]", fits)
-        batch = jnp.atleast_2d(observation)
-        seen = batch
+        observation = checked_observation(observation, self.network.inputs)
+        seen = batch = jnp.atleast_2d(observation)
         if self.gate is not None and self.context_names:
             require("context", context, f"given: {', '.join(self.context_names)}", context is not None)
             seen = jnp.broadcast_to(jnp.asarray(context, jnp.float32), (len(batch), len(self.context_names)))
@@ -115,9 +110,9 @@ class Ensemble:
 
     def evaluate(self, problem: DataProblem | GymnaxProblem, *, episodes: int = 100, seed: int = 0) -> Score:
         """The score on fresh episodes, or `problem.metric` on the test examples. Raises ValueError where sizes do not fit."""
-        require("episodes", episodes, "an integer >= 1", isinstance(episodes, int) and episodes >= 1)
+        require_count("episodes", episodes)
         require_seed(seed)
-        check_population(jax.tree.map(lambda leaf: leaf[None], replace(self.network, weights=None)), problem)
+        check_sizes(self.network, problem)
         if isinstance(problem, DataProblem):
             examples = problem.split("test").examples
             scores = problem.metric_of(self(examples.inputs), examples.targets)
@@ -155,7 +150,7 @@ def load_ensemble(path: str | os.PathLike) -> Ensemble:
         document = storage.parse_json(text)
         storage.check_header(document, FORMAT)
         graphs = [storage.parse_network(member) for member in document["members"]]
-        bare = [graph.with_weights([None] * len(graph.connections)) for graph in graphs]
+        bare = [graph.with_weights(None) for graph in graphs]
         if not bare or any(other != bare[0] for other in bare) or not all(graph.has_weights for graph in graphs):
             raise ValueError("its members must be copies of one network, with weights of their own")
         weights = jnp.array([graph.weights for graph in graphs], jnp.float32)
@@ -188,26 +183,16 @@ def combined(outputs: Float32[Array, "O M B"], log_shares: Float32[Array, "B M"]
 
 @partial(jax.jit, static_argnames="rule")
 def _outputs(topology, weights, gate, batch, seen, *, rule):
-    observations = jnp.broadcast_to(batch.T[:, None], (batch.shape[1], weights.shape[0], batch.shape[0]))
-    return combined(run(topology, weights, observations), gate.log_shares(seen) if gate else None, rule)
+    return combined(run_on_batch(topology, weights, batch), gate.log_shares(seen) if gate else None, rule)
 
 
 @partial(jax.jit, static_argnames=("problem", "rule", "by_context"))
 def _returns(problem: GymnaxProblem, topology, weights, gate, keys, params, *, rule, by_context):
-    lanes = len(keys)
     contexts = problem.contexts(keys, params) if gate and by_context else None
 
-    def running(carry):
-        time, alive, *_ = carry
-        return (time < problem.max_steps) & jnp.any(alive)
-
-    def advance(carry):
-        time, alive, returns, observations, state = carry
+    def act(memory, observations):
         batch = observations[:, 0].T
         outputs = _outputs(topology, weights, gate, batch, batch if contexts is None else contexts, rule=rule)
-        observations, state, reward, ended = problem.step(keys, time, state, outputs.T[:, None], params)
-        return time + 1, alive & ~ended[0], returns + jnp.where(alive, reward[0], 0.0), observations, state
+        return memory, outputs.T[:, None]
 
-    observations, state = problem.reset(keys, 1, params)
-    carry = jnp.int32(0), jnp.ones(lanes, bool), jnp.zeros(lanes), observations, state
-    return lax.while_loop(running, advance, carry)[2]
+    return problem.run_episodes(act, (), keys, 1, params)[0][0]

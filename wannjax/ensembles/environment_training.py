@@ -1,7 +1,5 @@
 """Members on a varied environment: one per region of its parameters, and a gate trained on what the members score."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +8,7 @@ from jaxtyping import Array, Float32
 
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate
-from wannjax.finetuning import TrainingRecord, finetune
+from wannjax.finetuning import Callback, finetune
 from wannjax.gradients import copies, topology_of
 from wannjax.graph import graph_of
 from wannjax.network import Network
@@ -29,7 +27,7 @@ def train_on_environment(
     optimizer: optax.GradientTransformation | None,
     steps: int,
     seed: int,
-    callbacks: list[Callable[[TrainingRecord], object]],
+    callbacks: list[Callback],
     progress: bool,
 ) -> Ensemble:
     """The collection of regions whose members start from `weights`. For the arguments see `ensemble`.

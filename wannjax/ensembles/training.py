@@ -8,7 +8,7 @@ bagging   each member is trained on a bootstrap sample of the examples (Breiman 
 vote      nothing is trained: the members are the network at different shared weights, and vote.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -20,11 +20,11 @@ from wannjax.config import SWEEP
 from wannjax.ensembles.data_training import train_on_data
 from wannjax.ensembles.ensemble import Ensemble
 from wannjax.ensembles.environment_training import train_on_environment
-from wannjax.finetuning import TrainingRecord
+from wannjax.finetuning import Callback
 from wannjax.graph import graph_of
 from wannjax.network import Network
 from wannjax.problems import DataProblem, GymnaxProblem
-from wannjax.validation import require, require_seed
+from wannjax.validation import require, require_count, require_seed
 
 KINDS = ("mixture", "regions", "bagging", "vote")
 
@@ -39,7 +39,7 @@ def ensemble(
     steps: int = 500,
     start: float | None = None,
     seed: int = 0,
-    callbacks: Iterable[Callable[[TrainingRecord], object]] = (),
+    callbacks: Iterable[Callback] = (),
     progress: bool = True,
 ) -> Ensemble:
     """Trains `members` copies of `network`, and a gate, to be used together.
@@ -64,7 +64,7 @@ def ensemble(
     kind = kind or ("mixture" if isinstance(problem, DataProblem) else "regions")
     require("kind", kind, f"one of {', '.join(KINDS)}", kind in KINDS)
     require("members", members, "an integer >= 2", isinstance(members, int) and members >= 2)
-    require("steps", steps, "an integer >= 1", isinstance(steps, int) and steps >= 1)
+    require_count("steps", steps)
     require_seed(seed)
     require("network", network, "one network, not a population", network.activations.ndim == 1)
     require("start", start, "None or a finite weight", start is None or abs(start) < float("inf"))

@@ -4,7 +4,6 @@ The topology is static and the weights are one vector with a value per connectio
 an absent connection or a link between partial sums. Gradients are those of `wannjax.gradients`, steps' surrogate included.
 """
 
-from dataclasses import replace
 from functools import lru_cache
 
 import jax
@@ -15,10 +14,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from wannjax.export.weights import weighted_graph
-from wannjax.gradients import Topology, run, topology_of
-from wannjax.graph import Graph, graph_of, network_of
-from wannjax.network import Network
-from wannjax.validation import require
+from wannjax.gradients import Topology, run_on_batch, topology_of
+from wannjax.graph import Graph, network_of
+from wannjax.network import Network, checked_observation
 
 
 class NetworkModule(nnx.Module):
@@ -35,12 +33,9 @@ class NetworkModule(nnx.Module):
 
     def __call__(self, observation: ArrayLike) -> Array:
         """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. Raises ValueError for other shapes."""
-        observation = jnp.asarray(observation, jnp.float32)
-        inputs = self.graph.inputs
-        fits = observation.ndim in (1, 2) and observation.shape[-1] == inputs
-        require("observation", observation.shape, f"of shape [{inputs}] or [B, {inputs}]", fits)
-        batch = jnp.atleast_2d(observation)
-        outputs = run(_topology(self.graph), self.weights[...].astype(jnp.float32)[None], batch.T[:, None])
+        observation = checked_observation(observation, self.graph.inputs)
+        weights = self.weights[...].astype(jnp.float32)[None]
+        outputs = run_on_batch(_topology(self.graph), weights, jnp.atleast_2d(observation))
         return outputs[:, 0].T.reshape(*observation.shape[:-1], self.graph.outputs)
 
     def __repr__(self) -> str:
@@ -64,7 +59,7 @@ def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
     (2.0, [1.0, 3.0])
     """
     graph = weighted_graph(network, weight)
-    return NetworkModule(graph_of(replace(network, weights=None)), jnp.array(graph.weights, jnp.float32))
+    return NetworkModule(graph.with_weights(None), jnp.array(graph.weights, jnp.float32))
 
 
 def from_flax(module: nnx.Module) -> Network:

@@ -235,4 +235,4 @@ def _parse(onnx: Any, model: Any) -> Graph:
     if _model(onnx, graph).graph != model.graph:
         raise ValueError("more of it than the weights differs from what to_onnx writes")
     shared = all(connection.weight == 1 for connection in graph.connections)
-    return graph.with_weights([None] * len(graph.connections)) if shared else graph
+    return graph.with_weights(None) if shared else graph

@@ -17,7 +17,7 @@ def weighted_graph(network: Network, weight: float) -> Graph:
     largest = float(np.finfo(np.float32).max)
     require("weight", weight, "a finite number", math.isfinite(weight) and abs(weight) <= largest)
     graph = graph_of(network)
-    weights = [weight * (1.0 if connection.weight is None else connection.weight) for connection in graph.connections]
+    weights = [weight * (1.0 if own is None else own) for own in graph.weights]
     strongest = max(weights, key=abs, default=0.0)
     require("weight", weight, f"small enough for float32 where it makes a connection's weight {strongest:g}", abs(strongest) <= largest)
     return graph.with_weights([float(np.float32(value)) for value in weights])

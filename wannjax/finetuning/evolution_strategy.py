@@ -14,7 +14,7 @@ import optax
 from wannjax.finetuning.method import Trainer, climber
 from wannjax.gradients import Topology, copies
 from wannjax.problems import Problem
-from wannjax.validation import require
+from wannjax.validation import require_count, require_positive
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class EvolutionStrategy:
     updates = 1
 
     def __post_init__(self):
-        require("pairs", self.pairs, "an integer >= 1", isinstance(self.pairs, int) and self.pairs >= 1)
+        for name in ("pairs", "episodes"):
+            require_count(name, getattr(self, name))
         for name in ("deviation", "learning_rate"):
-            require(name, getattr(self, name), "finite and > 0", 0 < getattr(self, name) < float("inf"))
-        require("episodes", self.episodes, "an integer >= 1", isinstance(self.episodes, int) and self.episodes >= 1)
+            require_positive(name, getattr(self, name))
 
     def trainer(self, problem: Problem, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         @jax.jit

@@ -4,10 +4,9 @@ The driver adds what training needs (starts, progress, history, the choice among
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,41 +14,23 @@ import numpy as np
 import optax
 
 from wannjax.config import SWEEP
+from wannjax.evaluation import RANDOM_RANGE
 from wannjax.finetuning.evolution_strategy import EvolutionStrategy
 from wannjax.finetuning.gradient import Gradient
+from wannjax.finetuning.loop import Callback, TrainingRecord, run_steps
 from wannjax.finetuning.method import Method
 from wannjax.finetuning.policy_gradient import PolicyGradient
 from wannjax.gradients import copies, topology_of
 from wannjax.graph import Graph, graph_of, network_of
-from wannjax.interruption import interrupt_flag
 from wannjax.network import Network
 from wannjax.problems import DataProblem, GymnaxProblem, Problem
-from wannjax.validation import require, require_seed
+from wannjax.validation import require, require_count, require_seed
 
 METHODS: dict[str, type] = {"gradient": Gradient, "policy_gradient": PolicyGradient, "evolution": EvolutionStrategy}
 
-CHECKS = 50
-"""How often, in a run, members are scored on held-out episodes, at the most; and once before it."""
 CHECK_EPISODES = 16
 FINAL_EPISODES = 128
 """Fresh episodes of the last comparison."""
-RANDOM_RANGE = 2.0
-"""Random starts are drawn from U(-RANDOM_RANGE, RANDOM_RANGE)."""
-
-
-class TrainingRecord(NamedTuple):
-    """What callbacks receive and `history` collects, at every check, in plain numbers."""
-
-    step: int
-    """Steps done; 0 before training."""
-    training_score: float
-    """What the method last estimated for the member that is best on held-out episodes; nan before the first step."""
-    held_out_score: float
-    """The best member's mean score on the held-out episodes of the checks."""
-    median_score: float
-    """The median member's."""
-    seconds: float
-    """Since the start, compilation included."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +69,7 @@ def finetune(
     steps: int = 500,
     starts: Sequence[float] | np.ndarray | int | None = None,
     seed: int = 0,
-    callbacks: Iterable[Callable[[TrainingRecord], object]] = (),
+    callbacks: Iterable[Callback] = (),
     progress: bool = True,
 ) -> Tuned:
     """Trains a weight of its own for every connection of `network`, from several starts side by side.
@@ -115,7 +96,7 @@ def finetune(
         ValueError: a bad argument, a method that does not suit the problem, or no finite score at all.
     """
     chosen = method_for(method, problem)
-    require("steps", steps, "an integer >= 1", isinstance(steps, int) and steps >= 1)
+    require_count("steps", steps)
     require("network", network, "one network, not a population", network.activations.ndim == 1)
     require_seed(seed)
     graph = graph_of(network)
@@ -129,45 +110,38 @@ def finetune(
     topology = topology_of(network)
     trainer = chosen.trainer(problem, topology, optimizer)
     held_out = problem.split("validation")
-    expand = jax.jit(copies)
 
     def scores_of(weights, key, episodes):
-        scores = np.asarray(held_out.score_copies(key, expand(topology, weights), episodes=episodes, among=topology.among))
+        scores = np.asarray(held_out.score_copies(key, copies(topology, weights), episodes=episodes, among=topology.among))
         return np.where(np.isfinite(scores), scores, -np.inf)
 
-    callbacks = list(callbacks)
-    records: list[TrainingRecord] = []
+    state: Any = None
+    training = np.full(len(names), np.nan)
+    best, best_scores = np.array(weights), np.full(len(names), -np.inf)
+
+    def advance(number: int) -> None:
+        nonlocal state, training
+        if number == 1:
+            state = trainer.init(init_key, weights)
+        # Waiting for every step: programs of several devices that are under way at once can block each other.
+        state, estimates = jax.block_until_ready(trainer.step(jax.random.fold_in(step_key, number - 1), state))
+        training = np.asarray(estimates)
+
+    def check(number: int) -> tuple[float, float, float]:
+        current = trainer.weights(state) if number > 0 else weights
+        scores = scores_of(current, check_key, CHECK_EPISODES)
+        better = scores > best_scores
+        best[better], best_scores[better] = np.asarray(current)[better], scores[better]
+        leader = int(np.argmax(scores))
+        return float(training[leader]), float(scores[leader]), float(np.median(scores))
+
+    view = None
+    if progress:
+        from wannjax.progress import TrainingView
+
+        view = TrainingView(problem, chosen.name, len(graph.connections), len(names), steps)
     started = time.perf_counter()
-    with ExitStack() as stack:
-        interrupted = stack.enter_context(interrupt_flag())
-        if progress:
-            from wannjax.progress import TrainingView
-
-            callbacks.insert(0, stack.enter_context(TrainingView(problem, chosen.name, len(graph.connections), len(names), steps)))
-
-        best, best_scores = np.array(weights), np.full(len(names), -np.inf)
-
-        def check(step: int, current, training) -> bool:
-            scores = scores_of(current, check_key, CHECK_EPISODES)
-            better = scores > best_scores
-            best[better], best_scores[better] = np.asarray(current)[better], scores[better]
-            leader = int(np.argmax(scores))
-            seconds = time.perf_counter() - started
-            estimate = float(training[leader]) if training is not None else float("nan")
-            records.append(TrainingRecord(step, estimate, float(scores[leader]), float(np.median(scores)), seconds))
-            return any([callback(records[-1]) for callback in callbacks])
-
-        stop = check(0, weights, None)
-        state = trainer.init(init_key, weights)
-        every = -(-steps // CHECKS)
-        step = 0
-        while step < steps and not stop:
-            # Waiting for every step: programs of several devices that are under way at once can block each other.
-            state, training = jax.block_until_ready(trainer.step(jax.random.fold_in(step_key, step), state))
-            step += 1
-            stop = bool(interrupted())
-            if step % every == 0 or step == steps or stop:
-                stop = check(step, trainer.weights(state), np.asarray(training)) or stop
+    records = run_steps(range(steps + 1), advance, check, callbacks, view)
 
     # The best of every member, and every start, meet once more on fresh episodes: the checks' scores are those of the lucky among many.
     candidates = np.concatenate([best, np.asarray(weights)])
@@ -184,7 +158,7 @@ def finetune(
         problem_name=problem.name,
         seed=seed,
         seconds=time.perf_counter() - started,
-        interrupted=step < steps,
+        interrupted=records[-1].step < steps,
     )
 
 

@@ -20,7 +20,7 @@ from wannjax import devices, gradients
 from wannjax.finetuning.method import Trainer, climber, where_lanes
 from wannjax.gradients import SURROGATE, Topology
 from wannjax.problems import DataProblem, GymnaxProblem
-from wannjax.validation import require
+from wannjax.validation import require, require_count, require_positive
 
 _SEGMENT = 32
 """Time steps whose values are kept together on the backward pass; all others are computed again."""
@@ -45,10 +45,10 @@ class Gradient:
     updates = 1
 
     def __post_init__(self):
-        require("episodes", self.episodes, "an integer >= 1", isinstance(self.episodes, int) and self.episodes >= 1)
+        require_count("episodes", self.episodes)
         require("clip", self.clip, "> 0", self.clip > 0)
         require("surrogate", self.surrogate, "finite and >= 0", 0 <= self.surrogate < float("inf"))
-        require("learning_rate", self.learning_rate, "finite and > 0", 0 < self.learning_rate < float("inf"))
+        require_positive("learning_rate", self.learning_rate)
 
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         if isinstance(problem, DataProblem):
@@ -65,8 +65,7 @@ class Gradient:
         places = np.arange(-(-batch // device_count) * device_count)
 
         def score(weights, inputs, targets, valid):
-            observations = jnp.broadcast_to(inputs.T[:, None, :], (inputs.shape[1], weights.shape[0], inputs.shape[0]))
-            losses = loss(gradients.run(topology, weights, observations, surrogate=self.surrogate), targets)
+            losses = loss(gradients.run_on_batch(topology, weights, inputs, surrogate=self.surrogate), targets)
             scores = -jnp.sum(jnp.where(valid, losses, 0.0), axis=1) * (device_count / batch)
             return jnp.sum(scores), scores
 
@@ -133,19 +132,18 @@ def _bounded(limit: float, tree):
 
 
 def _bounded_backward(limit, _, cotangent):
-    leaves, structure = jax.tree.flatten(cotangent)
-    real = [leaf.dtype != jax.dtypes.float0 for leaf in leaves]
-    finite = [jnp.where(jnp.isfinite(leaf), leaf, 0.0) if is_real else leaf for leaf, is_real in zip(leaves, real, strict=True)]
-    flat = [leaf.reshape(*leaf.shape[:2], -1) for leaf, is_real in zip(finite, real, strict=True) if is_real]
-    largest = jnp.max(jnp.abs(jnp.concatenate(flat, axis=-1)), axis=-1)
+    def each(function, tree):
+        """`function` of every leaf that has a gradient: integers have none."""
+        return jax.tree.map(lambda leaf: leaf if leaf.dtype == jax.dtypes.float0 else function(leaf), tree)
+
+    finite = each(lambda leaf: jnp.where(jnp.isfinite(leaf), leaf, 0.0), cotangent)
+    real = [leaf for leaf in jax.tree.leaves(finite) if leaf.dtype != jax.dtypes.float0]
+    flat = jnp.concatenate([leaf.reshape(*leaf.shape[:2], -1) for leaf in real], axis=-1)
     # Divided by the largest first: squares of great numbers would overflow.
-    norm = largest * jnp.sqrt(sum(jnp.sum((leaf / jnp.maximum(largest, 1e-30)[..., None]) ** 2, axis=-1) for leaf in flat))
+    largest = jnp.maximum(jnp.max(jnp.abs(flat), axis=-1), 1e-30)
+    norm = largest * jnp.sqrt(jnp.sum((flat / largest[..., None]) ** 2, axis=-1))
     factor = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
-    scaled = [
-        leaf * factor.reshape(factor.shape + (1,) * (leaf.ndim - 2)) if is_real else leaf
-        for leaf, is_real in zip(finite, real, strict=True)
-    ]
-    return (jax.tree.unflatten(structure, scaled),)
+    return (each(lambda leaf: leaf * factor.reshape(factor.shape + (1,) * (leaf.ndim - 2)), finite),)
 
 
 _bounded.defvjp(lambda limit, tree: (tree, None), _bounded_backward)

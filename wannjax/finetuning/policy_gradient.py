@@ -19,7 +19,7 @@ from wannjax import devices, gradients
 from wannjax.finetuning.method import Trainer, ascend, where_lanes
 from wannjax.gradients import SURROGATE, Topology
 from wannjax.problems import GymnaxProblem
-from wannjax.validation import require
+from wannjax.validation import require, require_count, require_positive
 
 
 class Policy(NamedTuple):
@@ -93,12 +93,11 @@ class PolicyGradient:
 
     def __post_init__(self):
         for name in ("episodes", "horizon", "epochs", "minibatches"):
-            value = getattr(self, name)
-            require(name, value, "an integer >= 1", isinstance(value, int) and value >= 1)
+            require_count(name, getattr(self, name))
         require("discount", self.discount, "in [0, 1)", 0 <= self.discount < 1)  # rewards are scaled by 1 - discount
         require("trace", self.trace, "in [0, 1]", 0 <= self.trace <= 1)
         for name in ("clip", "deviation", "learning_rate"):
-            require(name, getattr(self, name), "finite and > 0", 0 < getattr(self, name) < float("inf"))
+            require_positive(name, getattr(self, name))
         for name in ("entropy", "surrogate"):
             require(name, getattr(self, name), "finite and >= 0", 0 <= getattr(self, name) < float("inf"))
         divides = (self.episodes * self.horizon) % self.minibatches == 0

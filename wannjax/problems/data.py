@@ -21,7 +21,7 @@ from wannjax import devices
 from wannjax.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.spread import spread
-from wannjax.validation import require, require_seed
+from wannjax.validation import require, require_count, require_seed
 
 Loss = Callable[[Array, Array], Array]
 """(outputs [O], target of one example) → the loss of this example, a scalar."""
@@ -92,7 +92,7 @@ class DataProblem(Problem):
         require_seed(seed)
         require("loss", loss, f"one of {', '.join(LOSSES)}, or a function", callable(loss) or (isinstance(loss, str) and loss in LOSSES))
         require("validation", validation, "in (0, 1)", isinstance(validation, float) and 0 < validation < 1)
-        require("batch", batch, "an integer >= 1", isinstance(batch, int) and batch >= 1)
+        require_count("batch", batch)
         require("outputs", outputs, "None or an integer >= 1", outputs is None or (isinstance(outputs, int) and outputs >= 1))
         require("x_test, y_test", "one without the other", "given both or none", (x_test is None) == (y_test is None))
         self.loss: Loss = loss if callable(loss) else LOSSES[loss]
@@ -208,14 +208,14 @@ class DataProblem(Problem):
         """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights."""
         size, lanes = examples.inputs.shape[0], weights.shape[0]
         rows = 2 + self.inputs + networks.activations.shape[1]
-        chunk = min(devices.lane_block(lanes, 4 * rows), size)
+        chunk = min(devices.block_size(lanes, 4 * rows * lanes), size)
         chunks = -(-size // chunk)
         # The last chunk is filled up with the first examples, which do not count there.
         filled = jnp.arange(chunks * chunk) % size
         valid = (jnp.arange(chunks * chunk) < size).reshape(chunks, chunk)
         inputs = examples.inputs[filled].reshape(chunks, chunk, -1).transpose(0, 2, 1)
         targets = examples.targets[filled].reshape(chunks, chunk, *examples.targets.shape[1:])
-        block = devices.network_block(lanes * chunk, 4 * rows * lanes * chunk)
+        block = devices.block_size(lanes * chunk, 4 * rows * lanes * chunk)
 
         def run(networks, chunked, weights):
             tape = tape_of(networks)

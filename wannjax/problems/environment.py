@@ -6,6 +6,7 @@ computes afterwards (a NaN included) reaches no score.
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -168,7 +169,7 @@ class GymnaxProblem(Problem):
         """As lanes of one network, which copies can be since they share a topology: longer rows, twice as fast as networks side by side."""
         count, tables = networks.activations.shape[0], jnp.asarray(networks.weights)
         rows = 2 + self.inputs + networks.activations.shape[1]
-        packed = min(devices.lane_block(episodes, 4 * (rows + tables[0].size)), -(-count // jax.device_count()))
+        packed = min(devices.block_size(episodes, 4 * (rows + tables[0].size) * episodes), -(-count // jax.device_count()))
         groups = -(-count // packed)
         filled = tables[jnp.arange(groups * packed) % count].reshape(groups, packed, *tables.shape[1:])
         weights = jnp.repeat(jnp.moveaxis(filled, 1, -1), episodes, axis=-1)
@@ -206,7 +207,7 @@ class GymnaxProblem(Problem):
 
     def _spread(self, keys, networks: Network, gain, params, *, among) -> Rollouts:
         lanes = gain.shape[0]
-        block = self.network_block or devices.network_block(lanes, self._bytes(networks, lanes))
+        block = self.network_block or devices.block_size(lanes, self._bytes(networks, lanes))
         run = partial(self._run_block, among=among)
         (returns, steps), iterations = spread(run, networks, block, keys, gain, params)
         return Rollouts(returns, steps, iterations * lanes)
@@ -217,35 +218,43 @@ class GymnaxProblem(Problem):
         return lanes * (4 * rows + 3 * self._state_bytes) + networks.sources[0].nbytes
 
     def _run_block(self, networks: Network, keys, gain, params, *, among):
-        """Runs N networks × L lanes side by side until the last one has ended: (returns [N, L], steps [N, L]), loop iterations."""
-        count, lanes = networks.activations.shape[0], gain.shape[0]
+        """Runs N networks × L lanes side by side: (returns [N, L], steps [N, L]), loop iterations."""
         tape = tape_of(networks)
-        dynamic = devices.on_cpu()
+
+        def act(values, observations):
+            return forward(tape, values, observations, gain, among=among, dynamic_length=devices.on_cpu())
+
+        returns, steps, time = self.run_episodes(act, initial_values(tape, len(gain)), keys, networks.activations.shape[0], params)
+        return (returns, steps), time
+
+    def run_episodes(
+        self, act: Callable[[Any, Array], tuple[Any, Array]], memory: Any, keys: Key[Array, " L"], count: int, params: Any
+    ) -> tuple[Float32[Array, "N L"], Int32[Array, "N L"], Int32[Array, ""]]:
+        """Runs `count` = N policies × L episodes side by side until the last one has ended. Traceable.
+
+        Args:
+            act: (memory, observations [I, N, L]) → memory, outputs [O, N, L].
+            memory: what `act` receives first.
+
+        Returns the returns, the lengths, and the iterations that it took.
+        """
 
         def running(carry):
             time, alive, *_ = carry
             return (time < self.max_steps) & jnp.any(alive)
 
         def advance(carry):
-            time, alive, returns, steps, observations, state, values = carry
-            values, outputs = forward(tape, values, observations, gain, among=among, dynamic_length=dynamic)
+            time, alive, returns, steps, observations, state, memory = carry
+            memory, outputs = act(memory, observations)
             observations, state, reward, ended = self.step(keys, time, state, outputs, params)
             returns = returns + jnp.where(alive, reward, 0.0)
-            return time + 1, alive & ~ended, returns, steps + alive, observations, state, values
+            return time + 1, alive & ~ended, returns, steps + alive, observations, state, memory
 
         observations, state = self.reset(keys, count, params)
-        grid = (count, lanes)
-        carry = (
-            jnp.int32(0),
-            jnp.ones(grid, bool),
-            jnp.zeros(grid),
-            jnp.zeros(grid, jnp.int32),
-            observations,
-            state,
-            initial_values(tape, lanes),
-        )
+        grid = (count, len(keys))
+        carry = (jnp.int32(0), jnp.ones(grid, bool), jnp.zeros(grid), jnp.zeros(grid, jnp.int32), observations, state, memory)
         time, _, returns, steps, *_ = lax.while_loop(running, advance, carry)
-        return (returns, steps), time
+        return returns, steps, time
 
     def reset(self, keys: Key[Array, " L"], count: int, params: Any) -> tuple[Float32[Array, "I N L"], Any]:
         """The first observations and states of L episodes, the same for each of `count` networks. Traceable."""

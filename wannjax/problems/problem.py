@@ -81,6 +81,11 @@ class Problem(Protocol):
 def check_population(networks: Network, problem: Problem) -> None:
     """Raises ValueError unless `networks` are a population of the sizes that `problem` needs."""
     require("networks", networks, "a population: add a leading axis to a single network", networks.activations.ndim == 2)
+    check_sizes(networks, problem)
+
+
+def check_sizes(networks: Network, problem: Problem) -> None:
+    """Raises ValueError unless `networks`, one or many, have the inputs and outputs that `problem` needs."""
     require(
         "networks",
         f"{networks.inputs} inputs and {networks.outputs} outputs",

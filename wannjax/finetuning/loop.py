@@ -1,0 +1,73 @@
+"""The loop that training goes through: steps, checks now and then, progress, callbacks, and an orderly end."""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from wannjax.interruption import interrupt_flag
+
+if TYPE_CHECKING:
+    from wannjax.progress import TrainingView
+
+CHECKS = 50
+"""How often, in a run, members are scored on held-out episodes, at the most; and once before it."""
+
+
+class TrainingRecord(NamedTuple):
+    """What callbacks receive and `history` collects, at every check, in plain numbers."""
+
+    step: int
+    """Steps done; 0 before training."""
+    training_score: float
+    """What the method last estimated for the member that is best on held-out episodes; nan before the first step."""
+    held_out_score: float
+    """The best member's mean score on the held-out episodes of the checks."""
+    median_score: float
+    """The median member's."""
+    seconds: float
+    """Since the start, compilation included."""
+
+
+Callback = Callable[[TrainingRecord], object]
+"""Called at every check; a true return value ends training."""
+
+
+def steps_between_checks(steps: int) -> int:
+    """How many steps one check is from the next."""
+    return -(-steps // CHECKS)
+
+
+def run_steps(
+    numbers: range,
+    advance: Callable[[int], None],
+    check: Callable[[int], tuple[float, float, float]],
+    callbacks: Iterable[Callback],
+    view: "TrainingView | None",
+) -> list[TrainingRecord]:
+    """Takes the steps `numbers`, of which 0 stands for none, and returns the record of every check.
+
+    Args:
+        advance: takes the step of this number.
+        check: after so many steps, a record's training score, held-out score and median score.
+        view: shows the records as they come.
+
+    Checks stand at the number 0, every so often, and at the end, which is also where a callback or Ctrl-C ends it early.
+    """
+    steps, records = numbers[-1], list[TrainingRecord]()
+    callbacks, every = list(callbacks), steps_between_checks(steps)
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(interrupt_flag())
+        if view is not None:
+            callbacks.insert(0, stack.enter_context(view))
+        started = time.perf_counter()
+        for number in numbers:
+            if number > 0:
+                advance(number)
+            stop = bool(interrupted())
+            if number % every == 0 or number == steps or stop:
+                records.append(TrainingRecord(number, *check(number), time.perf_counter() - started))
+                stop = any([callback(records[-1]) for callback in callbacks]) or stop
+            if stop:
+                break
+    return records
