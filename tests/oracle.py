@@ -197,3 +197,14 @@ def swing_up_episode(policy: Callable[[np.ndarray], float], state: np.ndarray, s
         states.append(state)
         rewards.append(reward)
     return np.array(states), np.array(rewards)
+
+
+def differences(function, x, step=1e-6):
+    """The gradient of `function` at `x` by central differences."""
+    gradient = np.zeros(x.shape)
+    for place in np.ndindex(*x.shape):
+        ahead, behind = x.copy(), x.copy()
+        ahead[place] += step
+        behind[place] -= step
+        gradient[place] = (function(ahead) - function(behind)) / (2 * step)
+    return gradient

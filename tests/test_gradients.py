@@ -51,17 +51,6 @@ def in_float64(genes, cells, weights, observations, pull):
     return np.sum(oracle.run(genes, matrix, observations)[0] * pull)
 
 
-def differences(function, x, step=1e-6):
-    """The gradient of `function` at `x` by central differences."""
-    gradient = np.zeros(x.shape)
-    for place in np.ndindex(*x.shape):
-        ahead, behind = x.copy(), x.copy()
-        ahead[place] += step
-        behind[place] -= step
-        gradient[place] = (function(ahead) - function(behind)) / (2 * step)
-    return gradient
-
-
 @SEEDS
 def test_gradients_are_those_of_the_float64_network(seed):
     genes, network, cells = case(seed)
@@ -72,9 +61,9 @@ def test_gradients_are_those_of_the_float64_network(seed):
     of_weights, of_observations = gradients_of(topology, *(jnp.asarray(x, jnp.float32) for x in (weights, observations, pull)))
     for copy in range(2):
         seen, pulled = observations[:, copy].T, pull[:, copy].T
-        want = differences(lambda w, s=seen, p=pulled: in_float64(genes, cells, w, s, p), weights[copy])
+        want = oracle.differences(lambda w, s=seen, p=pulled: in_float64(genes, cells, w, s, p), weights[copy])
         np.testing.assert_allclose(of_weights[copy], want, atol=2e-3 * (1 + np.abs(want).max(initial=0)))
-        want = differences(lambda o, w=weights[copy], p=pulled: in_float64(genes, cells, w, o, p), seen)
+        want = oracle.differences(lambda o, w=weights[copy], p=pulled: in_float64(genes, cells, w, o, p), seen)
         np.testing.assert_allclose(of_observations[:, copy].T, want, atol=2e-3 * (1 + np.abs(want).max(initial=0)))
 
 
