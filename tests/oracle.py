@@ -4,6 +4,7 @@ Add an activation here when the package gains one: its function, and how steep i
 """
 
 from collections.abc import Callable
+from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -167,6 +168,21 @@ def crowding(points: np.ndarray, front: np.ndarray) -> np.ndarray:
             distance[order[1:-1]] += (sorted_values[2:] - sorted_values[:-2]) / span
             distance[order[[0, -1]]] = np.inf
     return distance
+
+
+def lexicase_shares(cases: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """How often ε-lexicase selection draws each genome: every order of the cases counts the same, and those that are left share it."""
+    eligible = np.flatnonzero(valid)
+    tolerance = [np.median(np.abs(case - np.median(case))) for case in cases[eligible].T]
+    orders = list(permutations(range(cases.shape[1])))
+    shares = np.zeros(len(cases))
+    for order in orders:
+        left = list(eligible)
+        for case in order:
+            best = max(cases[genome, case] for genome in left)
+            left = [genome for genome in left if cases[genome, case] >= best - tolerance[case]]
+        shares[left] += 1 / len(left) / len(orders)
+    return shares
 
 
 def swing_up_step(state: np.ndarray, action: float) -> tuple[np.ndarray, float, bool]:

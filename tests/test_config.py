@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from wannjax import PRESETS, WannConfig
+from wannjax.mutation import Operators
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,7 @@ from wannjax import PRESETS, WannConfig
         ("weights", (1.0, 1.0)),
         ("weights", ("a",)),
         ("episodes", True),
+        ("selection", "roulette"),
         ("tournament", 0),
         ("elite_ratio", 1.5),
         ("cull_ratio", 1.0),
@@ -41,7 +43,7 @@ def test_a_bad_setting_is_named(field, value):
 
 def test_rates_must_not_all_be_zero():
     with pytest.raises(ValueError, match="not all zero"):
-        WannConfig(add_node=0, add_connection=0, enable=0, change_activation=0)
+        WannConfig(**dict.fromkeys(Operators._fields[:-1], 0))
 
 
 def test_lists_become_tuples():

@@ -14,9 +14,18 @@ from wannjax.genome import Genome
 from wannjax.mutation import Operators, _choose, mutate
 
 TABLE = (1, 3, 5, 9, 10)
-ALL = Operators(0.25, 0.2, 0.05, 0.5, TABLE)
-ADD_NODE, ADD_CONNECTION, ENABLE, CHANGE_ACTIVATION = 0.1, 0.3, 0.47, 0.7
+SHARES = (0.3, 0.2, 0.1, 0.1, 0.05, 0.25)
+ALL = Operators(*SHARES, TABLE)
+ADD_NODE, ADD_CONNECTION, ENABLE, DELETE_CONNECTION, DELETE_NODE, CHANGE_ACTIVATION = 0.1, 0.4, 0.55, 0.65, 0.72, 0.8
 """First draws that choose each operator under `ALL`."""
+OPERATORS = {
+    "add node": ADD_NODE,
+    "add connection": ADD_CONNECTION,
+    "enable": ENABLE,
+    "delete connection": DELETE_CONNECTION,
+    "delete node": DELETE_NODE,
+    "change activation": CHANGE_ACTIVATION,
+}
 DRAWS = 8000
 
 
@@ -24,6 +33,11 @@ def move(parent: Genes, child: Genes, table=TABLE) -> str:
     """Which operator leads from parent to child; fails where it is none, or more than one."""
     if child.nodes == parent.nodes:
         return _move_without_insertion(parent, child, table)
+    if child.nodes == parent.nodes - 1:
+        rest = [without_slot(parent, slot) for slot in range(parent.nodes)]
+        same = [np.array_equal(r.connections, child.connections) and np.array_equal(r.activations, child.activations) for r in rest]
+        assert any(same), "no slot of the parent explains the child as the rest of it"
+        return "delete node"
     assert child.nodes == parent.nodes + 1
     found = [slot for slot in range(child.nodes) if _is_split(parent, child, slot, table)]
     assert found, "no slot of the child explains it as a split connection"
@@ -41,8 +55,8 @@ def _move_without_insertion(parent, child, table):
     if not len(cells):
         return "copy"
     (row, column) = cells[0]
-    assert child.connections[row, column] == 1
-    return "add connection" if parent.connections[row, column] == 0 else "enable"
+    moves = {(0, 1): "add connection", (-1, 1): "enable", (1, 0): "delete connection"}
+    return moves[int(parent.connections[row, column]), int(child.connections[row, column])]
 
 
 def _is_split(parent, child, slot, table) -> bool:
@@ -66,13 +80,13 @@ def _is_split(parent, child, slot, table) -> bool:
     )
 
 
-def without_slot(child: Genes, slot: int) -> Genes:
-    """The child's genes with a hidden slot taken out and an empty one put behind the last."""
-    row, slots = 1 + child.inputs + slot, child.slots
-    connections = np.pad(np.delete(child.connections, row, axis=0), ((0, 1), (0, 0)))
+def without_slot(genes: Genes, slot: int) -> Genes:
+    """The genes with a hidden slot taken out and an empty one put behind the last."""
+    row, slots = 1 + genes.inputs + slot, genes.slots
+    connections = np.pad(np.delete(genes.connections, row, axis=0), ((0, 1), (0, 0)))
     connections = np.insert(np.delete(connections, slot, axis=1), slots - 1, 0, axis=1)
-    activations = np.insert(np.delete(child.activations, slot), slots - 1, 0)
-    return Genes(connections, activations, child.inputs, child.outputs)
+    activations = np.insert(np.delete(genes.activations, slot), slots - 1, 0)
+    return Genes(connections, activations, genes.inputs, genes.outputs)
 
 
 def assert_well_formed(genes: Genes):
@@ -135,7 +149,7 @@ def chains():
 
 def test_every_child_differs_by_exactly_one_operator_or_is_a_copy(chains):
     assert len(chains) == 10_000
-    assert {found for *_, found in chains} == {"add node", "add connection", "enable", "change activation", "copy"}
+    assert {found for *_, found in chains} == {*OPERATORS, "copy"}
 
 
 def test_every_child_is_well_formed(chains):
@@ -169,13 +183,9 @@ FOREIGN = shaped(8, nodes=5, ids=(2, 4, 6, 7, 8))
 
 def test_operators_are_drawn_by_their_weights():
     born = children(ROOMY, jax.random.uniform(jax.random.key(1), (DRAWS, 4)))
-    new_nodes = np.sum(born.activations[:, :9] != 0, axis=1) > ROOMY.nodes
-    new_activations = ~new_nodes & np.any(born.activations != ROOMY.activations, axis=1)
-    changed = ~new_nodes[:, None, None] & (born.connections != ROOMY.connections)
-    enabled = np.any(changed & (ROOMY.connections == -1), axis=(1, 2))
-    added = np.any(changed & (ROOMY.connections == 0), axis=(1, 2))
-    for which, share in zip((new_nodes, added, enabled, new_activations), (0.25, 0.2, 0.05, 0.5), strict=True):
-        assert abs(np.mean(which) - share) < 5 * np.sqrt(share * (1 - share) / DRAWS)
+    found = [move(ROOMY, Genes(*pair, ROOMY.inputs, ROOMY.outputs)) for pair in zip(born.connections, born.activations, strict=True)]
+    for operator, share in zip(OPERATORS, SHARES, strict=True):
+        assert abs(found.count(operator) / DRAWS - share) < 5 * np.sqrt(share * (1 - share) / DRAWS)
 
 
 def test_operator_weights_are_relative_and_zero_means_never():
@@ -185,13 +195,28 @@ def test_operator_weights_are_relative_and_zero_means_never():
     assert set(np.asarray(jax.vmap(lambda d: _choose(d, (1.0, 0.0, 1.0, 0.0)))(draws))) == {0, 2}
 
 
-@pytest.mark.parametrize(("operator", "wanted"), [(ADD_CONNECTION, 0), (ENABLE, -1)], ids=["add connection", "enable"])
+@pytest.mark.parametrize(
+    ("operator", "wanted"),
+    [(ADD_CONNECTION, 0), (ENABLE, -1), (DELETE_CONNECTION, 1)],
+    ids=["add connection", "enable", "delete connection"],
+)
 def test_every_candidate_cell_is_equally_likely(operator, wanted):
     born = children(ROOMY, draws_for(operator, 3)).connections
     chosen = np.sum(born != ROOMY.connections, axis=0)
     candidates = (ROOMY.connections == wanted) & allowed_cells(ROOMY)
     assert np.all(chosen[~candidates] == 0)
     assert_about_uniform(chosen[candidates])
+
+
+def test_every_node_is_deleted_equally_often_with_all_its_connections():
+    born = children(FOREIGN, draws_for(DELETE_NODE, 5))
+    counts = np.zeros(FOREIGN.nodes, int)
+    for slot in range(FOREIGN.nodes):
+        rest = without_slot(FOREIGN, slot)
+        same = np.all(born.connections == rest.connections, axis=(1, 2)) & np.all(born.activations == rest.activations, axis=1)
+        counts[slot] = np.sum(same)
+    assert counts.sum() == DRAWS
+    assert_about_uniform(counts)
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +270,8 @@ COPIES = {
     "no empty slot for a node": (FULL, ADD_NODE),
     "nothing to split": (FULL._replace(connections=-np.abs(ROOMY.connections), activations=ROOMY.activations), ADD_NODE),
     "no absent connection": (FULL._replace(connections=allowed_cells(FULL).astype(np.int8)), ADD_CONNECTION),
+    "nothing to delete": (FULL._replace(connections=-np.abs(FULL.connections)), DELETE_CONNECTION),
+    "no node to delete": (shaped(10, nodes=0), DELETE_NODE),
     "no disabled connection": (FULL._replace(connections=np.maximum(FULL.connections, 0)), ENABLE),
     "no hidden node": (shaped(10, nodes=0), CHANGE_ACTIVATION),
 }
@@ -259,14 +286,14 @@ def test_without_a_place_to_act_the_child_is_a_copy(genes, operator):
 
 def test_a_table_of_one_activation_makes_a_change_of_it_a_copy():
     only = ROOMY._replace(activations=np.where(ROOMY.activations != 0, 5, 0).astype(np.int8))
-    operators = Operators(0.0, 0.0, 0.0, 1.0, (5,))
+    operators = Operators(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, (5,))
     child = genes_of(mutate(genome_of(only), jnp.array([0.5, 0.5, 0.5, 0.5]), operators))
     assert move(only, child, (5,)) == "copy"
 
 
 def test_the_ends_of_the_unit_interval_choose_a_first_and_a_last_candidate():
     ends = [0.0, np.nextafter(np.float32(1), np.float32(0))]
-    names = {ADD_NODE: "add node", ADD_CONNECTION: "add connection", ENABLE: "enable", CHANGE_ACTIVATION: "change activation"}
+    names = {draw: operator for operator, draw in OPERATORS.items()}
     rows = np.array(list(product(names, ends, ends, ends)), np.float32)
     born = children(ROOMY, jnp.asarray(np.resize(rows, (DRAWS, 4))))
     for (operator, *_), connections, activations in zip(product(names, ends, ends, ends), born.connections, born.activations, strict=False):

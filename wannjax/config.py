@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from wannjax.activations import NAMES, PUBLISHED
+from wannjax.activations import NAMES, PUBLISHED, activation_ids
+from wannjax.mutation import Operators
 from wannjax.validation import require
 
 if TYPE_CHECKING:
@@ -15,28 +16,33 @@ if TYPE_CHECKING:
 
 
 AUTO = "auto"
+LEXICASE, TOURNAMENT = "lexicase", "tournament"
 SWEEP = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 """The paper's sweep of shared weights."""
 
 
-def _setting(default, meaning: str, allowed: str, check: Callable[[Any], bool]):
+def setting(default, meaning: str, allowed: str, check: Callable[[Any], bool]):
     """A field of `WannConfig`: its meaning, and what is allowed, in words and as a check."""
     return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check})
 
 
-def _count(default: int, meaning: str, least: int = 1):
+def count(default: int, meaning: str, least: int = 1):
     def check(value):
         return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
-    return _setting(default, meaning, f"an integer >= {least}", check)
+    return setting(default, meaning, f"an integer >= {least}", check)
 
 
-def _share(default: float, meaning: str):
-    return _setting(default, meaning, "in [0, 1]", lambda value: 0 <= value <= 1)
+def share(default: float, meaning: str):
+    return setting(default, meaning, "in [0, 1]", lambda value: 0 <= value <= 1)
 
 
-def _rate(default: float, meaning: str):
-    return _setting(default, meaning, "finite and >= 0", lambda value: 0 <= value < float("inf"))
+def rate(default: float, meaning: str):
+    return setting(default, meaning, "finite and >= 0", lambda value: 0 <= value < float("inf"))
+
+
+def choice(default: str, meaning: str, names: tuple[str, ...]):
+    return setting(default, meaning, f"one of {', '.join(names)}", names.__contains__)
 
 
 def _is_sweep(weights) -> bool:
@@ -54,30 +60,30 @@ class WannConfig:
     Raises ValueError, naming the field, its value and what is allowed.
     """
 
-    population: int = _count(512, "genomes per generation", least=4)
-    generations: int = _count(300, "generations of a run")
-    weights: tuple[float, ...] = _setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
-    episodes: int = _count(4, "episodes per shared weight and generation")
-    confirm_episodes: int = _count(32, "fresh episodes per shared weight that confirm a champion")
-    candidates: int = _count(8, "networks of a generation that may become champion; at most `population`")
-    tournament: int = _count(2, "genomes per tournament; a parent is the better of two tournaments' winners")
-    elite_ratio: float = _share(0.05, "share of the survivors that is kept unchanged")
-    cull_ratio: float = _setting(0.2, "share of the population that cannot become parents", "in [0, 1)", lambda v: 0 <= v < 1)
-    complexity_probability: float = _share(0.2, "how often few connections rank in place of the best score")
-    initial_density: float = _share(0.5, "probability that a connection from bias or input to output starts enabled")
-    initial_fan_in: int = _count(64, "expected connections per output at the start, at most: lowers `initial_density`")
-    add_node: float = _rate(0.25, "relative rate of splitting a connection")
-    add_connection: float = _rate(0.20, "relative rate of adding a connection")
-    enable: float = _rate(0.05, "relative rate of enabling a disabled connection")
-    change_activation: float = _rate(0.50, "relative rate of changing a hidden node's activation")
-    activations: tuple[str, ...] = _setting(
+    population: int = count(512, "genomes per generation", least=4)
+    generations: int = count(450, "generations of a run")
+    weights: tuple[float, ...] = setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
+    episodes: int = count(4, "episodes per shared weight and generation")
+    confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
+    candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
+    selection: str = choice(LEXICASE, "how parents are selected: on every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
+    tournament: int = count(2, "genomes per tournament; a parent is the better of two tournaments' winners")
+    elite_ratio: float = share(0.05, "share of the survivors that is kept unchanged")
+    cull_ratio: float = setting(0.2, "share of the population that cannot become parents", "in [0, 1)", lambda v: 0 <= v < 1)
+    complexity_probability: float = share(0.0, "how often few connections rank in place of the best score")
+    initial_density: float = share(0.5, "probability that a connection from bias or input to output starts enabled")
+    initial_fan_in: int = count(64, "expected connections per output at the start, at most: lowers `initial_density`")
+    add_node: float = rate(0.25, "relative rate of splitting a connection")
+    add_connection: float = rate(0.20, "relative rate of adding a connection")
+    enable: float = rate(0.05, "relative rate of enabling a disabled connection")
+    delete_connection: float = rate(0.12, "relative rate of deleting a connection")
+    delete_node: float = rate(0.06, "relative rate of deleting a hidden node with its connections")
+    change_activation: float = rate(0.50, "relative rate of changing a hidden node's activation")
+    activations: tuple[str, ...] = setting(
         PUBLISHED, "activations of hidden nodes", f"different names from {', '.join(NAMES[1:])}", _are_activations
     )
-    output_activation: str = _setting(
-        AUTO,
-        f"activation of the outputs, which never changes; {AUTO} is what suits the problem",
-        f"{AUTO} or one of {', '.join(NAMES[1:])}",
-        (AUTO, *NAMES[1:]).__contains__,
+    output_activation: str = choice(
+        AUTO, f"activation of the outputs, which never changes; {AUTO} is what suits the problem", (AUTO, *NAMES[1:])
     )
 
     def __post_init__(self):
@@ -85,17 +91,30 @@ class WannConfig:
             value = getattr(self, name)
             if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
-        for setting in fields(self):
-            value = getattr(self, setting.name)
+        for each in fields(self):
+            value = getattr(self, each.name)
             try:
-                fine = setting.metadata["check"](value)
+                fine = each.metadata["check"](value)
             except TypeError:
                 fine = False
-            require(setting.name, value, setting.metadata["allowed"], fine)
-            if isinstance(setting.default, float):
-                object.__setattr__(self, setting.name, float(value))
-        rates = (self.add_node, self.add_connection, self.enable, self.change_activation)
-        require("add_node, add_connection, enable, change_activation", rates, "not all zero", sum(rates) > 0)
+            require(each.name, value, each.metadata["allowed"], fine)
+            if isinstance(each.default, float):
+                object.__setattr__(self, each.name, float(value))
+        *rates, _ = self.operators
+        require(", ".join(Operators._fields[:-1]), tuple(rates), "not all zero", sum(rates) > 0)
+
+    @property
+    def operators(self) -> Operators:
+        """The rates of the structural operators, with the activations that hidden nodes take."""
+        return Operators(
+            add_node=self.add_node,
+            add_connection=self.add_connection,
+            enable=self.enable,
+            delete_connection=self.delete_connection,
+            delete_node=self.delete_node,
+            change_activation=self.change_activation,
+            activations=activation_ids(self.activations),
+        )
 
     @classmethod
     def preset(cls, name: str, **changes) -> "WannConfig":
@@ -122,6 +141,9 @@ _PAPER = dict(
     episodes=3,
     confirm_episodes=20,
     candidates=1,
+    selection=TOURNAMENT,
+    delete_connection=0.0,
+    delete_node=0.0,
     complexity_probability=0.8,
     output_activation="linear",
     initial_fan_in=10**9,

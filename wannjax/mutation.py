@@ -1,21 +1,26 @@
-"""The four structural operators of the WANN search: add node, add connection, enable a connection, change an activation.
+"""The structural operators of the WANN search: add, enable or delete a connection, add or delete a node, change an activation.
 
-A child differs from its parent by exactly one of them. All four share one code path, because under vmap the four branches of a
+A child differs from its parent by exactly one of them. Those on connections share one code path, because under vmap the branches of a
 switch would be computed one after the other: the operator decides which cells of the matrix qualify and what is written, and one
-draw chooses among them. To add an operator, say which cells qualify (`_candidates`) and what changes.
+draw chooses among them. To add such an operator, say which cells qualify and what is written (`_WANTED`, `_WRITTEN`).
 
-Differences from the published code: it draws the source of a new connection first and its target second, so that pairs are not
-uniform, and it demands a strictly later *layer*; here every allowed absent pair is equally likely.
+Differences from the published code: it deletes nothing; it draws the source of a new connection first and its target second, so
+that pairs are not uniform, and it demands a strictly later *layer*; here every allowed absent pair is equally likely.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from wannjax.genome import ABSENT, DISABLED, ENABLED, Genome, allowed, hidden_count
 
-ADD_NODE, ADD_CONNECTION, ENABLE, CHANGE_ACTIVATION = range(4)
+ADD_NODE, ADD_CONNECTION, ENABLE, DELETE_CONNECTION, DELETE_NODE, CHANGE_ACTIVATION = range(6)
+_WANTED = (ENABLED, ABSENT, DISABLED, ENABLED)
+"""The cells among which each operator on connections chooses."""
+_WRITTEN = (DISABLED, ENABLED, ENABLED, ABSENT)
+"""What it writes there."""
 
 
 class Operators(NamedTuple):
@@ -24,6 +29,8 @@ class Operators(NamedTuple):
     add_node: float
     add_connection: float
     enable: float
+    delete_connection: float
+    delete_node: float
     change_activation: float
     activations: tuple[int, ...]
 
@@ -34,9 +41,10 @@ def mutate(genome: Genome, draws: Float[Array, "4"], operators: Operators) -> Ge
     Where the drawn operator has no place to act (no free slot, no absent or disabled connection, no hidden node, no second
     activation), the child is a copy.
     """
-    operator = _choose(draws[0], operators[:4])
+    operator = _choose(draws[0], operators[:-1])
     new_activation = _pick(jnp.array(operators.activations, jnp.int8), draws[3])
-    return _restructure(_change_activation(genome, operator, draws, operators.activations), operator, draws, new_activation)
+    genome = _change_activation(genome, operator, draws, operators.activations)
+    return _rewire(_delete_node(genome, operator, draws), operator, draws, new_activation)
 
 
 def _choose(draw, weights):
@@ -66,11 +74,32 @@ def _change_activation(genome: Genome, operator: Int[Array, ""], draws, activati
     return Genome(genome.connections, jnp.where(here, different, genome.activations), genome.inputs, genome.outputs)
 
 
+def _delete_node(genome: Genome, operator, draws) -> Genome:
+    """Deletes a hidden node and all its connections."""
+    count = hidden_count(genome)
+    slot = jnp.where((operator == DELETE_NODE) & (count > 0), _index(draws[1], count), genome.hidden)
+    connections = _close_slot(_close_slot(genome.connections, 0, 1 + genome.inputs, genome.hidden, slot), 1, 0, genome.hidden, slot)
+    return Genome(connections, _close_slot(genome.activations, 0, 0, genome.hidden, slot), genome.inputs, genome.outputs)
+
+
+def _close_slot(array, axis: int, first: int, hidden: int, slot):
+    """Shifts the slots behind `slot` back by one along `axis`, where they start at `first`; `hidden` stands for none. No gather."""
+    slots, rest = jnp.split(array, [first + hidden], axis=axis)
+    ahead = lax.slice_in_dim(slots, 1, None, axis=axis)
+    empty = jnp.zeros_like(lax.slice_in_dim(slots, 0, 1, axis=axis))
+    position = lax.broadcasted_iota(jnp.int32, slots.shape, axis) - first
+    slots = jnp.where(position >= slot, jnp.concatenate([ahead, empty], axis=axis), slots)
+    return jnp.concatenate([slots, rest], axis=axis)
+
+
 def _candidates(genome: Genome, operator):
-    """The cells among which a connection operator chooses."""
-    wanted = jnp.array([ENABLED, ABSENT, DISABLED], jnp.int8)[jnp.minimum(operator, ENABLE)]
+    """The cells among which an operator on connections chooses; none for the other operators."""
     room = (hidden_count(genome) < genome.hidden) | (operator != ADD_NODE)
-    return (genome.connections == wanted) & allowed(genome) & room & (operator != CHANGE_ACTIVATION)
+    return (genome.connections == _of_operator(_WANTED, operator)) & allowed(genome) & room & (operator <= DELETE_CONNECTION)
+
+
+def _of_operator(table: tuple[int, ...], operator):
+    return jnp.array(table, jnp.int8)[jnp.minimum(operator, len(table) - 1)]
 
 
 def _draw_cell(mask, draw):
@@ -83,8 +112,8 @@ def _draw_cell(mask, draw):
     return row, column, ends[-1] > 0
 
 
-def _restructure(genome: Genome, operator, draws, new_activation) -> Genome:
-    """Applies one of the three operators on connections, or none."""
+def _rewire(genome: Genome, operator, draws, new_activation) -> Genome:
+    """Applies one of the operators on connections, or none."""
     hidden, first_hidden = genome.hidden, 1 + genome.inputs
     row, column, exists = _draw_cell(_candidates(genome, operator), draws[1])
     splits = exists & (operator == ADD_NODE)
@@ -98,9 +127,7 @@ def _restructure(genome: Genome, operator, draws, new_activation) -> Genome:
     rows = jnp.arange(connections.shape[0])[:, None]
     columns = jnp.arange(connections.shape[1])[None, :]
     column = column + ((column >= slot) & (column < hidden))
-    connections = jnp.where(
-        exists & (rows == row) & (columns == column), jnp.where(splits, DISABLED, ENABLED).astype(jnp.int8), connections
-    )
+    connections = jnp.where(exists & (rows == row) & (columns == column), _of_operator(_WRITTEN, operator), connections)
     into_new = (rows == row) & (columns == slot)
     out_of_new = (rows - first_hidden == slot) & (columns == column)
     connections = jnp.where(splits & (into_new | out_of_new), jnp.int8(ENABLED), connections)

@@ -14,16 +14,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int32, Key
+from jaxtyping import Array, Bool, Float, Int32, Key
 
-from wannjax.activations import LINEAR, NAMES, SUM, activation_ids
-from wannjax.config import AUTO, WannConfig
+from wannjax.activations import LINEAR, NAMES, SUM
+from wannjax.config import AUTO, LEXICASE, WannConfig
 from wannjax.devices import genome_block
 from wannjax.expression import express, steps_needed
 from wannjax.genome import Genome, Placeholder, connection_count, grow, hidden_count, random_genome
-from wannjax.mutation import Operators, mutate
+from wannjax.mutation import mutate
 from wannjax.network import Network
 from wannjax.ranking import finite_or_worst, rank
+from wannjax.selection import lexicase, tournaments
 from wannjax.validation import require
 
 SMALLEST_CAPACITY = 32
@@ -88,8 +89,7 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
     """
     require("inputs", inputs, "an integer >= 1", inputs >= 1)
     require("outputs", outputs, "an integer >= 1", outputs >= 1)
-    hidden_activations = activation_ids(config.activations)
-    operators = Operators(config.add_node, config.add_connection, config.enable, config.change_activation, hidden_activations)
+    operators = config.operators
     density = min(config.initial_density, config.initial_fan_in / (1 + inputs))
     survivors = config.population - int(config.cull_ratio * config.population)
     elites = int(config.elite_ratio * survivors)
@@ -107,7 +107,7 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
             output_activation=output_activation,
         )
         genomes = jax.vmap(genome)(jax.random.split(draw, config.population))
-        return WannState(genomes, _sizes(genomes), key, jnp.int32(0), SMALLEST_CAPACITY)
+        return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), SMALLEST_CAPACITY)
 
     @jax.jit
     def ask(state):
@@ -122,14 +122,16 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
         order = jnp.argsort(_rank(state.sizes.connections, scores, by_complexity))
 
         children = config.population - elites
-        contestants = jax.random.randint(draw_parents, (children, 2 * config.tournament), 0, survivors)
-        parents = order[jnp.min(contestants, axis=1)]
+        if config.selection == LEXICASE:
+            parents = lexicase(draw_parents, *_cases(scores), count=children)
+        else:  # a parent is the better of two tournaments' winners
+            parents = tournaments(draw_parents, order[:survivors], size=2 * config.tournament, count=children)
         draws = jax.random.uniform(draw_moves, (children, 4))
         born = _in_blocks(
             lambda pair: mutate(pair[0], pair[1], operators), (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws)
         )
         genomes = jax.tree.map(lambda old, new: jnp.concatenate([old[order[:elites]], new]), state.genomes, born)
-        return WannState(genomes, _sizes(genomes), key, state.generation + 1, state.steps)
+        return WannState(genomes, sizes_of(genomes), key, state.generation + 1, state.steps)
 
     def enlarge(state):
         hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
@@ -140,7 +142,7 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
             return state
         return replace(state, genomes=_grow(state.genomes, capacity), steps=room)
 
-    among = tuple(sorted({SUM, output_activation, *hidden_activations}))
+    among = tuple(sorted({SUM, output_activation, *operators.activations}))
     return Algorithm(lambda key: enlarge(populate(key)), ask, tell, enlarge, among)
 
 
@@ -154,7 +156,8 @@ def _doubled(capacity: int, needed: int) -> int:
 _grow = jax.jit(grow, static_argnums=1)
 
 
-def _sizes(genomes: Genome) -> Sizes:
+def sizes_of(genomes: Genome) -> Sizes:
+    """The sizes of P genomes."""
     return Sizes(hidden_count(genomes), connection_count(genomes), jax.vmap(steps_needed)(genomes))
 
 
@@ -165,6 +168,13 @@ def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_compl
     best = finite_or_worst(jnp.max(scores, axis=1), valid)
     simplicity = finite_or_worst(1.0 / jnp.maximum(connections, 1), valid)
     return rank(mean, jnp.where(by_complexity, simplicity, best))
+
+
+def _cases(scores: Float[Array, "P W"]) -> tuple[Float[Array, "P C"], Bool[Array, " P"]]:
+    """What lexicase selection selects for, and which genomes it may select: the score at every weight, and the mean score."""
+    valid = jnp.all(jnp.isfinite(scores), axis=1)
+    cases = jnp.concatenate([scores, jnp.mean(scores, axis=1, keepdims=True)], axis=1)
+    return jnp.where(valid[:, None], cases, 0.0), valid
 
 
 def _in_blocks(function, population):

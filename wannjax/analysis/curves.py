@@ -1,9 +1,11 @@
-"""The curves of a run: scores and sizes over generations, scores over the steps of training."""
+"""The curves of a run: scores and sizes over generations, scores over the steps of training, scores over the shared weight."""
 
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from wannjax.evaluation import Report
 
 
 def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
@@ -36,6 +38,26 @@ def draw_training(history: dict[str, np.ndarray], path: str | Path | None = None
     axes.title.set_fontsize(10)
     axes.legend(frameon=False)
     return _finished(figure, path)
+
+
+def draw_weights(reports: dict[str, Report], path: str | Path | None = None, *, title: str = "") -> Figure:
+    """Draws the score of one network or several over the shared weight, mean and standard deviation of the episodes at every weight of
+    the reports (`evaluate(..., weights=…)`), by label; writes it to `path` unless that is None. Returns the figure."""
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for (label, report), colour, line in zip(reports.items(), _COLOURS, _LINES, strict=False):
+        weights = np.array(sorted(report.per_weight))
+        mean = np.array([report.per_weight[weight].mean for weight in weights])
+        deviation = np.array([report.per_weight[weight].std for weight in weights])
+        axes.fill_between(weights, mean - deviation, mean + deviation, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(weights, mean, color=colour, linestyle=line, linewidth=2, label=label)
+    axes.set(xlabel="shared weight", ylabel="score", title=title)
+    axes.legend(frameon=False)
+    return _finished(figure, path)
+
+
+_COLOURS = ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270")
+_LINES = ("-", "--", "-.", ":", "-")
 
 
 def _finished(figure: Figure, path: str | Path | None) -> Figure:

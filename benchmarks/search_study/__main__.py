@@ -1,0 +1,169 @@
+"""Which searches find better networks: `python -m benchmarks.search_study [--seeds 0 1 2 3 4] [--evaluations 100000]`.
+
+Every candidate of `candidates.py` searches swing-up with every seed and the same number of evaluations (one network over the six weights
+of the sweep, four episodes each; a sweep or a number of episodes that differs counts in proportion), and its champion is scored on 100
+fresh episodes per weight. `--carry N` then gives the N best candidates five times as much. Every finished run is written to the JSON
+file at once; a second call does only what is missing. Prints medians and quartiles, and draws them.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.progress import track
+
+from benchmarks.common import machine, print_table, write_json
+from benchmarks.search_study.candidates import CANDIDATES
+from wannjax import devices
+
+LANES = 24
+"""Episodes of one evaluation."""
+CARRIED = 5
+"""How many times the evaluations of the screening the best candidates get."""
+POINTS = 40
+"""Of a run's curve that are kept."""
+
+
+def run(index: int, seed: int, evaluations: int) -> dict[str, Any]:
+    """One search by candidate number `index`, on one core: what is kept of it."""
+    import wannjax
+
+    devices.cache_compilations()
+    candidate = CANDIDATES[index]
+    config, problem = candidate.config, wannjax.make("CartPoleSwingUp-v0")
+    assert isinstance(problem, wannjax.GymnaxProblem)
+    lanes = len(config.weights) * config.episodes
+    generations = max(round(evaluations * LANES / lanes / config.population), 1)
+    begun = time.process_time()
+    result = wannjax.evolve(candidate.problem(problem, generations), config, generations=generations, seed=seed, progress=False)
+    seconds = time.process_time() - begun
+    report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
+    curve = result.history["champion_score"]
+    kept = np.unique(np.linspace(0, generations - 1, POINTS).astype(int))
+    return {
+        "candidate": candidate.name,
+        "settings": candidate.settings,
+        "seed": seed,
+        "evaluations": evaluations,
+        "mean": round(report.mean, 1),
+        "scores": {f"{weight:g}": round(score.mean, 1) for weight, score in report.per_weight.items()},
+        "connections": report.connections,
+        "generations": generations,
+        "cpu seconds": round(seconds),
+        "curve": [[int((g + 1) / generations * evaluations), round(float(curve[g]), 1)] for g in kept],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--evaluations", type=int, default=100_000, help="of the screening")
+    parser.add_argument("--carry", type=int, default=0, metavar="N", help=f"candidates that get {CARRIED} times as many")
+    parser.add_argument("--candidates", nargs="+", default=[], metavar="WORDS", help="only those whose name contains one of these")
+    parser.add_argument("--workers", type=int, default=devices.available_cores(), help="searches at a time, each on one core")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/search_study/results.json"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/search_study.png"))
+    options = parser.parse_args()
+
+    names = [c.name for c in CANDIDATES if not options.candidates or any(words in c.name for words in options.candidates)]
+    runs = json.loads(options.json.read_text())["runs"] if options.json.exists() else []
+    work_off(runs, names, options.seeds, options.evaluations, options)
+    screened = finished(runs, names, options.evaluations)
+    best = sorted(screened, key=lambda name: -np.median([run["mean"] for run in screened[name]]))[: options.carry]
+    work_off(runs, best, options.seeds, CARRIED * options.evaluations, options)
+    for evaluations in (options.evaluations, CARRIED * options.evaluations):
+        if found := finished(runs, names, evaluations):
+            print_summary(found, evaluations)
+    if screened:
+        draw_quartiles(screened, finished(runs, names, CARRIED * options.evaluations), options.evaluations, options.picture)
+
+
+def work_off(runs: list[dict], names: list[str], seeds: list[int], evaluations: int, options: argparse.Namespace) -> None:
+    """Runs what `runs` does not hold yet, seed by seed, and adds it there and to the file."""
+    done = {(run["candidate"], run["seed"], run["evaluations"]) for run in runs}
+    index = {candidate.name: i for i, candidate in enumerate(CANDIDATES)}
+    missing = [(index[name], seed, evaluations) for seed in seeds for name in names if (name, seed, evaluations) not in done]
+    if not missing:
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.workers, mp_context=spawn, initializer=_take_core, initargs=(spawn.Value("i", 0),)) as pool:
+        waiting = [pool.submit(run, *work) for work in missing]
+        for future in track(as_completed(waiting), f"{evaluations} evaluations each", total=len(waiting)):
+            runs.append(future.result())
+            latest = runs[-1]
+            print(f"{latest['candidate']}, seed {latest['seed']}: {latest['mean']:.0f} in {latest['cpu seconds']} CPU-s", flush=True)
+            write_json(options.json, {"machine": machine(), "runs": runs})
+
+
+def _take_core(taken) -> None:
+    """Gives every worker a core of its own, so that searches side by side do not slow each other."""
+    if hasattr(os, "sched_setaffinity"):
+        with taken.get_lock():
+            place, taken.value = taken.value, taken.value + 1
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[place % len(cores)]})
+
+
+def finished(runs: list[dict], names: list[str], evaluations: int) -> dict[str, list[dict]]:
+    """The runs of each candidate with that many evaluations; candidates without any are left out."""
+    found = {name: [run for run in runs if run["candidate"] == name and run["evaluations"] == evaluations] for name in names}
+    return {name: runs for name, runs in found.items() if runs}
+
+
+def print_summary(found: dict[str, list[dict]], evaluations: int) -> None:
+    """A table of the candidates, the best first, each beside its starting point on the same seeds."""
+    rows = []
+    group = {candidate.name: candidate.group for candidate in CANDIDATES}
+    for name, runs in sorted(found.items(), key=lambda item: -np.median([run["mean"] for run in item[1]])):
+        low, middle, high = np.percentile([run["mean"] for run in runs], [25, 50, 75])
+        start = {run["seed"]: run["mean"] for run in found.get(group[name], [])}
+        gains = [run["mean"] - start[run["seed"]] for run in runs if run["seed"] in start]
+        paired = (
+            f"{np.mean(gains):+.0f} ± {np.std(gains, ddof=1) / np.sqrt(len(gains)):.0f}" if len(gains) > 1 and name != group[name] else ""
+        )
+        connections, seconds = (np.median([run[key] for run in runs]) for key in ("connections", "cpu seconds"))
+        scores = ", ".join(f"{run['mean']:.0f}" for run in sorted(runs, key=lambda run: run["seed"]))
+        rows.append([name, f"{middle:.0f}", f"{low:.0f}–{high:.0f}", paired, f"{connections:.0f}", f"{seconds:.0f}", scores])
+    columns = ["search", "median", "quartiles", "gain, paired", "connections", "CPU-s", "by seed"]
+    print_table(f"Champions after {evaluations:,} evaluations on swing-up", columns, rows)
+
+
+def draw_quartiles(screened: dict[str, list[dict]], carried: dict[str, list[dict]], evaluations: int, path: Path) -> None:
+    """Quartiles and runs of every candidate; and the curves of those that were carried on, or else of the two starting points."""
+    figure = Figure(figsize=(13, 1.6 + 0.27 * len(screened)), layout="constrained")
+    bars, curves = figure.subplots(1, 2, width_ratios=(3, 2))
+    ordered = sorted(screened, key=lambda name: np.median([run["mean"] for run in screened[name]]))
+    for row, name in enumerate(ordered):
+        scores = [run["mean"] for run in screened[name]]
+        low, middle, high = np.percentile(scores, [25, 50, 75])
+        colour = "#1f4e8c" if name.startswith("lexicase") else "#b8600b"
+        bars.barh(row, high - low, left=low, height=0.6, color=colour, alpha=0.3)
+        bars.plot([middle, middle], [row - 0.3, row + 0.3], color=colour, linewidth=2)
+        bars.plot(scores, [row] * len(scores), "o", markersize=3, color=colour)
+    bars.set_yticks(range(len(ordered)), ordered, fontsize=8)
+    bars.set(xlabel="champion's mean score over the sweep", title=f"after {evaluations:,} evaluations: runs, medians, quartiles")
+    shown = carried or {name: runs for name, runs in screened.items() if ":" not in name}
+    for (name, runs), colour in zip(shown.items(), ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270", "#8c510a"), strict=False):
+        at = np.linspace(0, max(run["evaluations"] for run in runs), 100)[1:]
+        values = np.array([np.interp(at, *np.transpose(run["curve"])) for run in runs])
+        low, middle, high = np.percentile(values, [25, 50, 75], axis=0)
+        curves.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
+        curves.plot(at, middle, color=colour, label=name)
+    curves.set(xlabel="evaluations", ylabel="confirmed score of the champion", title="median and quartiles over seeds")
+    curves.legend(frameon=False, fontsize=8)
+    for axes in (bars, curves):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()

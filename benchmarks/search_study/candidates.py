@@ -1,0 +1,95 @@
+"""What the study compares: every candidate is one change from a starting point, either the earlier default or the present one.
+
+To try something, add a line. A result belongs to a candidate's name and settings: change the name when the settings change.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from benchmarks.search_study.sweeps import DrawnSweep, LateEpisodes
+from benchmarks.search_study.variants import StudyConfig
+from wannjax.config import SWEEP
+from wannjax.problems import GymnaxProblem, Problem
+
+
+class Candidate(NamedTuple):
+    """One search.
+
+    Attributes:
+        group: the starting point that it changes.
+        settings: of a `StudyConfig`.
+        problem: (the task, generations) → what the search sees of it.
+    """
+
+    name: str
+    group: str
+    settings: dict[str, Any]
+    problem: Callable[[GymnaxProblem, int], Problem] = lambda problem, generations: problem
+
+    @property
+    def config(self) -> StudyConfig:
+        return StudyConfig(**self.settings)
+
+
+RANKED = dict(selection="tournament", complexity_probability=0.2, delete_connection=0.0, delete_node=0.0)
+"""The earlier default: tournaments on non-dominated fronts, and nothing that deletes."""
+_WIDER, _DENSER = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0), tuple(round(0.25 * i, 2) for i in range(-8, 9) if abs(i) > 1)
+
+
+def _group(group: str, base: dict, **changes: dict | tuple[dict, Any]) -> list[Candidate]:
+    found = [Candidate(f"{group}", group, base)]
+    for name, change in changes.items():
+        settings, *problem = change if isinstance(change, tuple) else (change,)
+        found.append(Candidate(f"{group}: {name.replace('_', ' ')}", group, {**base, **settings}, *problem))
+    return found
+
+
+CANDIDATES: list[Candidate] = [
+    *_group("lexicase", {}),
+    *_group("ranked", RANKED),
+    *_group(
+        "lexicase",
+        {},
+        nothing_deleted=dict(delete_connection=0.0, delete_node=0.0),
+        activations_without_sin_and_cos=dict(activations=("linear", "step", "gaussian", "tanh", "sigmoid", "inverse", "abs", "relu")),
+        four_islands=dict(islands=4),
+        population_128=dict(population=128),
+        population_2048=dict(population=2048),
+        without_the_mean_as_a_case=dict(cases="nothing"),
+        connections_as_a_case=dict(cases="connections"),
+        several_operators_a_child=dict(moves=4, further=0.3),
+        nodes_duplicated=dict(duplicate_node=0.1),
+        episodes_2=dict(episodes=2),
+        elites_averaged=dict(memory="averaged"),
+        elite_ratio_0=dict(elite_ratio=0.0),
+    )[1:],
+    *_group(
+        "ranked",
+        RANKED,
+        deletions=dict(delete_connection=0.12, delete_node=0.06),
+        best_score_not_ranked=dict(second="none", complexity="ties"),
+        connections_as_tie_break=dict(complexity="ties"),
+        connections_never=dict(complexity="never"),
+        connections_in_four_of_five=dict(complexity_probability=0.8),
+        three_objectives=dict(complexity="third objective"),
+        published_crowding=dict(crowding="published"),
+        tournament_1=dict(tournament=1),
+        tournament_8=dict(tournament=8),
+        elite_ratio_one_fifth=dict(elite_ratio=0.2),
+        elites_averaged=dict(memory="averaged", elite_ratio=0.2),
+        population_128=dict(population=128),
+        population_2048=dict(population=2048),
+        eight_islands=dict(islands=8),
+        ageing=dict(newcomers=0.05),
+        novelty=dict(second="novelty"),
+        map_elites=dict(archive="MAP-Elites"),
+        several_operators_a_child=dict(moves=4, further=0.5),
+        initial_density_1=dict(initial_density=1.0),
+        worst_weight=dict(fitness="worst"),
+        lower_half_of_weights=dict(fitness="lower half"),
+        wider_sweep=dict(weights=_WIDER),
+        denser_sweep=dict(weights=_DENSER, episodes=2),
+        drawn_sweep=(dict(weights=SWEEP), lambda problem, generations: DrawnSweep(problem)),
+        more_episodes_late=(dict(episodes=1), LateEpisodes),
+    )[1:],
+]

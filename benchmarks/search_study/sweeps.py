@@ -1,0 +1,45 @@
+"""Problems whose search sees other weights or more episodes than its champions are chosen on."""
+
+import jax
+import jax.numpy as jnp
+
+from wannjax.network import ALL_ACTIVATIONS
+from wannjax.problems import GymnaxProblem, Problem
+
+
+class _Searched(Problem):
+    """`problem` as it is, champions included; a subclass changes what the search sees."""
+
+    def __init__(self, problem: GymnaxProblem):
+        self.problem = problem
+        self.name, self.inputs, self.outputs = problem.name, problem.inputs, problem.outputs
+        self.input_names, self.output_names = problem.input_names, problem.output_names
+        self.output_activation = problem.output_activation
+
+    def split(self, name):
+        return self.problem
+
+    def measure(self, keys, networks, gain, *, among=ALL_ACTIVATIONS):
+        return self.problem.measure(keys, networks, gain, among=among)
+
+
+class DrawnSweep(_Searched):
+    """Every generation draws as many weights as the sweep has: half of each sign, sizes spread over [0.5, 2]."""
+
+    def evaluate(self, key, networks, weights, *, episodes, among=ALL_ACTIVATIONS):
+        pairs = (len(weights) + 1) // 2
+        sizes = 0.5 + 1.5 * (jnp.arange(pairs) + jax.random.uniform(jax.random.fold_in(key, 1), (2, pairs))) / pairs
+        drawn = jnp.concatenate([-sizes[0], sizes[1]])[: len(weights)]
+        return self.problem.evaluate(key, networks, drawn, episodes=episodes, among=among)
+
+
+class LateEpisodes(_Searched):
+    """The second half of a search of `generations` generations takes four times as many episodes as the first."""
+
+    def __init__(self, problem: GymnaxProblem, generations: int):
+        super().__init__(problem)
+        self.left = generations / 2
+
+    def evaluate(self, key, networks, weights, *, episodes, among=ALL_ACTIVATIONS):
+        self.left -= 1
+        return self.problem.evaluate(key, networks, weights, episodes=episodes if self.left >= 0 else 4 * episodes, among=among)

@@ -1,0 +1,220 @@
+"""Searches that the study compares with the library's, and that live here alone: other rankings, memories, niches and operators.
+
+A variant is a `StudyConfig`: the library's settings and those of this file. Its algorithm shares `init`, `ask` and `grow` with the
+library's and has a `tell` of its own. To add a variant, add a setting, and what it changes in `tell` or in a function that `tell` calls.
+"""
+
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
+
+from benchmarks.search_study.fronts import crowding, fronts
+from benchmarks.search_study.operators import duplicate_node
+from wannjax.activations import LINEAR, NAMES
+from wannjax.config import AUTO, LEXICASE, WannConfig, choice, count, share
+from wannjax.genome import Genome, grow, random_genome
+from wannjax.mutation import mutate
+from wannjax.ranking import finite_or_worst, rank
+from wannjax.selection import lexicase, tournaments
+from wannjax.wann import Algorithm, Sizes, WannState, sizes_of, wann
+
+
+@dataclass(frozen=True)
+class StudyConfig(WannConfig):
+    """The library's settings, and those of the variants; the defaults are the library's search."""
+
+    fitness: str = choice("mean", "what stands for the mean score", ("mean", "worst", "lower half"))
+    second: str = choice("best", "the objective beside it", ("best", "worst", "novelty", "none"))
+    complexity: str = choice("drawn", "where connections rank", ("drawn", "ties", "third objective", "never"))
+    crowding: str = choice("NSGA-II", "the scale of the crowding distance", ("NSGA-II", "published"))
+    memory: str = choice("none", "whether scores of elites are averaged over generations", ("none", "averaged"))
+    newcomers: float = share(0.0, "share of new random genomes, which age protects")
+    islands: int = count(1, "sub-populations")
+    migration: float = share(0.01, "share of children with a parent from the island next to theirs")
+    archive: str = choice("none", "where parents come from, if not from the population", ("none", "MAP-Elites"))
+    moves: int = count(1, "operators per child at the most")
+    further: float = share(0.0, "probability of each further operator")
+    duplicate_node: float = share(0.0, "share of operators that duplicate a hidden node")
+    cases: str = choice("mean", "what lexicase selection selects for beside every weight", ("mean", "connections", "nothing"))
+
+    def algorithm(self, *, inputs: int, outputs: int) -> Algorithm:
+        """The variant's search."""
+        return _algorithm(self, inputs=inputs, outputs=outputs)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class StudyState(WannState):
+    """A search's state with what a variant remembers: for every genome the sum of its scores [P, W], how many rounds they come from [P],
+    and its lineage's age [P]; and the archive, genomes with their scores, of which those without a finite one are empty."""
+
+    memory: tuple[Any, Any, Any, tuple[Genome, Sizes, Any] | None]
+
+
+@lru_cache(maxsize=16)
+def _algorithm(config: StudyConfig, *, inputs: int, outputs: int) -> Algorithm:
+    """As `wannjax.wann.wann`."""
+    base = wann(WannConfig(**{f.name: getattr(config, f.name) for f in fields(WannConfig)}), inputs=inputs, outputs=outputs)
+    size = config.population // config.islands
+    survivors = size - int(config.cull_ratio * size)
+    elites, newcomers = int(config.elite_ratio * survivors), int(config.newcomers * size)
+    born = size - elites - newcomers
+    output_activation = LINEAR if config.output_activation == AUTO else NAMES.index(config.output_activation)
+
+    def init(key):
+        state = base.init(key)
+        none = jnp.zeros(config.population, jnp.int32)
+        archive = None
+        if config.archive == "MAP-Elites":
+            archive = (state.genomes, state.sizes, jnp.full((config.population, len(config.weights)), jnp.nan))
+        return StudyState(
+            **{f.name: getattr(state, f.name) for f in fields(WannState)},
+            memory=(jnp.zeros((config.population, len(config.weights))), none, none, archive),
+        )
+
+    def child(genome, draws, continues):
+        for move in range(config.moves):
+            moved = mutate(genome, draws[move, :4], config.operators)
+            if config.duplicate_node:
+                doubles = draws[move, 4] < config.duplicate_node
+                moved = jax.tree.map(partial(jnp.where, doubles), duplicate_node(genome, draws[move, 1]), moved)
+            goes = jnp.all(continues[:move] < config.further)
+            genome = jax.tree.map(partial(jnp.where, goes), moved, genome)
+        return genome
+
+    @jax.jit
+    def tell(state, scores):
+        which, draw_parents, draw_moves, draw_migrants, draw_new, key = jax.random.split(state.key, 6)
+        sums, rounds, ages, archive = state.memory
+        sums, rounds, ages = sums + scores, rounds + 1, ages + 1
+        if config.memory == "averaged":
+            scores = sums / rounds[:, None]
+        pool, connections = state.genomes, state.sizes.connections
+        if archive is not None:
+            archive = _insert(archive, (state.genomes, state.sizes, scores))
+            pool, scores, connections = archive[0], archive[2], archive[1].connections
+
+        ranks = jax.vmap(partial(_rank, config, which))(*(_by_island(x, config.islands) for x in (scores, connections, ages)))
+        order = jnp.argsort(ranks, axis=1)
+        if config.archive == "MAP-Elites":
+            filled = jnp.all(jnp.isfinite(scores), axis=1)
+            parents = jax.random.choice(draw_parents, config.population, (1, born), p=filled / jnp.sum(filled))
+        else:
+            select = partial(_select, config, survivors=survivors, count=born)
+            islands = (_by_island(x, config.islands) for x in (scores, connections))
+            parents = jax.vmap(select)(jax.random.split(draw_parents, config.islands), order, *islands)
+        home = jnp.arange(config.islands)[:, None]
+        migrates = jax.random.bernoulli(draw_migrants, config.migration, parents.shape)
+        parents = (parents + (home + migrates) % config.islands * size).reshape(-1)
+        kept = (order[:, :elites] + home * size).reshape(-1)
+
+        draws = jax.random.uniform(draw_moves, (len(parents), config.moves, 6))
+        children = jax.vmap(child)(jax.tree.map(lambda leaf: leaf[parents], pool), draws, draws[..., 5])
+        fresh = partial(
+            random_genome,
+            inputs=inputs,
+            outputs=outputs,
+            hidden=pool.hidden,
+            density=config.initial_density,
+            output_activation=output_activation,
+        )
+        new = jax.tree.map(lambda leaf: leaf[: config.islands * newcomers], jax.vmap(fresh)(jax.random.split(draw_new, config.population)))
+
+        def assemble(of_kept, of_children, of_new):
+            parts = [_by_island(part, config.islands) for part in (of_kept, of_children, of_new)]
+            return jnp.concatenate(parts, axis=1).reshape(config.population, *of_children.shape[1:])
+
+        def remembered(old, of_children):
+            return assemble(old[kept], of_children, jnp.zeros((len(new.activations), *old.shape[1:]), old.dtype))
+
+        genomes = jax.tree.map(lambda old, *young: assemble(old[kept], *young), pool, children, new)
+        memory = (
+            remembered(sums, jnp.zeros((len(parents), sums.shape[1]))),
+            remembered(rounds, jnp.zeros(len(parents), jnp.int32)),
+            remembered(ages, ages[parents]),
+            archive,
+        )
+        return StudyState(genomes, sizes_of(genomes), key, state.generation + 1, state.steps, memory)
+
+    def enlarge(state):
+        """As the library's, for children that grow by more than one node."""
+        ahead = replace(
+            state, sizes=state.sizes._replace(hidden=state.sizes.hidden + config.moves - 1, steps=state.sizes.steps + config.moves - 1)
+        )
+        grown = base.grow(ahead)
+        assert isinstance(grown, StudyState)
+        *rest, archive = grown.memory
+        if archive is not None and archive[0].hidden < grown.genomes.hidden:
+            archive = (grow(archive[0], grown.genomes.hidden), *archive[1:])
+        return replace(grown, sizes=state.sizes, memory=(*rest, archive))
+
+    return Algorithm(init, base.ask, tell, enlarge, base.activations)
+
+
+def _by_island(leaf, islands: int):
+    return leaf.reshape(islands, leaf.shape[0] // islands, *leaf.shape[1:])
+
+
+def _rank(config: StudyConfig, which, scores: Float[Array, "N W"], connections: Int32[Array, " N"], ages: Int32[Array, " N"]):
+    """The rank of every genome of one island, 0 the best."""
+    valid = jnp.all(jnp.isfinite(scores), axis=1)
+    simplicity = 1.0 / jnp.maximum(connections, 1)
+    half = (scores.shape[1] + 1) // 2
+    first = {"mean": jnp.mean(scores, 1), "worst": jnp.min(scores, 1), "lower half": jnp.mean(jnp.sort(scores, 1)[:, :half], 1)}[
+        config.fitness
+    ]
+    second = {"best": jnp.max(scores, 1), "worst": jnp.min(scores, 1), "novelty": _novelty(scores), "none": first}[config.second]
+    if config.newcomers:
+        second = -ages.astype(jnp.float32)
+    elif config.complexity == "drawn":
+        second = jnp.where(jax.random.bernoulli(which, config.complexity_probability), simplicity, second)
+    objectives = (first, second, simplicity) if config.complexity == "third objective" else (first, second)
+    points = jnp.stack([finite_or_worst(objective, valid) for objective in objectives], axis=1)
+    if config.complexity == "ties":
+        return _ranks_of(jnp.lexsort((connections, -points[:, 0], fronts(points))))
+    if points.shape[1] == 2 and config.crowding == "NSGA-II":
+        return rank(*points.T)
+    front = fronts(points)
+    return _ranks_of(jnp.lexsort((-crowding(points, front, published=config.crowding == "published"), front)))
+
+
+def _ranks_of(order):
+    return jnp.zeros(len(order), jnp.int32).at[order].set(jnp.arange(len(order), dtype=jnp.int32))
+
+
+def _novelty(scores: Float[Array, "N W"], neighbours: int = 15) -> Float[Array, " N"]:
+    """The mean distance to the nearest genomes by their scores over the sweep."""
+    distances = jnp.linalg.norm(scores[:, None] - scores[None, :], axis=2)
+    return jnp.mean(jnp.sort(distances, axis=1)[:, 1 : 1 + neighbours], axis=1)
+
+
+def _select(config: StudyConfig, key, order, scores, connections, *, survivors: int, count: int):
+    """The parents of one island's children."""
+    if config.selection != LEXICASE:
+        return tournaments(key, order[:survivors], size=2 * config.tournament, count=count)
+    valid = jnp.all(jnp.isfinite(scores), axis=1)
+    cases = jnp.where(valid[:, None], scores, 0.0)
+    further = {"mean": [jnp.mean(cases, axis=1)], "connections": [jnp.mean(cases, axis=1), -connections.astype(jnp.float32)], "nothing": []}
+    cases = jnp.concatenate([cases, *(case[:, None] for case in further[config.cases])], axis=1)
+    return lexicase(key, cases, valid, count=count)
+
+
+def _insert(archive, arrivals):
+    """MAP-Elites: of all genomes with the same best weight and about the same number of connections, the one with the best mean."""
+    genomes, sizes, scores = jax.tree.map(lambda old, new: jnp.concatenate([old, new]), archive, arrivals)
+    cells, weights = archive[2].shape
+    valid = jnp.all(jnp.isfinite(scores), axis=1)
+    mean = jnp.where(valid, jnp.mean(scores, axis=1), -jnp.inf)
+    bins = cells // weights
+    bin = jnp.minimum(jnp.floor(8 * jnp.log2(jnp.maximum(sizes.connections, 1))).astype(jnp.int32), bins - 1)
+    cell = jnp.where(valid, bin * weights + jnp.argmax(scores, axis=1), cells)
+    order = jnp.lexsort((-mean, cell))
+    leads = jnp.concatenate([jnp.ones(1, bool), cell[order][1:] != cell[order][:-1]]) & (cell[order] < cells)
+    chosen = order[jnp.argsort(~leads, stable=True)[:cells]]
+    filled = jnp.arange(cells) < jnp.sum(leads)
+    genomes, sizes, scores = jax.tree.map(lambda leaf: leaf[chosen], (genomes, sizes, scores))
+    return genomes, sizes, jnp.where(filled[:, None], scores, jnp.nan)

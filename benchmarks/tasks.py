@@ -1,0 +1,119 @@
+"""What the search finds on other tasks: `python -m benchmarks.tasks [--environments ENV …] [--seeds 0 1 2 3 4]`.
+
+Every task is searched with every seed, with the default settings but for `TASKS`; each champion is scored on 100 fresh episodes per
+weight. The table has medians and quartiles over the seeds, a policy that acts at random, and a good score from the literature. Runs are
+kept in the JSON file; a second call does only what is missing.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import wannjax
+from benchmarks.common import machine, print_table, write_json
+from wannjax.problems import make_environment
+
+
+class Task(NamedTuple):
+    """How a task is searched, and what is known of it.
+
+    Attributes:
+        good: a good score, with `source`.
+        settings: what differs from the defaults.
+    """
+
+    good: str
+    source: str
+    settings: Mapping[str, Any]
+
+
+_GYMNAX = "PPO, table in gymnax's README"
+TASKS = {
+    "CartPole-v1": Task("500", _GYMNAX, {"generations": 50}),
+    "Acrobot-v1": Task("-80", _GYMNAX, {"generations": 50}),
+    "MountainCar-v0": Task("-118", _GYMNAX, {"generations": 100}),
+    "Pendulum-v1": Task("-130", _GYMNAX, {"generations": 200}),
+    "MountainCarContinuous-v0": Task("92", _GYMNAX, {"generations": 100}),
+    "Reacher-misc": Task("33", "PPO, one run, RLerneX docs/PPO.md", {"generations": 200}),
+    "Breakout-MinAtar": Task("28", _GYMNAX, {"generations": 100, "population": 256}),
+    "SpaceInvaders-MinAtar": Task("131", _GYMNAX, {"generations": 100, "population": 256}),
+}
+RANDOM_EPISODES = 256
+
+
+def random_policy(name: str) -> float:
+    """The mean return of a policy that draws every action uniformly."""
+    problem = make_environment(name)
+
+    def act(key, _observations):
+        key, draw = jax.random.split(key)
+        # The greatest of independent outputs is uniform among discrete actions; outputs in [-1, 1] are stretched to a box.
+        return key, jax.random.uniform(draw, (problem.outputs, 1, RANDOM_EPISODES), minval=-1.0, maxval=1.0)
+
+    keys = jax.random.split(jax.random.key(0), RANDOM_EPISODES)
+    run = jax.jit(partial(problem.run_episodes, act), static_argnums=2)
+    returns, *_ = run(jax.random.key(1), keys, 1, problem.params)
+    return float(jnp.mean(returns))
+
+
+def search(name: str, seed: int) -> dict:
+    """One search, and its champion on fresh episodes."""
+    problem = wannjax.make(name)
+    result = wannjax.evolve(problem, wannjax.WannConfig(**TASKS[name].settings), seed=seed, progress=False)
+    report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
+    return {
+        "environment": name,
+        "seed": seed,
+        "mean": report.mean,
+        "scores": {weight: score.mean for weight, score in report.per_weight.items()},
+        "best": report.tuned_shared.mean,
+        "best weight": report.tuned_weight,
+        "connections": report.connections,
+        "seconds": result.seconds,
+    }
+
+
+def quartiles(values) -> str:
+    """The median, with the quartiles in brackets."""
+    low, middle, high = np.percentile(np.asarray(values, float), [25, 50, 75])
+    digits = 0 if max(abs(low), abs(high)) >= 100 else 1
+    return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--environments", nargs="+", default=list(TASKS), choices=list(TASKS), metavar="ENV")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/tasks.json"))
+    options = parser.parse_args()
+
+    wannjax.use_all_cores()
+    record = json.loads(options.json.read_text()) if options.json.exists() else {"runs": [], "random": {}}
+    done = {(run["environment"], run["seed"]) for run in record["runs"]}
+    for name in options.environments:
+        if name not in record["random"]:
+            record["random"][name] = random_policy(name)
+        for seed in options.seeds:
+            if (name, seed) not in done:
+                record["runs"].append(search(name, seed))
+                latest = record["runs"][-1]
+                print(f"{name}, seed {seed}: {latest['mean']:.1f} over the sweep in {latest['seconds']:.0f} s", flush=True)
+                write_json(options.json, {**record, "machine": machine()})
+    rows = []
+    for name in options.environments:
+        runs = [run for run in record["runs"] if run["environment"] == name and run["seed"] in options.seeds]
+        columns = [quartiles([run[key] for run in runs]) for key in ("mean", "best", "connections", "seconds")]
+        rows.append([name, *columns[:3], f"{record['random'][name]:.1f}", f"{TASKS[name].good} ({TASKS[name].source})", columns[3]])
+    columns = ["task", "mean, sweep", "best weight", "connections", "random policy", "known good", "seconds"]
+    print_table(f"Champions of {len(options.seeds)} searches a task, median [quartiles]", columns, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Selection of parents: by tournaments on a ranking, or by ε-lexicase selection on many cases.
+
+A lexicase event takes the cases in a random order and keeps, case by case, the genomes within a tolerance of the best that are left. So
+a genome that is outstanding somewhere has children even where its mean is low, and no two cases are ever weighed against each other.
+
+Source: La Cava, Spector & Danai 2016, "Epsilon-lexicase selection for regression": the tolerance of a case is the median absolute
+deviation of its values in the population, and the best is that of the genomes which are left.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int32, Key
+
+_EVENTS = 64
+"""Lexicase events that run side by side: they hold _EVENTS × P values."""
+
+
+def tournaments(key: Key[Array, ""], order: Int32[Array, " N"], *, size: int, count: int) -> Int32[Array, " count"]:
+    """Winners of `count` tournaments of `size` genomes drawn with replacement; `order` lists the genomes, the best first."""
+    return order[jnp.min(jax.random.randint(key, (count, size), 0, order.shape[0]), axis=1)]
+
+
+def lexicase(key: Key[Array, ""], cases: Float[Array, "P C"], valid: Bool[Array, " P"], *, count: int) -> Int32[Array, " count"]:
+    """`count` genomes, each by a lexicase event of its own over all `cases`, higher is better; of those that are left, a random one.
+
+    Only `valid` genomes are selected, and their cases must be finite; if there is none, any genome is.
+    """
+    valid = valid | ~jnp.any(valid)
+    tolerance = _median_deviation(jnp.where(valid[:, None], cases, jnp.nan))
+    tolerance = jnp.where(jnp.isfinite(tolerance), tolerance, jnp.inf)
+
+    def event(key):
+        shuffle, draw = jax.random.split(key)
+
+        def narrow(left, case):
+            best = jnp.max(jnp.where(left, cases[:, case], -jnp.inf))
+            return left & (cases[:, case] >= best - tolerance[case]), None
+
+        left, _ = lax.scan(narrow, valid, jax.random.permutation(shuffle, cases.shape[1]))
+        return jnp.argmax(jnp.where(left, jax.random.uniform(draw, left.shape), -1.0)).astype(jnp.int32)
+
+    return lax.map(event, jax.random.split(key, count), batch_size=_EVENTS)
+
+
+def _median_deviation(values: Float[Array, "P C"]) -> Float[Array, " C"]:
+    """The median absolute deviation of every column, nan left out."""
+    return jnp.nanmedian(jnp.abs(values - jnp.nanmedian(values, axis=0, keepdims=True)), axis=0)
