@@ -98,7 +98,7 @@ def test_candidates_have_different_names_and_valid_settings():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("candidate", [c for c in CANDIDATES if c.config.population == 512], ids=lambda candidate: candidate.name)
+@pytest.mark.parametrize("candidate", [c for c in CANDIDATES if "population" not in c.name], ids=lambda candidate: candidate.name)
 def test_every_candidate_breeds_populations_of_the_same_size(candidate):
     config = candidate.config.replace(population=32)
     algorithm = config.algorithm(inputs=3, outputs=1)

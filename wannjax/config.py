@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 LEXICASE, TOURNAMENT = "lexicase", "tournament"
+APERIODIC = tuple(name for name in PUBLISHED if name not in ("sin", "cos"))
+"""The published activations but for the periodic ones, without which searches do as well or better and run faster."""
 SWEEP = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 """The paper's sweep of shared weights."""
 
@@ -60,8 +62,8 @@ class WannConfig:
     Raises ValueError, naming the field, its value and what is allowed.
     """
 
-    population: int = count(512, "genomes per generation", least=4)
-    generations: int = count(450, "generations of a run")
+    population: int = count(1024, "genomes per generation", least=4)
+    generations: int = count(320, "generations of a run")
     weights: tuple[float, ...] = setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
     episodes: int = count(4, "episodes per shared weight and generation")
     confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
@@ -80,7 +82,7 @@ class WannConfig:
     delete_node: float = rate(0.06, "relative rate of deleting a hidden node with its connections")
     change_activation: float = rate(0.50, "relative rate of changing a hidden node's activation")
     activations: tuple[str, ...] = setting(
-        PUBLISHED, "activations of hidden nodes", f"different names from {', '.join(NAMES[1:])}", _are_activations
+        APERIODIC, "activations of hidden nodes", f"different names from {', '.join(NAMES[1:])}", _are_activations
     )
     output_activation: str = choice(
         AUTO, f"activation of the outputs, which never changes; {AUTO} is what suits the problem", (AUTO, *NAMES[1:])
@@ -141,6 +143,7 @@ _PAPER = dict(
     episodes=3,
     confirm_episodes=20,
     candidates=1,
+    activations=PUBLISHED,
     selection=TOURNAMENT,
     delete_connection=0.0,
     delete_node=0.0,

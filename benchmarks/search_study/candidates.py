@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.search_study.sweeps import DrawnSweep, LateEpisodes
 from benchmarks.search_study.variants import StudyConfig
+from wannjax.activations import PUBLISHED
 from wannjax.config import SWEEP
 from wannjax.problems import GymnaxProblem, Problem
 
@@ -31,8 +32,15 @@ class Candidate(NamedTuple):
         return StudyConfig(**self.settings)
 
 
-RANKED = dict(selection="tournament", complexity_probability=0.2, delete_connection=0.0, delete_node=0.0)
-"""The earlier default: tournaments on non-dominated fronts, and nothing that deletes."""
+RANKED = dict(
+    population=512,
+    activations=PUBLISHED,
+    selection="tournament",
+    complexity_probability=0.2,
+    delete_connection=0.0,
+    delete_node=0.0,
+)
+"""The earlier default: tournaments on non-dominated fronts, all published activations, and nothing that deletes."""
 _WIDER, _DENSER = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0), tuple(round(0.25 * i, 2) for i in range(-8, 9) if abs(i) > 1)
 
 
@@ -51,9 +59,10 @@ CANDIDATES: list[Candidate] = [
         "lexicase",
         {},
         nothing_deleted=dict(delete_connection=0.0, delete_node=0.0),
-        activations_without_sin_and_cos=dict(activations=("linear", "step", "gaussian", "tanh", "sigmoid", "inverse", "abs", "relu")),
+        all_published_activations=dict(activations=PUBLISHED),
         four_islands=dict(islands=4),
-        population_128=dict(population=128),
+        population_256=dict(population=256),
+        population_512=dict(population=512),
         population_2048=dict(population=2048),
         without_the_mean_as_a_case=dict(cases="nothing"),
         connections_as_a_case=dict(cases="connections"),
