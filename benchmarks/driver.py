@@ -15,6 +15,9 @@ import time
 from pathlib import Path
 
 from benchmarks.common import machine, print_table, write_json
+from wannjax.config import WannConfig
+
+DEFAULT = WannConfig().population
 
 RUN = """
 import json, resource, sys, time
@@ -67,8 +70,8 @@ def main() -> None:
     rows, record = [], {}
     with tempfile.TemporaryDirectory() as cache:
         for label, population, generations in (
-            ("default, empty cache", 512, options.generations),
-            ("default, warm cache", 512, options.generations),
+            ("default, empty cache", DEFAULT, options.generations),
+            ("default, warm cache", DEFAULT, options.generations),
             ("population 4096", 4096, max(options.generations // 5, 3)),
         ):
             outcome = run(population, generations, options.environment, cache)

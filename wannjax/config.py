@@ -63,23 +63,25 @@ class WannConfig:
     """
 
     population: int = count(1024, "genomes per generation", least=4)
-    generations: int = count(320, "generations of a run")
+    generations: int = count(420, "generations of a run")
     weights: tuple[float, ...] = setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
     episodes: int = count(4, "episodes per shared weight and generation")
     confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
     candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
-    selection: str = choice(LEXICASE, "how parents are selected: on every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
-    tournament: int = count(2, "genomes per tournament; a parent is the better of two tournaments' winners")
+    selection: str = choice(LEXICASE, "how parents are selected: by every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
+    tournament: int = count(2, "genomes per tournament of tournament selection; a parent is the better of two winners")
     elite_ratio: float = share(0.05, "share of the survivors that is kept unchanged")
-    cull_ratio: float = setting(0.2, "share of the population that cannot become parents", "in [0, 1)", lambda v: 0 <= v < 1)
+    cull_ratio: float = setting(
+        0.2, "share of the population that no tournament draws", "in [0, 1)", lambda v: 0 <= v < 1
+    )
     complexity_probability: float = share(0.0, "how often few connections rank in place of the best score")
     initial_density: float = share(0.5, "probability that a connection from bias or input to output starts enabled")
     initial_fan_in: int = count(64, "expected connections per output at the start, at most: lowers `initial_density`")
     add_node: float = rate(0.25, "relative rate of splitting a connection")
     add_connection: float = rate(0.20, "relative rate of adding a connection")
     enable: float = rate(0.05, "relative rate of enabling a disabled connection")
-    delete_connection: float = rate(0.12, "relative rate of deleting a connection")
-    delete_node: float = rate(0.06, "relative rate of deleting a hidden node with its connections")
+    delete_connection: float = rate(0.25, "relative rate of deleting a connection")
+    delete_node: float = rate(0.15, "relative rate of deleting a hidden node with its connections")
     change_activation: float = rate(0.50, "relative rate of changing a hidden node's activation")
     activations: tuple[str, ...] = setting(
         APERIODIC, "activations of hidden nodes", f"different names from {', '.join(NAMES[1:])}", _are_activations
