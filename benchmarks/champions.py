@@ -1,6 +1,6 @@
-"""What default runs find: `python -m benchmarks.champions [--environment ENV] [--seeds 0 1 2]`.
+"""What runs find: `python -m benchmarks.champions [--environment ENV] [--preset default] [--seeds 0 1 2 3 4]`.
 
-Every seed is one default run. Its champion is then scored on 100 fresh episodes per figure: at each weight of the sweep, their mean,
+Every seed is one run. Its champion is then scored on 100 fresh episodes per figure: at each weight of the sweep, their mean,
 and the paper's columns. The last row is the paper's own champion, where there is one.
 """
 
@@ -20,16 +20,20 @@ PUBLISHED = {"CartPoleSwingUp-v0": (536, 688, 521, 522, 702, 689)}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environment", default="CartPoleSwingUp-v0")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--generations", type=int, default=wannjax.WannConfig().generations)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--preset", default="default", choices=list(wannjax.PRESETS))
+    parser.add_argument("--networks", type=Path, default=Path("benchmarks/results/champions"), help="the folder for champions' files")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/champions.json"))
     options = parser.parse_args()
 
     wannjax.use_all_cores()
     problem = wannjax.make(options.environment)
+    config = wannjax.WannConfig.preset(options.preset)
+    options.networks.mkdir(parents=True, exist_ok=True)
     rows, record = [], []
     for seed in options.seeds:
-        result = wannjax.evolve(problem, generations=options.generations, seed=seed)
+        result = wannjax.evolve(problem, config, seed=seed)
+        wannjax.save(options.networks / f"{options.environment}-{options.preset}-{seed}.json", result.champion)
         report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
         scores = {weight: score.mean for weight, score in report.per_weight.items()}
         record.append({"seed": seed, "mean": report.mean, "scores": scores, "seconds": result.seconds, "connections": report.connections})
@@ -50,8 +54,8 @@ def main() -> None:
         rows.append(["paper", "52", *map(str, published), mean, paper.random_weights, paper.random_shared, paper.tuned_shared, ""])
     weights = [f"{weight:g}" for weight in wannjax.WannConfig().weights]
     columns = ["", "connections", *weights, "mean", "random weights", "random shared", "tuned shared", "seconds"]
-    print_table(f"Champions of default runs on {options.environment}", columns, rows)
-    write_json(options.json, {"machine": machine(), "generations": options.generations, "runs": record})
+    print_table(f"Champions of {options.preset} runs on {options.environment}", columns, rows)
+    write_json(options.json, {"machine": machine(), "preset": options.preset, "runs": record})
 
 
 if __name__ == "__main__":

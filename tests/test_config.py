@@ -66,7 +66,7 @@ def test_papers_settings():
 
 def test_presets_take_changes_and_refuse_unknown_names():
     assert WannConfig.preset("paper-laptop", population=10).population == 10
-    with pytest.raises(ValueError, match="preset: must be one of default, paper-swingup, paper-laptop, got 'paper'"):
+    with pytest.raises(ValueError, match="preset: must be one of default, thorough, paper-swingup, paper-laptop, got 'paper'"):
         WannConfig.preset("paper")
 
 

@@ -71,9 +71,7 @@ class WannConfig:
     selection: str = choice(LEXICASE, "how parents are selected: by every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
     tournament: int = count(2, "genomes per tournament of tournament selection; a parent is the better of two winners")
     elite_ratio: float = share(0.05, "share of the survivors that is kept unchanged")
-    cull_ratio: float = setting(
-        0.2, "share of the population that no tournament draws", "in [0, 1)", lambda v: 0 <= v < 1
-    )
+    cull_ratio: float = setting(0.2, "share of the population that no tournament draws", "in [0, 1)", lambda v: 0 <= v < 1)
     complexity_probability: float = share(0.0, "how often few connections rank in place of the best score")
     initial_density: float = share(0.5, "probability that a connection from bias or input to output starts enabled")
     initial_fan_in: int = count(64, "expected connections per output at the start, at most: lowers `initial_density`")
@@ -156,7 +154,8 @@ _PAPER = dict(
 
 PRESETS: dict[str, dict] = {
     "default": {},
+    "thorough": dict(population=4096, generations=900),
     "paper-swingup": dict(_PAPER, population=192, tournament=8, elite_ratio=0.2),
     "paper-laptop": dict(_PAPER, population=64, tournament=4, elite_ratio=0.05),
 }
-"""Named settings: the recommended ones, and those the paper used (facts from its published hyperparameter files)."""
+"""Named settings: the recommended ones, for minutes and for half an hour on two cores, and those the paper used (facts from its published hyperparameter files)."""

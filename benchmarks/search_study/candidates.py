@@ -59,6 +59,8 @@ CANDIDATES: list[Candidate] = [
         "lexicase",
         {},
         nothing_deleted=dict(delete_connection=0.0, delete_node=0.0),
+        fewer_deletions=dict(delete_connection=0.12, delete_node=0.06),
+        more_deletions=dict(delete_connection=0.4, delete_node=0.25),
         all_published_activations=dict(activations=PUBLISHED),
         four_islands=dict(islands=4),
         population_256=dict(population=256),
@@ -75,7 +77,7 @@ CANDIDATES: list[Candidate] = [
     *_group(
         "ranked",
         RANKED,
-        deletions=dict(delete_connection=0.12, delete_node=0.06),
+        deletions=dict(delete_connection=0.25, delete_node=0.15),
         best_score_not_ranked=dict(second="none", complexity="ties"),
         connections_as_tie_break=dict(complexity="ties"),
         connections_never=dict(complexity="never"),
