@@ -63,7 +63,7 @@ class WannConfig:
     """
 
     population: int = count(1024, "genomes per generation", least=4)
-    generations: int = count(420, "generations of a run")
+    generations: int = count(340, "generations of a run")
     weights: tuple[float, ...] = setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
     episodes: int = count(4, "episodes per shared weight and generation")
     confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
