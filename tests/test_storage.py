@@ -18,8 +18,8 @@ WEIGHTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 
 @pytest.fixture(scope="module")
 def networks():
-    """Networks of 4 inputs and 2 outputs after 30 generations of random selection."""
-    algorithm = wannjax.WannConfig(population=8).algorithm(inputs=4, outputs=2)
+    """Networks of 4 inputs and 2 outputs after 30 generations of random selection and growth."""
+    algorithm = wannjax.WannConfig(population=8, delete_connection=0, delete_node=0).algorithm(inputs=4, outputs=2)
     state = algorithm.init(jax.random.key(3))
     generator = np.random.default_rng(3)
     for _ in range(30):
