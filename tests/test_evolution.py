@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import oracle
 import pytest
 
 import wannjax
@@ -171,6 +172,8 @@ def test_padding_grows_with_the_networks():
         add_node=1.0,
         add_connection=0,
         enable=0,
+        delete_connection=0,
+        delete_node=0,
         change_activation=0,
     )
     generator = np.random.default_rng(0)
@@ -187,6 +190,24 @@ def test_the_algorithm_can_be_driven_by_hand():
         scores = np.repeat(-np.abs(sizes - 4.0)[:, None], 6, axis=1)  # any Python function of the networks
         state = algorithm.grow(algorithm.tell(state, scores))
     assert int(state.generation) == 3
+
+
+def test_parents_are_those_that_lexicase_selection_over_the_weights_and_their_mean_can_draw():
+    copies = dict(add_node=0, add_connection=0, enable=0, delete_connection=0, delete_node=0)  # and no hidden node to change
+    config = wannjax.WannConfig(population=32, elite_ratio=0, weights=(-1.0, 0.5, 2.0), **copies)
+    algorithm = config.algorithm(inputs=20, outputs=1)
+    state = algorithm.init(jax.random.key(0))
+    scores = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)
+    scores[4, 1], scores[5] = np.nan, 9.0
+    scores[5, 0] = np.inf
+    valid = np.all(np.isfinite(scores), axis=1)
+    shares = oracle.lexicase_shares(np.column_stack([scores, scores.mean(axis=1)]).astype(np.float64), valid)
+    bred = algorithm.tell(state, scores)
+    known = {genes.tobytes(): parent for parent, genes in enumerate(np.asarray(state.genomes.connections))}
+    assert len(known) == 32
+    drawn = [known[genes.tobytes()] for genes in np.asarray(bred.genomes.connections)]
+    assert np.all(shares[drawn] > 0)
+    assert len(set(drawn)) > 3
 
 
 @pytest.mark.parametrize(
