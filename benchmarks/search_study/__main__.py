@@ -2,63 +2,28 @@
 
 Every candidate of `candidates.py` searches swing-up with every seed and the same number of evaluations (one network over the six weights
 of the sweep, four episodes each; a sweep or a number of episodes that differs counts in proportion), and its champion is scored on 100
-fresh episodes per weight. `--carry N` then gives the N best candidates five times as much. Every finished run is written to the JSON
-file at once; a second call does only what is missing. Prints medians and quartiles, and draws them.
+fresh episodes per weight. `--carry N` then gives the N best candidates five times as much. Every finished run is a line of the results at
+once; a second call does only what is missing. Prints medians and quartiles, and draws them.
 """
 
 import argparse
 import json
 import multiprocessing
-import os
-import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from rich.progress import track
 
-from benchmarks.common import machine, print_table, write_json
+from benchmarks.common import print_table
+from benchmarks.search_study import search
 from benchmarks.search_study.candidates import CANDIDATES
 from wannjax import devices
+from wannjax.validation import require
 
-LANES = 24
-"""Episodes of one evaluation."""
 CARRIED = 5
 """How many times the evaluations of the screening the best candidates get."""
-POINTS = 40
-"""Of a run's curve that are kept."""
-
-
-def run(index: int, seed: int, evaluations: int) -> dict[str, Any]:
-    """One search by candidate number `index`, on one core: what is kept of it."""
-    import wannjax
-
-    devices.cache_compilations()
-    candidate = CANDIDATES[index]
-    config, problem = candidate.config, wannjax.make("CartPoleSwingUp-v0")
-    assert isinstance(problem, wannjax.GymnaxProblem)
-    lanes = len(config.weights) * config.episodes
-    generations = max(round(evaluations * LANES / lanes / config.population), 1)
-    begun = time.process_time()
-    result = wannjax.evolve(candidate.problem(problem, generations), config, generations=generations, seed=seed, progress=False)
-    seconds = time.process_time() - begun
-    report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
-    curve = result.history["champion_score"]
-    kept = np.unique(np.linspace(0, generations - 1, POINTS).astype(int))
-    return {
-        "candidate": candidate.name,
-        "settings": candidate.settings,
-        "seed": seed,
-        "evaluations": evaluations,
-        "mean": round(report.mean, 1),
-        "scores": {f"{weight:g}": round(score.mean, 1) for weight, score in report.per_weight.items()},
-        "connections": report.connections,
-        "generations": generations,
-        "cpu seconds": round(seconds),
-        "curve": [[int((g + 1) / generations * evaluations), round(float(curve[g]), 1)] for g in kept],
-    }
 
 
 def main() -> None:
@@ -66,14 +31,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--evaluations", type=int, default=100_000, help="of the screening")
     parser.add_argument("--carry", type=int, default=0, metavar="N", help=f"candidates that get {CARRIED} times as many")
-    parser.add_argument("--candidates", nargs="+", default=[], metavar="WORDS", help="only those whose name contains one of these")
+    parser.add_argument("--candidates", nargs="+", default=None, metavar="NAME", help="only these, such as 'ranked: ageing'")
     parser.add_argument("--workers", type=int, default=devices.available_cores(), help="searches at a time, each on one core")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/search_study/results.json"))
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/search_study/results.jsonl"))
     parser.add_argument("--picture", type=Path, default=Path("docs/search_study.png"))
     options = parser.parse_args()
 
-    names = [c.name for c in CANDIDATES if not options.candidates or any(words in c.name for words in options.candidates)]
-    runs = json.loads(options.json.read_text())["runs"] if options.json.exists() else []
+    known = [candidate.name for candidate in CANDIDATES]
+    names = options.candidates or known
+    for name in names:
+        require("candidates", name, f"one of {', '.join(known)}", name in known)
+    runs = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
     work_off(runs, names, options.seeds, options.evaluations, options)
     screened = finished(runs, names, options.evaluations)
     best = sorted(screened, key=lambda name: -np.median([run["mean"] for run in screened[name]]))[: options.carry]
@@ -88,27 +56,18 @@ def main() -> None:
 def work_off(runs: list[dict], names: list[str], seeds: list[int], evaluations: int, options: argparse.Namespace) -> None:
     """Runs what `runs` does not hold yet, seed by seed, and adds it there and to the file."""
     done = {(run["candidate"], run["seed"], run["evaluations"]) for run in runs}
-    index = {candidate.name: i for i, candidate in enumerate(CANDIDATES)}
-    missing = [(index[name], seed, evaluations) for seed in seeds for name in names if (name, seed, evaluations) not in done]
+    missing = [(name, seed, evaluations) for seed in seeds for name in names if (name, seed, evaluations) not in done]
     if not missing:
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.workers, mp_context=spawn, initializer=_take_core, initargs=(spawn.Value("i", 0),)) as pool:
-        waiting = [pool.submit(run, *work) for work in missing]
+    with ProcessPoolExecutor(options.workers, mp_context=spawn, initializer=search.take_core, initargs=(spawn.Value("i", 0),)) as pool:
+        waiting = [pool.submit(search.run, *work) for work in missing]
         for future in track(as_completed(waiting), f"{evaluations} evaluations each", total=len(waiting)):
             runs.append(future.result())
             latest = runs[-1]
             print(f"{latest['candidate']}, seed {latest['seed']}: {latest['mean']:.0f} in {latest['cpu seconds']} CPU-s", flush=True)
-            write_json(options.json, {"machine": machine(), "runs": runs})
-
-
-def _take_core(taken) -> None:
-    """Gives every worker a core of its own, so that searches side by side do not slow each other."""
-    if hasattr(os, "sched_setaffinity"):
-        with taken.get_lock():
-            place, taken.value = taken.value, taken.value + 1
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[place % len(cores)]})
+            with open(options.results, "a", encoding="utf-8") as file:
+                file.write(json.dumps(latest) + "\n")
 
 
 def finished(runs: list[dict], names: list[str], evaluations: int) -> dict[str, list[dict]]:

@@ -1,0 +1,56 @@
+"""One search of the study, in a process and on a core of its own."""
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import machine
+from benchmarks.search_study.candidates import CANDIDATES
+from wannjax import devices
+
+LANES = 24
+"""Episodes of one evaluation."""
+POINTS = 40
+"""Of a run's curve that are kept."""
+
+
+def run(name: str, seed: int, evaluations: int) -> dict[str, Any]:
+    """One search by the candidate called `name`, on one core: what is kept of it."""
+    import wannjax
+
+    devices.cache_compilations()
+    candidate = next(candidate for candidate in CANDIDATES if candidate.name == name)
+    config, problem = candidate.config, wannjax.make("CartPoleSwingUp-v0")
+    assert isinstance(problem, wannjax.GymnaxProblem)
+    lanes = len(config.weights) * config.episodes
+    generations = max(round(evaluations * LANES / lanes / config.population), 1)
+    begun = time.process_time()
+    result = wannjax.evolve(candidate.problem(problem, generations), config, generations=generations, seed=seed, progress=False)
+    seconds = time.process_time() - begun
+    report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
+    curve = result.history["champion_score"]
+    kept = np.unique(np.linspace(0, generations - 1, POINTS).astype(int))
+    return {
+        "candidate": candidate.name,
+        "settings": candidate.settings,
+        "seed": seed,
+        "evaluations": evaluations,
+        "mean": round(report.mean, 1),
+        "scores": {f"{weight:g}": round(score.mean, 1) for weight, score in report.per_weight.items()},
+        "connections": report.connections,
+        "generations": generations,
+        "cpu seconds": round(seconds),
+        "machine": f"{machine()['processor']}, jax {machine()['jax']}",
+        "curve": [[int((g + 1) / generations * evaluations), round(float(curve[g]), 1)] for g in kept],
+    }
+
+
+def take_core(taken) -> None:
+    """Gives every worker a core of its own, so that searches side by side do not slow each other."""
+    if hasattr(os, "sched_setaffinity"):
+        with taken.get_lock():
+            place, taken.value = taken.value, taken.value + 1
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[place % len(cores)]})
