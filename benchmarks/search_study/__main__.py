@@ -37,11 +37,12 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, default=Path("docs/search_study.png"))
     options = parser.parse_args()
 
-    known = [candidate.name for candidate in CANDIDATES]
-    names = options.candidates or known
+    names = options.candidates or list(CANDIDATES)
     for name in names:
-        require("candidates", name, f"one of {', '.join(known)}", name in known)
+        require("candidates", name, f"one of {', '.join(CANDIDATES)}", name in CANDIDATES)
     runs = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
+    current = {name: search.settings_of(name) for name in names}
+    runs = [run for run in runs if run["settings"] == current.get(run["candidate"])]
     work_off(runs, names, options.seeds, options.evaluations, options)
     screened = finished(runs, names, options.evaluations)
     best = sorted(screened, key=lambda name: -np.median([run["mean"] for run in screened[name]]))[: options.carry]
@@ -79,14 +80,11 @@ def finished(runs: list[dict], names: list[str], evaluations: int) -> dict[str, 
 def print_summary(found: dict[str, list[dict]], evaluations: int) -> None:
     """A table of the candidates, the best first, each beside its starting point on the same seeds."""
     rows = []
-    group = {candidate.name: candidate.group for candidate in CANDIDATES}
     for name, runs in sorted(found.items(), key=lambda item: -np.median([run["mean"] for run in item[1]])):
         low, middle, high = np.percentile([run["mean"] for run in runs], [25, 50, 75])
-        start = {run["seed"]: run["mean"] for run in found.get(group[name], [])}
-        gains = [run["mean"] - start[run["seed"]] for run in runs if run["seed"] in start]
-        paired = (
-            f"{np.mean(gains):+.0f} ± {np.std(gains, ddof=1) / np.sqrt(len(gains)):.0f}" if len(gains) > 1 and name != group[name] else ""
-        )
+        start = {run["seed"]: run["mean"] for run in found.get(CANDIDATES[name].group, [])}
+        gains = [run["mean"] - start[run["seed"]] for run in runs if run["seed"] in start and name != CANDIDATES[name].group]
+        paired = f"{np.mean(gains):+.0f} ± {np.std(gains, ddof=1) / np.sqrt(len(gains)):.0f}" if len(gains) > 1 else ""
         connections, seconds = (np.median([run[key] for run in runs]) for key in ("connections", "cpu seconds"))
         scores = ", ".join(f"{run['mean']:.0f}" for run in sorted(runs, key=lambda run: run["seed"]))
         rows.append([name, f"{middle:.0f}", f"{low:.0f}–{high:.0f}", paired, f"{connections:.0f}", f"{seconds:.0f}", scores])

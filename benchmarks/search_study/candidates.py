@@ -1,6 +1,6 @@
 """What the study compares: every candidate is one change from a starting point, either the earlier default or the present one.
 
-To try something, add a line. A result belongs to a candidate's name and settings: change the name when the settings change.
+To try something, add a line.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def _group(group: str, base: dict, **changes: dict | tuple[dict, Any]) -> list[C
     return found
 
 
-CANDIDATES: list[Candidate] = [
+_ALL = [
     *_group("lexicase", {}),
     *_group("ranked", RANKED),
     *_group(
@@ -104,3 +104,5 @@ CANDIDATES: list[Candidate] = [
         more_episodes_late=(dict(episodes=1), LateEpisodes),
     )[1:],
 ]
+
+CANDIDATES = {candidate.name: candidate for candidate in _ALL}

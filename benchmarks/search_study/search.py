@@ -1,7 +1,9 @@
 """One search of the study, in a process and on a core of its own."""
 
+import json
 import os
 import time
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,18 @@ POINTS = 40
 """Of a run's curve that are kept."""
 
 
+def settings_of(name: str) -> dict[str, Any]:
+    """All settings of a candidate as they stand in a file: a result with other ones, of an earlier default say, is not that candidate's."""
+    settings = json.loads(json.dumps(asdict(CANDIDATES[name].config)))
+    return {setting: value for setting, value in settings.items() if setting != "generations"}
+
+
 def run(name: str, seed: int, evaluations: int) -> dict[str, Any]:
     """One search by the candidate called `name`, on one core: what is kept of it."""
     import wannjax
 
     devices.cache_compilations()
-    candidate = next(candidate for candidate in CANDIDATES if candidate.name == name)
+    candidate = CANDIDATES[name]
     config, problem = candidate.config, wannjax.make("CartPoleSwingUp-v0")
     assert isinstance(problem, wannjax.GymnaxProblem)
     lanes = len(config.weights) * config.episodes
@@ -33,8 +41,8 @@ def run(name: str, seed: int, evaluations: int) -> dict[str, Any]:
     curve = result.history["champion_score"]
     kept = np.unique(np.linspace(0, generations - 1, POINTS).astype(int))
     return {
-        "candidate": candidate.name,
-        "settings": candidate.settings,
+        "candidate": name,
+        "settings": settings_of(name),
         "seed": seed,
         "evaluations": evaluations,
         "mean": round(report.mean, 1),
