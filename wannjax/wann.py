@@ -1,8 +1,9 @@
 """The WANN search (Gaier & Ha 2019) as an algorithm: `init`, `ask`, `tell` on an explicit state.
 
-`ask` expresses the population as networks; whoever drives the search scores them over the weight sweep; `tell` ranks the genomes
-by mean score and, drawn anew each generation, by either the best score or the number of connections, and breeds the next
-population. The settings are in `config.py`.
+`ask` expresses the population as networks; whoever drives the search scores them over the weight sweep; `tell` breeds the next
+population. Its elite are the best by rank: mean score with either the best score or the number of connections, drawn anew each
+generation. The others are children of parents that `selection.py` selects, by every weight in turn or by that rank. The settings are
+in `config.py`.
 """
 
 from collections.abc import Callable

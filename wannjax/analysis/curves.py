@@ -1,11 +1,15 @@
 """The curves of a run: scores and sizes over generations, scores over the steps of training, scores over the shared weight."""
 
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from wannjax.evaluation import Report
+
+_COLOURS = ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270")
+_LINES = ("-", "--", "-.", ":")
 
 
 def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
@@ -45,7 +49,7 @@ def draw_weights(reports: dict[str, Report], path: str | Path | None = None, *, 
     the reports (`evaluate(..., weights=…)`), by label; writes it to `path` unless that is None. Returns the figure."""
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.subplots()
-    for (label, report), colour, line in zip(reports.items(), _COLOURS, _LINES, strict=False):
+    for (label, report), colour, line in zip(reports.items(), cycle(_COLOURS), cycle(_LINES), strict=False):
         weights = np.array(sorted(report.per_weight))
         mean = np.array([report.per_weight[weight].mean for weight in weights])
         deviation = np.array([report.per_weight[weight].std for weight in weights])
@@ -54,10 +58,6 @@ def draw_weights(reports: dict[str, Report], path: str | Path | None = None, *, 
     axes.set(xlabel="shared weight", ylabel="score", title=title)
     axes.legend(frameon=False)
     return _finished(figure, path)
-
-
-_COLOURS = ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270")
-_LINES = ("-", "--", "-.", ":", "-")
 
 
 def _finished(figure: Figure, path: str | Path | None) -> Figure:
