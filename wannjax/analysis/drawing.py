@@ -113,10 +113,10 @@ def _draw_node(axes, graph: Graph, number: int, x: float, y: float) -> None:
 def _layout(graph: Graph) -> np.ndarray:
     """Positions [nodes, 2]: column by the longest path from an input, rows ordered to keep connections short."""
     depth = np.zeros(graph.size, int)
+    depth[graph.first_hidden :] = 1  # also of hidden nodes without sources
     for connection in sorted(graph.connections, key=lambda c: c.source):
         depth[connection.target] = max(depth[connection.target], depth[connection.source] + 1)
-    depth[graph.first_hidden :] = np.maximum(depth[graph.first_hidden :], 1)
-    depth[graph.size - graph.outputs :] = max(depth.max(), 1)
+    depth[graph.size - graph.outputs :] = depth.max()
     columns = [np.flatnonzero(depth == layer) for layer in range(depth.max() + 1)]
     height = np.zeros(graph.size)
     for column in columns:
