@@ -112,7 +112,7 @@ def main() -> None:
         columns = [quartiles([run[key] for run in runs]) for key in ("mean", "best", "connections", "seconds")]
         rows.append([name, *columns[:3], f"{record['random'][name]:.1f}", f"{TASKS[name].good} ({TASKS[name].source})", columns[3]])
     columns = ["task", "mean, sweep", "best weight", "connections", "random policy", "known good", "seconds"]
-    print_table(f"Champions of {len(options.seeds)} searches a task, median [quartiles]", columns, rows)
+    print_table(f"Champions of {len(options.seeds)} searches a task: median and quartiles", columns, rows)
 
 
 if __name__ == "__main__":
