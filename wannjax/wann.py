@@ -124,7 +124,7 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
 
         children = config.population - elites
         if config.selection == LEXICASE:
-            parents = lexicase(draw_parents, *_cases(scores), count=children)
+            parents = lexicase(draw_parents, *cases_of(scores), count=children)
         else:  # a parent is the better of two tournaments' winners
             parents = tournaments(draw_parents, order[:survivors], size=2 * config.tournament, count=children)
         draws = jax.random.uniform(draw_moves, (children, 4))
@@ -171,7 +171,7 @@ def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_compl
     return rank(mean, jnp.where(by_complexity, simplicity, best))
 
 
-def _cases(scores: Float[Array, "P W"]) -> tuple[Float[Array, "P C"], Bool[Array, " P"]]:
+def cases_of(scores: Float[Array, "P W"]) -> tuple[Float[Array, "P C"], Bool[Array, " P"]]:
     """What lexicase selection selects for, and which genomes it may select: the score at every weight, and the mean score."""
     valid = jnp.all(jnp.isfinite(scores), axis=1)
     cases = jnp.concatenate([scores, jnp.mean(scores, axis=1, keepdims=True)], axis=1)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from benchmarks.search_study.sweeps import DrawnSweep, LateEpisodes
 from benchmarks.search_study.variants import StudyConfig
 from wannjax.activations import PUBLISHED
-from wannjax.config import SWEEP
 from wannjax.problems import GymnaxProblem, Problem
 
 
@@ -44,20 +43,22 @@ RANKED = dict(
 _WIDER, _DENSER = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0), tuple(round(0.25 * i, 2) for i in range(-8, 9) if abs(i) > 1)
 
 
-def _group(group: str, base: dict, **changes: dict | tuple[dict, Any]) -> list[Candidate]:
-    found = [Candidate(f"{group}", group, base)]
-    for name, change in changes.items():
-        settings, *problem = change if isinstance(change, tuple) else (change,)
-        found.append(Candidate(f"{group}: {name.replace('_', ' ')}", group, {**base, **settings}, *problem))
-    return found
+def _changed(start: Candidate, **changes: dict[str, Any]) -> list[Candidate]:
+    """Candidates that change settings of `start`, each called by its keyword."""
+    return [
+        Candidate(f"{start.name}: {name.replace('_', ' ')}", start.name, {**start.settings, **settings})
+        for name, settings in changes.items()
+    ]
+
+
+_LEXICASE, _RANKED = Candidate("lexicase", "lexicase", {}), Candidate("ranked", "ranked", RANKED)
 
 
 _ALL = [
-    *_group("lexicase", {}),
-    *_group("ranked", RANKED),
-    *_group(
-        "lexicase",
-        {},
+    _LEXICASE,
+    _RANKED,
+    *_changed(
+        _LEXICASE,
         nothing_deleted=dict(delete_connection=0.0, delete_node=0.0),
         fewer_deletions=dict(delete_connection=0.12, delete_node=0.06),
         more_deletions=dict(delete_connection=0.4, delete_node=0.25),
@@ -73,10 +74,9 @@ _ALL = [
         episodes_2=dict(episodes=2),
         elites_averaged=dict(memory="averaged"),
         elite_ratio_0=dict(elite_ratio=0.0),
-    )[1:],
-    *_group(
-        "ranked",
-        RANKED,
+    ),
+    *_changed(
+        _RANKED,
         deletions=dict(delete_connection=0.25, delete_node=0.15),
         best_score_not_ranked=dict(second="none", complexity="ties"),
         connections_as_tie_break=dict(complexity="ties"),
@@ -100,9 +100,9 @@ _ALL = [
         lower_half_of_weights=dict(fitness="lower half"),
         wider_sweep=dict(weights=_WIDER),
         denser_sweep=dict(weights=_DENSER, episodes=2),
-        drawn_sweep=(dict(weights=SWEEP), lambda problem, generations: DrawnSweep(problem)),
-        more_episodes_late=(dict(episodes=1), LateEpisodes),
-    )[1:],
+    ),
+    Candidate("ranked: drawn sweep", "ranked", RANKED, lambda problem, generations: DrawnSweep(problem)),
+    Candidate("ranked: more episodes late", "ranked", RANKED, LateEpisodes),
 ]
 
 CANDIDATES = {candidate.name: candidate for candidate in _ALL}

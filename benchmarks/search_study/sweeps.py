@@ -34,7 +34,7 @@ class DrawnSweep(_Searched):
 
 
 class LateEpisodes(_Searched):
-    """The second half of a search of `generations` generations takes four times as many episodes as the first."""
+    """Of `generations` generations, the second half takes three times as many episodes as the first, together as many as ever."""
 
     def __init__(self, problem: GymnaxProblem, generations: int):
         super().__init__(problem)
@@ -42,4 +42,5 @@ class LateEpisodes(_Searched):
 
     def evaluate(self, key, networks, weights, *, episodes, among=ALL_ACTIVATIONS):
         self.left -= 1
-        return self.problem.evaluate(key, networks, weights, episodes=episodes if self.left >= 0 else 4 * episodes, among=among)
+        episodes = episodes // 2 if self.left >= 0 else episodes + episodes // 2
+        return self.problem.evaluate(key, networks, weights, episodes=episodes, among=among)

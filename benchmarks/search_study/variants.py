@@ -20,7 +20,7 @@ from wannjax.genome import Genome, grow, random_genome
 from wannjax.mutation import mutate
 from wannjax.ranking import finite_or_worst, rank
 from wannjax.selection import lexicase, tournaments
-from wannjax.wann import Algorithm, Sizes, WannState, sizes_of, wann
+from wannjax.wann import Algorithm, Sizes, WannState, cases_of, sizes_of, wann
 
 
 @dataclass(frozen=True)
@@ -196,10 +196,11 @@ def _select(config: StudyConfig, key, order, scores, connections, *, survivors: 
     """The parents of one island's children."""
     if config.selection != LEXICASE:
         return tournaments(key, order[:survivors], size=2 * config.tournament, count=count)
-    valid = jnp.all(jnp.isfinite(scores), axis=1)
-    cases = jnp.where(valid[:, None], scores, 0.0)
-    further = {"mean": [jnp.mean(cases, axis=1)], "connections": [jnp.mean(cases, axis=1), -connections.astype(jnp.float32)], "nothing": []}
-    cases = jnp.concatenate([cases, *(case[:, None] for case in further[config.cases])], axis=1)
+    cases, valid = cases_of(scores)
+    if config.cases == "nothing":
+        cases = cases[:, :-1]
+    elif config.cases == "connections":
+        cases = jnp.concatenate([cases, -connections[:, None].astype(jnp.float32)], axis=1)
     return lexicase(key, cases, valid, count=count)
 
 
