@@ -42,7 +42,7 @@ def main() -> None:
         require("candidates", name, f"one of {', '.join(CANDIDATES)}", name in CANDIDATES)
     runs = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
     current = {name: search.settings_of(name) for name in names}
-    runs = [run for run in runs if run["settings"] == current.get(run["candidate"])]
+    runs = [run for run in runs if run["candidate"] in current and run["settings"].items() <= current[run["candidate"]].items()]
     work_off(runs, names, options.seeds, options.evaluations, options)
     screened = finished(runs, names, options.evaluations)
     best = sorted(screened, key=lambda name: -np.median([run["mean"] for run in screened[name]]))[: options.carry]
