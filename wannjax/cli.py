@@ -1,4 +1,4 @@
-"""The command line: `wannjax evolve`, `wannjax finetune`, `wannjax evaluate`, `wannjax environments`."""
+"""The command line: `wannjax evolve`, `wannjax resume`, `wannjax finetune`, `wannjax evaluate`, `wannjax environments`."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         devices.cache_compilations()
         return options.run(options)
     except (ValueError, OSError) as error:
-        print(f"wannjax: {error}", file=sys.stderr)
+        print("wannjax:", "; ".join([str(error), *getattr(error, "__notes__", ())]), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("wannjax: interrupted", file=sys.stderr)
@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     evolve.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
     evolve.add_argument("--out", type=Path, default=None, help="run directory (default: runs/ENV-seedSEED-TIME)")
     evolve.add_argument("--overwrite", action="store_true", help="replace the files of an existing run directory")
+    _add_saving_option(evolve)
     evolve.add_argument("--preset", default="default", help=f"one of {', '.join(PRESETS)}; the options below change it (default: default)")
     group = evolve.add_argument_group("settings", "defaults shown are those of the default preset")
     for setting in fields(WannConfig):
@@ -54,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
         )
     evolve.set_defaults(run=_evolve)
 
+    resume = commands.add_parser("resume", help="continue a search from its newest checkpoint")
+    resume.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run directory")
+    resume.add_argument("--generations", type=int, default=None, help="of the whole run (default: as many as it was to have)")
+    _add_data_option(resume)
+    _add_saving_option(resume)
+    resume.set_defaults(run=_resume)
+
     finetune = commands.add_parser("finetune", help="train the individual weights of a champion")
     _add_network_arguments(finetune)
     finetune.add_argument("--method", default=None, help="gradient, policy_gradient or evolution (default: what suits the problem)")
@@ -65,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     finetune.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
     finetune.add_argument("--out", type=Path, default=None, help="directory (default: the run's, or runs/ENV-finetune-seedSEED-TIME)")
     finetune.add_argument("--overwrite", action="store_true", help="replace an earlier training's files")
+    finetune.add_argument("--resume", action="store_true", help="continue from the directory's newest checkpoint, with the same options")
+    _add_saving_option(finetune)
     finetune.set_defaults(run=_finetune)
 
     evaluate = commands.add_parser("evaluate", help="print the table of scores of a champion, or of what training made of it")
@@ -76,6 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     environments = commands.add_parser("environments", help="list the environments and data sets")
     environments.set_defaults(run=_environments)
     return parser
+
+
+def _add_saving_option(command: argparse.ArgumentParser) -> None:
+    from wannjax.checkpoints import SAVE_EVERY
+
+    command.add_argument(
+        "--save-every", type=float, default=SAVE_EVERY, metavar="SECONDS", help=f"time between checkpoints (default: {SAVE_EVERY:g})"
+    )
 
 
 def _add_data_option(command: argparse.ArgumentParser) -> None:
@@ -113,29 +131,52 @@ def _plain(value: object) -> str:
 
 
 def _evolve(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     import wannjax
     from wannjax import runs
     from wannjax.config import WannConfig
-    from wannjax.tables import report_table
 
     changes = {f.name: getattr(options, f.name) for f in fields(WannConfig) if hasattr(options, f.name)}
     config = WannConfig.preset(options.preset, **changes)
     problem = _problem(options.environment, options)
     directory = options.out or _new_directory(options.environment, options.seed)
     runs.claim(directory, overwrite=options.overwrite)
-    result = wannjax.evolve(problem, config, seed=options.seed)
-    runs.write(directory, result)
+    result = wannjax.evolve(problem, config, seed=options.seed, run_dir=directory, save_every=options.save_every)
+    return _show(result, problem, directory)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    import wannjax
+    from wannjax import runs
+
+    name, config, seed = runs.saved_search(options.run_dir)
+    problem = _problem(name, options)
+    result = wannjax.evolve(
+        problem,
+        config,
+        generations=options.generations,
+        seed=seed,
+        run_dir=options.run_dir,
+        resume=True,
+        save_every=options.save_every,
+    )
+    return _show(result, problem, options.run_dir)
+
+
+def _show(result: Any, problem: Any, directory: Path) -> int:
+    """Prints what a search found."""
+    from rich.console import Console
+
+    import wannjax
+    from wannjax.tables import report_table
 
     console = Console()
-    report = wannjax.evaluate(result.champion, problem, seed=options.seed + 1, weights=config.weights)
+    report = wannjax.evaluate(result.champion, problem, seed=result.seed + 1, weights=result.config.weights)
     console.print(report_table(report, problem))
     history, (count, seconds) = result.history, result.compilations
     speed = history["alive_steps"].sum() / history["rollout_seconds"].sum() / 1e6
+    state = f" (interrupted: continue with `wannjax resume {directory}`)" if result.interrupted else ""
     console.print(
-        f"{len(history['generation'])} generations in {result.seconds:.0f} s"
-        f"{' (interrupted)' if result.interrupted else ''}; {speed:.1f} M alive environment steps/s; "
+        f"{len(history['generation'])} generations in {result.seconds:.0f} s{state}; {speed:.1f} M alive environment steps/s; "
         f"{count} programs compiled in {seconds:.0f} s\nwritten to {directory}{os.sep}",
         highlight=False,
     )
@@ -157,10 +198,19 @@ def _finetune(options: argparse.Namespace) -> int:
     if options.learning_rate is not None:
         method = replace(method, learning_rate=options.learning_rate)
     directory = options.out or (options.network if options.network.is_dir() else _new_directory(f"{problem.name}-finetune", options.seed))
-    runs.require_untrained(directory, overwrite=options.overwrite)
-    directory.mkdir(parents=True, exist_ok=True)
-    tuned = wannjax.finetune(network, problem, method=method, steps=options.steps, starts=options.starts, seed=options.seed)
-    runs.write_training(directory, tuned)
+    if not options.resume:
+        runs.require_untrained(directory, overwrite=options.overwrite)
+    tuned = wannjax.finetune(
+        network,
+        problem,
+        method=method,
+        steps=options.steps,
+        starts=options.starts,
+        seed=options.seed,
+        run_dir=directory,
+        resume=options.resume,
+        save_every=options.save_every,
+    )
 
     console = Console()
     console.print(report_table(wannjax.evaluate(tuned.network, problem, seed=options.seed + 1), problem))

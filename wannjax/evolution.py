@@ -5,85 +5,38 @@ One generation at a time: rollouts take nearly all of it, so a chunk of generati
 fight Ctrl-C, callbacks and growth. The host's bookkeeping runs while the device breeds the next population.
 """
 
+import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from wannjax.books import Books, Confirmed, Record, Work, require_runnable
+from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, capacities_of, require_same, saving, tree_like, with_capacities
 from wannjax.config import AUTO, WannConfig
-from wannjax.graph import graph_of
 from wannjax.interruption import interrupt_flag
-from wannjax.network import Network, connection_count, take, with_room
+from wannjax.network import Network, take
 from wannjax.problems import Problem
-from wannjax.ranking import non_dominated
-from wannjax.validation import require_seed
+from wannjax.ranking import usable
+from wannjax.validation import require, require_seed
 from wannjax.wann import WannState
 
-ARCHIVE = 8
-"""Confirmed networks that are kept for the final comparison."""
 FINAL_EPISODES = 128
 """Fresh episodes per weight of the final comparison."""
 
 
-class Record(NamedTuple):
-    """One generation of a run, in plain numbers: what callbacks receive and `history` collects."""
-
-    generation: int
-    """From 1."""
-    mean_score: float
-    """The best mean score over the sweep in this generation, on this generation's episodes; nan if no network has a finite one."""
-    best_score: float
-    """The best score of any network at any weight."""
-    median_score: float
-    """The population's median mean score."""
-    champion_score: float
-    """The champion's mean score over the sweep, on the fresh episodes that confirmed it."""
-    champion_connections: int
-    median_connections: float
-    largest_hidden: int
-    """Hidden nodes of the largest genome."""
-    non_finite: int
-    """Networks with a score that is not finite."""
-    alive_steps: int
-    """Environment steps of unfinished episodes, confirmation included."""
-    computed_steps: int
-    """All environment steps that were computed."""
-    rollout_seconds: float
-    """Time in evaluation: rollouts, confirmation included."""
-    seconds: float
-    """Time of the whole generation, compilation included."""
-
+CHECKPOINTS = "checkpoints"
+"""The folder of a run directory that holds them."""
 
 Callback = Callable[[Record], object]
 """Called once per generation; a true return value ends the run after that generation."""
-
-
-class Confirmed(NamedTuple):
-    """A network with its scores on fresh episodes.
-
-    Attributes:
-        network: the network.
-        scores: float[W], mean return at each weight of the sweep.
-        rounds: how often it was scored; `scores` are the mean over them.
-    """
-
-    network: Network
-    scores: np.ndarray
-    rounds: int = 1
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self.scores))
-
-    @property
-    def quality(self) -> tuple[float, int]:
-        """What makes one network better than another: the mean score, and of equals the fewer connections."""
-        return self.mean, -connection_count(self.network)
 
 
 @dataclass(frozen=True)
@@ -123,6 +76,9 @@ def evolve(
     seed: int = 0,
     callbacks: Iterable[Callback] = (),
     progress: bool = True,
+    run_dir: str | os.PathLike | None = None,
+    resume: bool = False,
+    save_every: float = SAVE_EVERY,
 ) -> Result:
     """Evolves weight-agnostic networks for `problem`.
 
@@ -133,11 +89,18 @@ def evolve(
         seed: the same seed gives the same result, on any number of CPU devices.
         callbacks: called with a `Record` after every generation; a true return value ends the run.
         progress: show a live view.
+        run_dir: a directory for the run: checkpoints while it goes on, and at its end the files that the command line leaves.
+        resume: continue the run in `run_dir` where its newest checkpoint stands, to the same result as if it had never stopped; start it
+            if there is none. `generations` may differ from before, all else must be the same.
+        save_every: seconds between two checkpoints, at the least; 0 saves every generation.
 
-    Ctrl-C ends the run after the current generation; everything found so far is in the result. A second one interrupts at once.
+    Ctrl-C, or SIGTERM, ends the run after the current generation; everything found so far is in the result. A second one interrupts
+    at once.
 
     Raises:
-        ValueError: a setting out of range; no network of the whole run had finite scores.
+        ValueError: a setting out of range; no network of a generation had finite scores; `run_dir` holds another run, or one without
+            `resume`, or is used by another process.
+        OSError: a checkpoint cannot be written.
     """
     config = config or WannConfig()
     if generations is not None:
@@ -145,152 +108,147 @@ def evolve(
     if config.output_activation == AUTO:
         config = config.replace(output_activation=problem.output_activation)
     require_seed(seed)
+    require("save_every", save_every, "seconds >= 0", save_every >= 0)
+    require("resume", resume, "False without a run_dir", run_dir is not None or not resume)
     callbacks = list(callbacks)
     with ExitStack() as stack:
         compilations = stack.enter_context(_compilations())
         interrupted = stack.enter_context(interrupt_flag())
+        run = _Run(problem, config, seed)
+        saver: Saver | None = None
+        if run_dir is not None:
+            saver = stack.enter_context(saving(Path(run_dir), CHECKPOINTS, run, resume=resume, every=save_every))
         if progress:
             from wannjax.progress import LiveView
 
-            callbacks.insert(0, stack.enter_context(LiveView(problem, config)))
-        started = time.perf_counter()
-        run = _Run(problem, config, seed)
-        records: list[Record] = []
-        for _ in range(config.generations):
-            records.append(run.generation())
-            if any([callback(records[-1]) for callback in callbacks]) or interrupted():
-                break
+            callbacks.insert(0, stack.enter_context(LiveView(problem, config, run.books.number)))
+        stop = False
+        while run.books.number < config.generations and not stop:
+            record = run.generation()
+            stop = any([callback(record) for callback in callbacks]) or interrupted()
+            if saver:
+                saver.keep(last=stop or record.generation == config.generations)
         champion, front = run.final_comparison()
-        seconds = time.perf_counter() - started
-    return Result(
-        champion=champion.network,
-        champion_scores=champion.scores,
-        front=[member.network for member in front],
-        front_scores=np.array([member.scores for member in front]),
-        history={name: np.array([getattr(record, name) for record in records]) for name in Record._fields},
-        config=config,
-        seed=seed,
-        problem_name=problem.name,
-        seconds=seconds,
-        compilations=(compilations.count, compilations.seconds),
-        interrupted=len(records) < config.generations,
-    )
+        result = Result(
+            champion=champion.network,
+            champion_scores=champion.scores,
+            front=[member.network for member in front],
+            front_scores=np.array([member.scores for member in front]),
+            history=run.books.history,
+            config=config,
+            seed=seed,
+            problem_name=problem.name,
+            seconds=run.seconds,
+            compilations=(compilations.count, compilations.seconds),
+            interrupted=run.books.number < config.generations,
+        )
+        if run_dir is not None:
+            from wannjax import runs
+
+            runs.write(Path(run_dir), result)
+    return result
 
 
 class _Run:
-    """The moving parts of one run: the algorithm's state, the confirmed networks, and the counters of the current generation."""
+    """The moving parts of one run.
+
+    Attributes:
+        books: what is remembered of all generations.
+        last: the state that was scored last and its scores, from which the next generation can be bred again.
+        state: the next generation; None until it is bred after a restoration.
+        seconds: wall time before and after the run was resumed.
+    """
 
     def __init__(self, problem: Problem, config: WannConfig, seed: int):
-        self.problem, self.config = problem, config
+        self.problem, self.config, self.seed = problem, config, seed
         self.held_out = problem.split("validation")
         self.algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
         self.sweep = jnp.array(config.weights, jnp.float32)
         search_key, *self.keys = jax.random.split(jax.random.key(seed), 4)
-        self.state = self.algorithm.init(search_key)
-        self.number = 0
-        self.archive: list[Confirmed] = []
-        self.last: tuple[WannState, np.ndarray]
+        self.state: WannState | None = self.algorithm.init(search_key)
+        self.books = Books()
+        self.last: tuple[WannState, np.ndarray] | None = None
+        self.seconds_before, self.started = 0.0, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.started
 
     def generation(self) -> Record:
         """Scores one generation and breeds the next."""
         begun = time.perf_counter()
         episode_key, confirm_key, _ = self.keys
-        self.alive_steps = self.computed_steps = 0
-        self.rollout_seconds = 0.0
-        self.number += 1
-
-        state = self.state
+        if self.state is None:
+            assert self.last is not None
+            self.state = self.algorithm.grow(self.algorithm.tell(*self.last))
+        number, state = self.books.number + 1, self.state
         networks = jax.block_until_ready(self.algorithm.ask(state))
-        scores = self.score(self.problem, jax.random.fold_in(episode_key, self.number), networks, self.config.episodes)
-        self.last = state, scores
+        scores, work = self.score(self.problem, jax.random.fold_in(episode_key, number), networks, self.config.episodes)
+        if not usable(scores).any():
+            raise ValueError(f"problem: {self.problem.name} gave no finite score to any network of generation {number}")
         bred = self.algorithm.tell(state, scores)
 
         # While the device breeds, the host keeps the books.
-        finite = np.all(np.isfinite(scores), axis=1)
-        mean = np.where(finite, np.mean(scores, axis=1), -np.inf)
         sizes = jax.device_get(state.sizes)
-        leaders = np.lexsort((sizes.connections, -mean))[: self.config.candidates]
-        promise = (float(mean[leaders[0]]), -int(sizes.connections[leaders[0]]))
-        if finite.any() and (not self.archive or promise > self.archive[0].quality):
+        leaders = self.books.promising(scores, sizes.connections, self.config.candidates)
+        if leaders is not None:
             candidates = take(jax.device_get(networks), leaders)
-            self.confirm(candidates, jax.random.fold_in(confirm_key, self.number))
-        self.state = self.algorithm.grow(bred)
+            fresh, more = self.score(self.held_out, jax.random.fold_in(confirm_key, number), candidates, self.config.confirm_episodes)
+            self.books.confirm(candidates, fresh)
+            work = work.plus(more)
+        self.state, self.last = self.algorithm.grow(bred), (state, scores)
+        return self.books.close(scores, sizes, work, time.perf_counter() - begun)
 
-        champion = self.archive[0] if self.archive else None
-        return Record(
-            generation=self.number,
-            mean_score=float(mean[leaders[0]]) if finite.any() else float("nan"),
-            best_score=float(np.max(scores[finite])) if finite.any() else float("nan"),
-            median_score=float(np.median(mean[finite])) if finite.any() else float("nan"),
-            champion_score=champion.mean if champion else float("nan"),
-            champion_connections=connection_count(champion.network) if champion else 0,
-            median_connections=float(np.median(sizes.connections)),
-            largest_hidden=int(np.max(sizes.hidden)),
-            non_finite=int(np.sum(~finite)),
-            alive_steps=self.alive_steps,
-            computed_steps=self.computed_steps,
-            rollout_seconds=self.rollout_seconds,
-            seconds=time.perf_counter() - begun,
-        )
-
-    def score(self, problem: Problem, key, networks: Network, episodes: int) -> np.ndarray:
-        """The scores [N, W] of `networks` over the sweep; keeps the counters."""
+    def score(self, problem: Problem, key, networks: Network, episodes: int) -> tuple[np.ndarray, Work]:
+        """The scores [N, W] of `networks` over the sweep, and what they cost."""
         begun = time.perf_counter()
         evaluation = problem.evaluate(key, networks, self.sweep, episodes=episodes, among=self.algorithm.activations)
-        scores = np.asarray(evaluation.scores)
-        self.alive_steps += int(np.asarray(evaluation.steps, np.int64).sum())
-        self.computed_steps += int(evaluation.computed_steps)
-        self.rollout_seconds += time.perf_counter() - begun
-        return scores
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is not a score
+            scores = np.asarray(evaluation.scores, np.float32)
+        steps = int(np.asarray(evaluation.steps, np.int64).sum())
+        return scores, Work(steps, int(evaluation.computed_steps), time.perf_counter() - begun)
 
-    def confirm(self, candidates: Network, key) -> None:
-        """Scores `candidates` on fresh episodes and keeps the best in the archive, best first."""
-        scores = self.score(self.held_out, key, candidates, self.config.confirm_episodes)
-        known = {graph_of(member.network): member for member in self.archive}
-        for i in np.flatnonzero(np.all(np.isfinite(scores), axis=1)):
-            network = take(candidates, i)
-            graph, member = graph_of(network), Confirmed(network, scores[i])
-            if graph in known:  # scored before: the mean of all rounds, so that luck does not add up
-                earlier = known[graph]
-                pooled = (earlier.scores * earlier.rounds + member.scores) / (earlier.rounds + 1)
-                member = Confirmed(network, pooled, earlier.rounds + 1)
-            known[graph] = member
-        self.archive = sorted(known.values(), key=lambda member: member.quality, reverse=True)[:ARCHIVE]
+    @property
+    def number(self) -> int:
+        """Generations that are complete."""
+        return self.books.number
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What another run must have in common with this one to continue it."""
+        config = json.loads(json.dumps(asdict(self.config)))
+        sizes = [self.problem.inputs, self.problem.outputs]
+        return {"problem": self.problem.name, "inputs and outputs": sizes, "seed": self.seed, "config": config}
+
+    def snapshot(self) -> Checkpoint:
+        """The run after its last complete generation, of which there must be one."""
+        assert self.last is not None
+        state, scores = self.last
+        document = {**self.identity, "capacities": capacities_of(state), "seconds": self.seconds}
+        return Checkpoint(self.number, document, arrays_of(state, "state") | {"scores": scores} | self.books.arrays())
+
+    def restore(self, found: Checkpoint) -> None:
+        """Continues where `snapshot` was taken. Raises ValueError for another run's, and for one that makes no sense."""
+        require_same(self.identity, found.document, but=("config.generations",))
+        state = with_capacities(tree_like(self.state, found.arrays, "state"), found.document.get("capacities"))
+        scores = found.arrays["scores"]
+        require("checkpoint", scores.shape, "scores of the population", scores.shape == (self.config.population, len(self.config.weights)))
+        networks = self.algorithm.ask(state)
+        require_runnable(networks)
+        self.books = Books.restored(found.arrays, take(networks, np.arange(1)))
+        require("checkpoint", self.number, f"of generation {found.number}", self.number == found.number)
+        self.last, self.state = (state, scores), None
+        self.seconds_before = float(found.document["seconds"])
 
     def final_comparison(self) -> tuple[Confirmed, list[Confirmed]]:
-        """The champion and the last generation's front, all rescored on the same fresh episodes.
-
-        The archive's scores are those of the lucky among many; here its networks meet once more on equal terms.
-        """
+        """The champion and the last generation's front, all rescored on the same fresh episodes."""
+        assert self.last is not None
         state, scores = self.last
-        valid = np.flatnonzero(np.all(np.isfinite(scores), axis=1))
-        on_front = valid[non_dominated(_objectives(scores, np.asarray(state.sizes.connections))[valid])]
         population = jax.device_get(self.algorithm.ask(state))
-        networks = [member.network for member in self.archive] + [take(population, i) for i in on_front]
-        if not networks:
-            raise ValueError(f"problem: {self.problem.name} gave no finite score to any network of {self.number} generations")
-        room = max(network.activations.shape[0] for network in networks)
-        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(with_room(network, room) for network in networks))
-        fresh = self.score(self.held_out, self.keys[-1], stacked, FINAL_EPISODES)
-        rescored = [
-            Confirmed(replace(network, input_names=self.problem.input_names, output_names=self.problem.output_names), row)
-            for network, row in zip(networks, fresh, strict=True)
-        ]
-        finite = [member for member in rescored if np.all(np.isfinite(member.scores))]
-        if not finite:
-            raise ValueError(f"problem: {self.problem.name} gave no finite score on fresh episodes")
-        champion = max(finite, key=lambda member: member.quality)
-        front = [member for member in rescored[len(self.archive) :] if np.all(np.isfinite(member.scores))]
-        if front:
-            connections = np.array([connection_count(member.network) for member in front])
-            keep = non_dominated(_objectives(np.array([member.scores for member in front]), connections))
-            front = sorted((front[i] for i in keep), key=lambda member: member.quality, reverse=True)
-        return champion, front
-
-
-def _objectives(scores: np.ndarray, connections: np.ndarray) -> np.ndarray:
-    """Mean score, best score and 1/connections (of none: 1), to be maximised: [N, 3]."""
-    return np.stack([np.mean(scores, axis=1), np.max(scores, axis=1), 1.0 / np.maximum(connections, 1)], axis=1)
+        finalists = self.books.finalists(population, scores, np.asarray(state.sizes.connections))
+        fresh, _ = self.score(self.held_out, self.keys[-1], finalists, FINAL_EPISODES)
+        names = {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
+        return self.books.settle(finalists, fresh, names)
 
 
 @dataclass

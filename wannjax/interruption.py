@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to end, not a crash: long runs look at a flag and finish in order."""
+"""Ctrl-C, and the SIGTERM of a cluster that takes its machine back, as a wish to end: long runs look at a flag and finish in order."""
 
 import signal
 import threading
@@ -8,18 +8,19 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupt_flag() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed; the second time it interrupts as usual. Outside the main thread nothing changes."""
+    """Whether one of them came; the second time it does what it usually does. Outside the main thread nothing changes."""
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield pressed.is_set
         return
 
-    def note(_signal: int, _frame: object) -> None:
+    def note(number: int, _frame: object) -> None:
         pressed.set()
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(number, previous[signal.Signals(number)])
 
-    previous = signal.signal(signal.SIGINT, note)
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield pressed.is_set
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -25,9 +25,9 @@ ViewT = TypeVar("ViewT", bound="_View")
 class _View:
     """A progress bar that counts `unit`s up to `total`; a context manager."""
 
-    def __init__(self, unit: str, total: int, headline: str, console: Console | None):
+    def __init__(self, unit: str, total: int, headline: str, console: Console | None, done: int = 0):
         self.console = console or Console(stderr=True)
-        self.unit, self.total = unit, total
+        self.unit, self.total, self.before = unit, total, done
         self.progress = Progress(
             TextColumn(unit + " {task.completed}/{task.total}"),
             BarColumn(bar_width=24),
@@ -37,7 +37,7 @@ class _View:
             TimeRemainingColumn(),
             console=self.console,
         )
-        self.task = self.progress.add_task("compiling…", total=total)
+        self.task = self.progress.add_task("compiling…", total=total, completed=done)
         self.live = Live(self.progress, console=self.console, refresh_per_second=4) if self.console.is_terminal else None
         self.console.print(headline, highlight=False)
         if idle := idle_cores():
@@ -60,22 +60,23 @@ class _View:
     def show(self, done: int, text: str) -> None:
         self.progress.update(self.task, completed=done, description=text)
         now = time.perf_counter()
-        due = done in (1, self.total) or now - self.printed > _LINE_SECONDS
+        due = done in (self.before + 1, self.total) or now - self.printed > _LINE_SECONDS
         if self.live is None and due:
             self.printed = now
-            left = (now - self.started) / done * (self.total - done)
+            left = (now - self.started) / (done - self.before) * (self.total - done)
             self.console.print(f"{self.unit} {done}/{self.total}  {text}  {left:.0f} s left", highlight=False, soft_wrap=True)
 
 
 class LiveView(_View):
     """Shows a search as it goes: a callback of `evolve`."""
 
-    def __init__(self, problem: Problem, config: WannConfig, console: Console | None = None):
+    def __init__(self, problem: Problem, config: WannConfig, done: int = 0, console: Console | None = None):
+        resumed = f"resumed after generation {done}; " if done else ""
         headline = (
             f"[bold]{problem.name}[/bold]: {problem.inputs} inputs, {problem.outputs} outputs; population {config.population}, "
-            f"{len(config.weights)} shared weights x {config.episodes} episodes; {describe()}"
+            f"{len(config.weights)} shared weights x {config.episodes} episodes; {resumed}{describe()}"
         )
-        super().__init__("generation", config.generations, headline, console)
+        super().__init__("generation", config.generations, headline, console, done)
 
     def __call__(self, record: Record) -> None:
         self.show(record.generation, describe_record(record))
@@ -84,13 +85,23 @@ class LiveView(_View):
 class TrainingView(_View):
     """Shows training as it goes: a callback of `finetune`."""
 
-    def __init__(self, problem: Problem, method: str, connections: int, members: int, steps: int, console: Console | None = None):
+    def __init__(
+        self,
+        problem: Problem,
+        method: str,
+        connections: int,
+        members: int,
+        steps: int,
+        done: int = 0,
+        console: Console | None = None,
+    ):
+        resumed = f"resumed after step {done}; " if done else ""
         starts = f"{members} start{'s' if members > 1 else ''}"
-        headline = f"[bold]{problem.name}[/bold]: {connections} weights from {starts} by {method}; {describe()}"
-        super().__init__("step", steps, headline, console)
+        headline = f"[bold]{problem.name}[/bold]: {connections} weights from {starts} by {method}; {resumed}{describe()}"
+        super().__init__("step", steps, headline, console, done)
 
     def __call__(self, record: TrainingRecord) -> None:
-        if record.step:
+        if record.step > self.before:
             self.show(record.step, f"held out: best {record.held_out_score:.4g}, median {record.median_score:.4g}")
 
 

@@ -4,10 +4,20 @@ With two objectives no dominance matrix is needed. In order of the first objecti
 among the fronts' best second objectives, as in patience sorting: 0.3 ms for 512 points, where the matrix takes 7.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Float32, Int32
+
+LARGEST_SCORE = 1e30
+"""Scores of a larger size count as not finite: their sums would not be."""
+
+
+def usable(scores: Any) -> Any:
+    """Which rows of `scores` [P, W], on the host or on a device, are finite and no larger than `LARGEST_SCORE`: bool[P]."""
+    return (abs(scores) <= LARGEST_SCORE).all(axis=1)
 
 
 def finite_or_worst(values: Float[Array, " P"], valid: Bool[Array, " P"]) -> Float[Array, " P"]:

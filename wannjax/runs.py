@@ -3,6 +3,7 @@
 import csv
 import json
 import platform
+import shutil
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from wannjax.checkpoints import Checkpoints
+from wannjax.config import WannConfig
 from wannjax.devices import describe
-from wannjax.evolution import Result
+from wannjax.evolution import CHECKPOINTS, Result
 from wannjax.finetuning import Tuned
-from wannjax.storage import save, save_front
+from wannjax.finetuning.finetune import CHECKPOINTS as TRAINING_CHECKPOINTS
+from wannjax.storage import reason_of, save, save_front
 from wannjax.validation import require
 
 CHAMPION, FRONT, HISTORY, CONFIG = "champion.json", "front.json", "history.csv", "config.json"
@@ -23,16 +27,35 @@ TUNED_DRAWING, TRAINING_CURVES = "tuned.png", "training.png"
 
 
 def claim(directory: Path, *, overwrite: bool) -> None:
-    """Creates an empty run directory. Raises ValueError if it exists with anything in it, unless `overwrite`, and OSError."""
+    """Creates an empty run directory; where one may `overwrite`, what stands in it stays but for checkpoints.
+
+    Raises ValueError if it exists with anything in it, unless `overwrite`, and OSError.
+    """
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"run directory: {str(directory)!r} is a file")
     occupied = directory.exists() and any(directory.iterdir())
     require("run directory", str(directory), "new or empty (or give --overwrite)", overwrite or not occupied)
     directory.mkdir(parents=True, exist_ok=True)
+    if occupied:
+        for folder in (CHECKPOINTS, TRAINING_CHECKPOINTS):
+            shutil.rmtree(directory / folder, ignore_errors=True)
+
+
+def saved_search(directory: Path) -> tuple[str, WannConfig, int]:
+    """The problem, settings and seed of the search whose checkpoints are in a run directory. Raises ValueError if there is none."""
+    found = Checkpoints(directory / CHECKPOINTS).newest()
+    if found is None:
+        raise ValueError(f"run directory: must hold checkpoints, and {str(directory / CHECKPOINTS)!r} has none")
+    try:
+        name, settings, seed = (found.document[key] for key in ("problem", "config", "seed"))
+        require("problem", name, "a name", isinstance(name, str))
+        return name, WannConfig(**settings), seed
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{directory}: its checkpoint makes no sense: {reason_of(error)}") from None
 
 
 def write(directory: Path, result: Result) -> None:
-    """Writes all files of a finished or interrupted run."""
+    """Writes all files of a finished or interrupted run, the checkpoints apart."""
     from wannjax.analysis.curves import draw_curves
     from wannjax.analysis.drawing import draw
 
@@ -80,6 +103,8 @@ def write_training(directory: Path, tuned: Tuned) -> None:
 def require_untrained(directory: Path, *, overwrite: bool) -> None:
     """Raises ValueError if the directory holds a tuned network, unless `overwrite`."""
     require("run directory", str(directory), "without a tuned network (or give --overwrite)", overwrite or not (directory / TUNED).exists())
+    if overwrite:
+        shutil.rmtree(directory / TRAINING_CHECKPOINTS, ignore_errors=True)
 
 
 def network_path(directory: Path) -> Path:

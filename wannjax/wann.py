@@ -24,7 +24,7 @@ from wannjax.expression import express, steps_needed
 from wannjax.genome import Genome, Placeholder, connection_count, grow, hidden_count, random_genome
 from wannjax.mutation import mutate
 from wannjax.network import Network
-from wannjax.ranking import finite_or_worst, rank
+from wannjax.ranking import finite_or_worst, rank, usable
 from wannjax.selection import lexicase, tournaments
 from wannjax.validation import require
 
@@ -164,7 +164,7 @@ def sizes_of(genomes: Genome) -> Sizes:
 
 def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_complexity) -> Int32[Array, " P"]:
     """The ranking of one generation: mean score with either the best score or the number of connections."""
-    valid = jnp.all(jnp.isfinite(scores), axis=1)
+    valid = usable(scores)
     mean = finite_or_worst(jnp.mean(scores, axis=1), valid)
     best = finite_or_worst(jnp.max(scores, axis=1), valid)
     simplicity = finite_or_worst(1.0 / jnp.maximum(connections, 1), valid)
@@ -173,7 +173,7 @@ def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_compl
 
 def cases_of(scores: Float[Array, "P W"]) -> tuple[Float[Array, "P C"], Bool[Array, " P"]]:
     """What lexicase selection selects for, and which genomes it may select: the score at every weight, and the mean score."""
-    valid = jnp.all(jnp.isfinite(scores), axis=1)
+    valid = usable(scores)
     cases = jnp.concatenate([scores, jnp.mean(scores, axis=1, keepdims=True)], axis=1)
     return jnp.where(valid[:, None], cases, 0.0), valid
 

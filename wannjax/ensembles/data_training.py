@@ -117,7 +117,7 @@ def train_on_data(
         from wannjax.progress import TrainingView
 
         view = TrainingView(problem, kind, weights.shape[1], members, steps)
-    run_steps(range(1, steps + 1), advance, check, callbacks, view)
+    run_steps(range(1, steps + 1), advance, check, callbacks, view, [])
     require("problem", problem.name, "one that gives finite scores", bool(np.isfinite(best_score)))
     if kind == "regions":
         learned = with_gate_for(jax.random.fold_in(step_key, 0), best, train, shares)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wannjax.interruption import interrupt_flag
 
 if TYPE_CHECKING:
+    from wannjax.checkpoints import Saver
     from wannjax.progress import TrainingView
 
 CHECKS = 50
@@ -44,17 +45,21 @@ def run_steps(
     check: Callable[[int], tuple[float, float, float]],
     callbacks: Iterable[Callback],
     view: "TrainingView | None",
-) -> list[TrainingRecord]:
-    """Takes the steps `numbers`, of which 0 stands for none, and returns the record of every check.
+    records: list[TrainingRecord],
+    saver: "Saver | None" = None,
+) -> None:
+    """Takes the steps `numbers`, of which 0 stands for none, and adds the record of every check to `records`.
 
     Args:
         advance: takes the step of this number.
         check: after so many steps, a record's training score, held-out score and median score.
         view: shows the records as they come.
+        records: those of before, where training is resumed.
+        saver: keeps checkpoints.
 
     Checks stand at the number 0, every so often, and at the end, which is also where a callback or Ctrl-C ends it early.
     """
-    steps, records = numbers[-1], list[TrainingRecord]()
+    steps, before = numbers.stop - 1, records[-1].seconds if records else 0.0
     callbacks, every = list(callbacks), steps_between_checks(steps)
     with ExitStack() as stack:
         interrupted = stack.enter_context(interrupt_flag())
@@ -66,8 +71,9 @@ def run_steps(
                 advance(number)
             stop = bool(interrupted())
             if number % every == 0 or number == steps or stop:
-                records.append(TrainingRecord(number, *check(number), time.perf_counter() - started))
+                records.append(TrainingRecord(number, *check(number), before + time.perf_counter() - started))
                 stop = any([callback(records[-1]) for callback in callbacks]) or stop
+            if saver is not None:
+                saver.keep(last=stop or number == steps)
             if stop:
                 break
-    return records

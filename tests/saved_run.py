@@ -1,0 +1,66 @@
+"""A search or a training that keeps checkpoints, for the tests that kill and damage them; as a program it resumes and prints the outcome."""
+
+import sys
+from pathlib import Path
+
+import jax
+
+if __name__ == "__main__":
+    cache, devices = sys.argv[3], int(sys.argv[4])
+    jax.config.update("jax_num_cpu_devices", devices)
+    jax.config.update("jax_compilation_cache_dir", cache)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+import wannjax
+from wannjax.graph import graph_of
+
+TIMES = {"seconds", "rollout_seconds"}
+CONFIG = wannjax.WannConfig(population=48, generations=12, episodes=2, confirm_episodes=4)
+METHOD = wannjax.EvolutionStrategy(pairs=4, episodes=2)
+
+
+def search(directory: Path | None, *, resume: bool = False, generations: int = CONFIG.generations, callbacks=(), save_every: float = 0.0):
+    problem = wannjax.make("CartPoleSwingUp-v0", max_steps=200)
+    config = CONFIG.replace(generations=generations)
+    return wannjax.evolve(
+        problem, config, seed=3, progress=False, run_dir=directory, resume=resume, callbacks=callbacks, save_every=save_every
+    )
+
+
+def training(
+    directory: Path | None, *, resume: bool = False, callbacks=(), method=METHOD, steps: int = 12, name: str = "CartPoleSwingUp-v0"
+):
+    problem = wannjax.make(name, max_steps=200)
+    network = wannjax.evolve(problem, CONFIG, generations=2, seed=3, progress=False).champion
+    return wannjax.finetune(
+        network,
+        problem,
+        method=method,
+        steps=steps,
+        seed=3,
+        progress=False,
+        run_dir=directory,
+        resume=resume,
+        callbacks=callbacks,
+        save_every=0.0,
+    )
+
+
+def outcome(result) -> list[str]:
+    """All that a run found, to the last bit, but for times."""
+    if isinstance(result, wannjax.Result):
+        networks, scores = [result.champion, *result.front], [result.champion_scores, result.front_scores]
+        scores += [result.history[name] for name in sorted(set(result.history) - TIMES)]
+    else:
+        networks, scores = [result.network], [result.member_scores, *(result.history[n] for n in sorted(set(result.history) - TIMES))]
+    return [str(graph_of(network)) for network in networks] + [array.tobytes().hex() for array in scores]
+
+
+if __name__ == "__main__":
+
+    def say(record):
+        print("at", getattr(record, "generation", None) or record.step, flush=True)
+
+    kind, directory = sys.argv[1], Path(sys.argv[2])
+    found = {"search": search, "training": training}[kind](directory, resume=True, callbacks=[say])
+    print("\n".join(["found", *outcome(found)]), flush=True)

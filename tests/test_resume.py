@@ -1,0 +1,144 @@
+"""Runs that are killed and resumed are the same runs: in real processes, killed at any moment."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import saved_run
+
+import wannjax
+from wannjax.checkpoints import Checkpoints
+
+SCRIPT = Path(saved_run.__file__)
+FOLDERS = {"search": "checkpoints", "training": "training-checkpoints"}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def started(kind, directory, cache, devices=1):
+    command = [sys.executable, SCRIPT, kind, directory, cache, str(devices)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finished(process):
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output.split("found\n")[1]
+
+
+def during_a_generation(process, _folder, rng):
+    process.stdout.readline()
+    time.sleep(rng.uniform(0, 0.2))
+
+
+def during_a_write(process, folder, rng):
+    process.stdout.readline()
+    until = time.monotonic() + 30
+    while not (folder / ".incoming").exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.0005)
+    time.sleep(rng.uniform(0, 0.02))
+
+
+def after_a_write(process, folder, _rng):
+    process.stdout.readline()
+    before, until = Checkpoints(folder).numbers(), time.monotonic() + 30
+    while Checkpoints(folder).numbers() == before and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.0005)
+
+
+def assert_the_same_when_killed(kind, moments, directory, cache, seed):
+    """Kills a run at `moments`, looks that no checkpoint which was there is lost, and compares what comes out in the end."""
+    rng, folder = random.Random(seed), directory / "killed" / FOLDERS[kind]
+    expected = finished(started(kind, directory / "whole", cache))
+    for moment in moments:
+        process = started(kind, directory / "killed", cache)
+        moment(process, folder, rng)
+        saved = Checkpoints(folder).numbers()
+        process.kill()
+        process.communicate()
+        if saved:
+            assert Checkpoints(folder).newest().number >= saved[0]
+    assert finished(started(kind, directory / "killed", cache)) == expected
+
+
+def test_a_killed_search_ends_as_one_that_was_not(tmp_path, cache):
+    assert_the_same_when_killed("search", [during_a_generation, during_a_write], tmp_path, cache, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["search", "training"])
+def test_twenty_kills_change_nothing(kind, tmp_path, cache):
+    moments = [(during_a_generation, during_a_write, after_a_write)[i % 3] for i in range(20)]
+    assert_the_same_when_killed(kind, moments, tmp_path, cache, seed=1)
+
+
+@pytest.mark.slow
+def test_a_search_can_be_resumed_on_another_number_of_devices(tmp_path, cache):
+    expected = finished(started("search", tmp_path / "whole", cache))
+    process = started("search", tmp_path / "moved", cache)
+    process.stdout.readline()
+    process.kill()
+    process.communicate()
+    assert finished(started("search", tmp_path / "moved", cache, devices=3)).splitlines()[0] == expected.splitlines()[0]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return saved_run.outcome(saved_run.search(None))
+
+
+def test_saving_does_not_change_a_run(whole, tmp_path):
+    assert saved_run.outcome(saved_run.search(tmp_path)) == whole
+
+
+def test_a_run_that_a_callback_ended_goes_on(whole, tmp_path):
+    for end in (2, 5):
+        assert saved_run.search(tmp_path, resume=True, callbacks=[lambda record, end=end: record.generation == end]).interrupted
+    assert saved_run.outcome(saved_run.search(tmp_path, resume=True)) == whole
+
+
+def test_a_finished_run_goes_on_with_more_generations(whole, tmp_path):
+    assert not saved_run.search(tmp_path, generations=5).interrupted
+    assert saved_run.outcome(saved_run.search(tmp_path, resume=True)) == whole
+
+
+def test_a_finished_run_that_is_resumed_gives_its_result_again(whole, tmp_path):
+    saved_run.search(tmp_path)
+    assert saved_run.outcome(saved_run.search(tmp_path, resume=True)) == whole
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        (saved_run.METHOD, "CartPoleSwingUp-v0"),
+        (wannjax.Gradient(), "CartPoleSwingUp-v0"),
+        pytest.param(wannjax.PolicyGradient(), "CartPole-v1", marks=pytest.mark.slow),
+    ],
+)
+def test_training_that_was_ended_goes_on(method, name, tmp_path):
+    settings = dict(method=method, name=name, steps=4)
+    expected = saved_run.outcome(saved_run.training(None, **settings))
+    assert saved_run.training(tmp_path, **settings, callbacks=[lambda record: record.step == 2]).interrupted
+    assert saved_run.outcome(saved_run.training(tmp_path, **settings, resume=True)) == expected
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
+    saved_run.search(tmp_path)
+    assert Checkpoints(tmp_path / "checkpoints").numbers() == [12, 11, 10]
+
+
+def test_time_decides_when_to_save(tmp_path):
+    saved_run.search(tmp_path, save_every=3600.0)
+    assert Checkpoints(tmp_path / "checkpoints").numbers() == [12]
+
+
+def test_wall_time_adds_up(tmp_path):
+    first = saved_run.search(tmp_path, callbacks=[lambda record: record.generation == 2])
+    second = saved_run.search(tmp_path, resume=True)
+    assert second.seconds > first.history["seconds"].sum()
