@@ -1,4 +1,4 @@
-"""A search or a training that keeps checkpoints, for the tests that kill and damage them; as a program it resumes and prints the outcome."""
+"""A search or a training that keeps checkpoints, for tests that kill and damage it; as a program it resumes and prints the outcome."""
 
 import sys
 from pathlib import Path

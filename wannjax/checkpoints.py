@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import shutil
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -79,11 +80,11 @@ class Checkpoints:
             raise OSError(f"checkpoint {checkpoint.number}: cannot be written to {self.directory} ({reason_of(error)}); {kept}") from error
         for number in self.numbers():
             if number >= checkpoint.number:
-                shutil.rmtree(self.directory / f"{number:08d}")
+                _remove(self.directory / f"{number:08d}")
         os.rename(incoming, place)
         _flush(self.directory)
         for number in self.numbers()[KEEP:]:
-            shutil.rmtree(self.directory / f"{number:08d}", ignore_errors=True)
+            _remove(self.directory / f"{number:08d}")
 
     def newest(self) -> Checkpoint | None:
         """The newest sound checkpoint, None where there is none at all; says so in a warning when it had to pass over newer ones.
@@ -111,7 +112,8 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
     for name, array in arrays.items():
         _check(_NAME.fullmatch(name) is not None and array.dtype.name in _TYPES, f"{name} of type {array.dtype} cannot be stored")
     stored = {name: np.ascontiguousarray(np.atleast_1d(array)) for name, array in arrays.items() if array.size}
-    _checkpointer().save(folder.resolve() / _ARRAYS, stored)
+    with _quietly() as checkpointer:
+        checkpointer.save(folder.resolve() / _ARRAYS, stored)
     document = {
         "format": FORMAT,
         "version": 1,
@@ -166,20 +168,40 @@ def _read_arrays(folder: Path, declared: dict[str, Any]) -> dict[str, np.ndarray
     template = dict.fromkeys(stored, 0)
     options = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in stored}
     try:
-        restored = _checkpointer().restore(folder.resolve(), args=ocp.args.PyTreeRestore(item=template, restore_args=options))
+        with _quietly() as checkpointer:
+            restored = checkpointer.restore(folder.resolve(), args=ocp.args.PyTreeRestore(item=template, restore_args=options))
     except Exception as error:
         raise ValueError(reason_of(error)) from error
     return arrays | {name: np.asarray(restored[name]).reshape(shape) for name, shape in stored.items()}
 
 
-def _checkpointer() -> Any:
-    """Of this process alone, whatever others there are; its notes about formats that are not used here are kept from the log."""
+def _remove(path: Path) -> None:
+    """A folder; or the file or link that has taken its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+@contextmanager
+def _quietly() -> Iterator[Any]:
+    """Orbax's checkpointer, of this process alone, whatever others there are.
+
+    Its notes about formats that are not used here are kept from the log; and errors of its threads, which it raises here as well, from
+    standard error.
+    """
     import orbax.checkpoint as ocp
 
-    logging.getLogger("absl").addFilter(_not_about_ocdbt)
     alone = ocp.options.MultiprocessingOptions(primary_host=jax.process_index(), active_processes={jax.process_index()})
     handler = ocp.PyTreeCheckpointHandler(use_ocdbt=False, use_zarr3=False, use_compression=False, multiprocessing_options=alone)
-    return ocp.Checkpointer(handler, multiprocessing_options=alone)
+    log, hook = logging.getLogger("absl"), threading.excepthook
+    log.addFilter(_not_about_ocdbt)
+    threading.excepthook = lambda _: None
+    try:
+        yield ocp.Checkpointer(handler, multiprocessing_options=alone)
+    finally:
+        threading.excepthook = hook
+        log.removeFilter(_not_about_ocdbt)
 
 
 def _not_about_ocdbt(record: logging.LogRecord) -> bool:
@@ -221,10 +243,13 @@ def _flush(path: Path) -> None:
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A run that can be saved: how far it is, its state, and the way back to it."""
+    """A run that can be saved: how far it is, what another must have in common with it to continue it, its state, and the way back."""
 
     @property
     def number(self) -> int: ...
+
+    @property
+    def identity(self) -> dict[str, Any]: ...
 
     def snapshot(self) -> Checkpoint: ...
 
@@ -242,7 +267,7 @@ class Saver:
         """Saves the run if it is time to, or if this is the `last` opportunity. Raises OSError when it cannot."""
         if self.run.number > self.saved and (last or time.perf_counter() - self.when >= self.every):
             found = self.run.snapshot()
-            self.checkpoints.save(found._replace(document={**found.document, "versions": _versions()}))
+            self.checkpoints.save(found._replace(document={**self.run.identity, **found.document, "versions": _versions()}))
             self.saved, self.when = self.run.number, time.perf_counter()
 
 
@@ -260,9 +285,10 @@ def saving(directory: Path, folder: str, run: Resumable, *, resume: bool, every:
             before, now = found.document.get("versions"), _versions()
             if before != now:
                 warnings.warn(f"{directory}: was saved by {before}, and this is {now}: the result may differ", stacklevel=3)
+            require_same(run.identity, found.document)
             try:
                 run.restore(found)
-            except (TypeError, KeyError, IndexError, OverflowError) as error:
+            except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
                 raise ValueError(f"run_dir: checkpoint {found.number} in {directory} makes no sense: {reason_of(error)}") from error
         numbers = checkpoints.numbers()
         free = resume or not numbers
@@ -278,13 +304,13 @@ def saving(directory: Path, folder: str, run: Resumable, *, resume: bool, every:
             raise
 
 
-def require_same(wanted: dict[str, Any], found: dict[str, Any], *, but: tuple[str, ...] = (), path: str = "") -> None:
+def require_same(wanted: dict[str, Any], found: dict[str, Any], path: str = "") -> None:
     """Raises ValueError that names the first entry in which a saved run differs from the one that is to continue it."""
     for name, value in wanted.items():
         here, other = f"{path}{name}", found.get(name)
         if isinstance(value, dict) and isinstance(other, dict):
-            require_same(value, other, but=but, path=f"{here}.")
-        elif here not in but:
+            require_same(value, other, f"{here}.")
+        else:
             require("run_dir", other, f"of a run with {here} {value!r}", other == value)
 
 
@@ -355,3 +381,10 @@ def with_capacities(state: Any, capacities: Any) -> Any:
     fine = isinstance(capacities, dict) and set(capacities) == names and all(type(n) is int and 0 < n <= room for n in capacities.values())
     require("checkpoint", capacities, f"the capacities {', '.join(sorted(names))}", fine)
     return dataclasses.replace(state, **capacities)
+
+
+def seconds_of(document: dict[str, Any]) -> float:
+    """The wall time of a saved run. Raises ValueError when it is not one."""
+    seconds: Any = document.get("seconds")
+    require("checkpoint", seconds, "of a run with its seconds", isinstance(seconds, float) and seconds >= 0)
+    return seconds

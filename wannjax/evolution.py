@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wannjax.books import Books, Confirmed, Record, Work, require_runnable
-from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, capacities_of, require_same, saving, tree_like, with_capacities
+from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, capacities_of, saving, seconds_of, tree_like, with_capacities
 from wannjax.config import AUTO, WannConfig
 from wannjax.interruption import interrupt_flag
 from wannjax.network import Network, take
@@ -217,6 +217,7 @@ class _Run:
     def identity(self) -> dict[str, Any]:
         """What another run must have in common with this one to continue it."""
         config = json.loads(json.dumps(asdict(self.config)))
+        del config["generations"]
         sizes = [self.problem.inputs, self.problem.outputs]
         return {"problem": self.problem.name, "inputs and outputs": sizes, "seed": self.seed, "config": config}
 
@@ -224,12 +225,11 @@ class _Run:
         """The run after its last complete generation, of which there must be one."""
         assert self.last is not None
         state, scores = self.last
-        document = {**self.identity, "capacities": capacities_of(state), "seconds": self.seconds}
+        document = {"generations": self.config.generations, "capacities": capacities_of(state), "seconds": self.seconds}
         return Checkpoint(self.number, document, arrays_of(state, "state") | {"scores": scores} | self.books.arrays())
 
     def restore(self, found: Checkpoint) -> None:
-        """Continues where `snapshot` was taken. Raises ValueError for another run's, and for one that makes no sense."""
-        require_same(self.identity, found.document, but=("config.generations",))
+        """Continues where `snapshot` was taken. Raises an error for one that makes no sense."""
         state = with_capacities(tree_like(self.state, found.arrays, "state"), found.document.get("capacities"))
         scores = found.arrays["scores"]
         require("checkpoint", scores.shape, "scores of the population", scores.shape == (self.config.population, len(self.config.weights)))
@@ -238,7 +238,7 @@ class _Run:
         self.books = Books.restored(found.arrays, take(networks, np.arange(1)))
         require("checkpoint", self.number, f"of generation {found.number}", self.number == found.number)
         self.last, self.state = (state, scores), None
-        self.seconds_before = float(found.document["seconds"])
+        self.seconds_before = seconds_of(found.document)
 
     def final_comparison(self) -> tuple[Confirmed, list[Confirmed]]:
         """The champion and the last generation's front, all rescored on the same fresh episodes."""

@@ -47,9 +47,9 @@ def saved_search(directory: Path) -> tuple[str, WannConfig, int]:
     if found is None:
         raise ValueError(f"run directory: must hold checkpoints, and {str(directory / CHECKPOINTS)!r} has none")
     try:
-        name, settings, seed = (found.document[key] for key in ("problem", "config", "seed"))
+        name, settings, seed, generations = (found.document[key] for key in ("problem", "config", "seed", "generations"))
         require("problem", name, "a name", isinstance(name, str))
-        return name, WannConfig(**settings), seed
+        return name, WannConfig(**settings, generations=generations), seed
     except (KeyError, TypeError) as error:
         raise ValueError(f"{directory}: its checkpoint makes no sense: {reason_of(error)}") from None
 

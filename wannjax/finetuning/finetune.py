@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, require_same, saving, tree_like
+from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, saving, seconds_of, tree_like
 from wannjax.config import SWEEP
 from wannjax.evaluation import RANDOM_RANGE
 from wannjax.finetuning.evolution_strategy import EvolutionStrategy
@@ -217,8 +217,7 @@ class _Training:
             "best_scores": self.best_scores,
             "records": np.array(self.records, np.float64),
         }
-        document = {**self.identity, "seconds": self.seconds}
-        return Checkpoint(self.number, document, arrays | arrays_of(self.state, "state"))
+        return Checkpoint(self.number, {"seconds": self.seconds}, arrays | arrays_of(self.state, "state"))
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -228,10 +227,9 @@ class _Training:
         return {**own, "network": json.loads(network_text(self.graph)), "optimizer": "given" if self.optimizer_given else "default"}
 
     def restore(self, found: Checkpoint) -> None:
-        """Continues where `snapshot` was taken. Raises ValueError for another training's, and for one that makes no sense."""
-        require_same(self.identity, found.document)
+        """Continues where `snapshot` was taken. Raises an error for one that makes no sense, or that had other starts."""
         arrays = found.arrays
-        require("run_dir", "other starts", "of a training with the same `starts`", np.array_equal(arrays["starts"], self.starts))
+        require("starts", self.names, "those of the training that is resumed", np.array_equal(arrays["starts"], self.starts))
         own = {"estimates": self.estimates, "best": self.best, "best_scores": self.best_scores}
         kept = tree_like({name: jnp.asarray(array) for name, array in own.items()}, {f"own.{name}": arrays[name] for name in own}, "own")
         shapes = {name: array.shape for name, array in kept.items()}
@@ -239,7 +237,7 @@ class _Training:
         rows = arrays["records"]
         require("checkpoint", rows.shape, "records", rows.ndim == 2 and rows.shape[1] == len(TrainingRecord._fields) and len(rows) > 0)
         self.state = tree_like(self.trainer.init(self.init_key, self.starts), arrays, "state")
-        self.number, self.seconds_before = found.number, float(found.document["seconds"])
+        self.number, self.seconds_before = found.number, seconds_of(found.document)
         self.estimates, self.best, self.best_scores = (np.array(kept[name]) for name in ("estimates", "best", "best_scores"))
         self.records = [TrainingRecord(int(row[0]), *row[1:]) for row in rows.tolist()]
 
