@@ -342,7 +342,7 @@ class TestOnnx:
     def test_a_huge_file_is_refused_unread(self, tmp_path):
         with open(tmp_path / "bad.onnx", "wb") as file:
             file.truncate(LARGEST_FILE + 1)
-        with pytest.raises(ValueError, match=r"bad\.onnx: has more than the"):
+        with pytest.raises(ValueError, match=r"bad\.onnx: has \d+ bytes, more than the"):
             from_onnx(tmp_path / "bad.onnx")
 
     @given(position=st.integers(0, 10**6), value=st.integers(0, 255))

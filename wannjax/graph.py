@@ -3,6 +3,7 @@
 Nodes are numbered bias, inputs, hidden in order of evaluation, outputs; that is also the order of the published file format.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -62,10 +63,7 @@ class Graph:
         weighted = {connection.weight is not None for connection in self.connections}
         if len(weighted) > 1:
             raise ValueError("some connections have a weight and some have none")
-        names = [self.name(node) for node in range(self.size)]
-        if len(set(names)) < len(names):
-            twice = next(name for i, name in enumerate(names) if name in names[:i])
-            raise ValueError(f"two nodes are called {twice!r}")
+        require_distinct([self.name(node) for node in range(self.size)])
 
     @property
     def inputs(self) -> int:
@@ -111,6 +109,13 @@ class Graph:
         return f"hidden {node - self.inputs}"
 
 
+def require_distinct(names: list[str]) -> None:
+    """Raises ValueError for a name that occurs twice."""
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"two nodes are called {name!r}")
+
+
 def default_names(count: int, kind: str) -> tuple[str, ...]:
     """`input 0`, `input 1`, …; just `input` where there is one."""
     return (kind,) if count == 1 else tuple(f"{kind} {i}" for i in range(count))
@@ -123,25 +128,26 @@ def graph_of(network: Network) -> Graph:
     sources, activations = np.asarray(network.sources), np.asarray(network.activations)
     weights = None if network.weights is None else np.asarray(network.weights)
     first_step, steps, outputs = FIRST_INPUT + network.inputs, int(network.steps), network.outputs
-    partial_sums: dict[int, list[Connection]] = {}
+    partial_sums: dict[int, list[tuple[int, float | None]]] = {}
+    """Sources and weights; each is taken out by the one step that reads it, so that long chains are not copied."""
     number_of_row = {row: row - 1 for row in range(1, first_step)}
     node_activations: list[int] = []
     connections: list[Connection] = []
     for step in [*range(steps), *range(len(activations) - outputs, len(activations))]:
         number = 1 + network.inputs + len(node_activations)
-        incoming: list[Connection] = []
+        incoming: list[tuple[int, float | None]] = []
         for k, row in enumerate(sources[step].tolist()):
             if row in partial_sums:
-                incoming += [Connection(c.source, number, c.weight) for c in partial_sums[row]]
+                partial_sums[row] += incoming
+                incoming = partial_sums.pop(row)
             elif row > 0:
-                weight = None if weights is None else float(weights[step, k])
-                incoming.append(Connection(number_of_row[row], number, weight))
+                incoming.append((number_of_row[row], None if weights is None else float(weights[step, k])))
         if activations[step] == SUM:
             partial_sums[first_step + step] = incoming
         else:
             number_of_row[first_step + step] = number
             node_activations.append(int(activations[step]))
-            connections += incoming
+            connections += [Connection(source, number, weight) for source, weight in incoming]
     return Graph(
         network.input_names or default_names(network.inputs, "input"),
         network.output_names or default_names(outputs, "output"),
@@ -160,10 +166,11 @@ def network_of(graph: Graph) -> Network:
     hidden_steps: list[_Step] = []
     last_steps: list[_Step] = []
     for node in range(graph.first_hidden, graph.size):
-        terms = [(row_of[c.source], 1.0 if c.weight is None else c.weight) for c in incoming[node]]
-        while len(terms) > FAN_IN:
-            hidden_steps.append((terms[:FAN_IN], SUM))
-            terms = [(first_step + len(hidden_steps) - 1, 1.0), *terms[FAN_IN:]]
+        sources = [(row_of[c.source], 1.0 if c.weight is None else c.weight) for c in incoming[node]]
+        terms = sources[:FAN_IN]
+        for start in range(FAN_IN, len(sources), FAN_IN - 1):
+            hidden_steps.append((terms, SUM))
+            terms = [(first_step + len(hidden_steps) - 1, 1.0), *sources[start : start + FAN_IN - 1]]
         activation = graph.activations[node - graph.first_hidden]
         if node < first_output:
             row_of[node] = first_step + len(hidden_steps)
@@ -172,13 +179,13 @@ def network_of(graph: Graph) -> Network:
             last_steps.append((terms, activation))
 
     tape = hidden_steps + last_steps
-    sources = np.zeros((len(tape), FAN_IN), np.int32)
+    rows = np.zeros((len(tape), FAN_IN), np.int32)
     weights = np.zeros((len(tape), FAN_IN), np.float32)
     for i, (terms, _) in enumerate(tape):
         for k, (row, weight) in enumerate(terms):
-            sources[i, k], weights[i, k] = row, weight
+            rows[i, k], weights[i, k] = row, weight
     return Network(
-        jnp.asarray(sources),
+        jnp.asarray(rows),
         jnp.asarray([activation for _, activation in tape], jnp.int8),
         jnp.int32(len(hidden_steps)),
         jnp.asarray(weights) if graph.has_weights else None,

@@ -1,6 +1,7 @@
 """The run directory: what a run leaves behind, readable by people and by spreadsheet programs."""
 
 import csv
+import io
 import json
 import platform
 import shutil
@@ -17,7 +18,7 @@ from wannjax.devices import describe
 from wannjax.evolution import CHECKPOINTS, Result
 from wannjax.finetuning import Tuned
 from wannjax.finetuning.finetune import CHECKPOINTS as TRAINING_CHECKPOINTS
-from wannjax.storage import reason_of, save, save_front
+from wannjax.storage import parse_json, read_text, reason_of, save, save_front, write_text
 from wannjax.validation import require
 
 CHAMPION, FRONT, HISTORY, CONFIG = "champion.json", "front.json", "history.csv", "config.json"
@@ -113,14 +114,15 @@ def network_path(directory: Path) -> Path:
 
 
 def _write_history(path: Path, history: dict[str, np.ndarray]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(history)
-        writer.writerows(zip(*(column.tolist() for column in history.values()), strict=True))
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(history)
+    writer.writerows(zip(*(column.tolist() for column in history.values()), strict=True))
+    write_text(path, file.getvalue())
 
 
 def _write_json(path: Path, document: dict) -> None:
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(document, indent=2) + "\n")
 
 
 def _circumstances() -> dict:
@@ -132,8 +134,8 @@ def _circumstances() -> dict:
 def problem_name(directory: Path) -> str:
     """The problem of a run directory. Raises ValueError when its config cannot be read."""
     try:
-        name = json.loads((directory / CONFIG).read_text(encoding="utf-8"))["problem"]
+        name = parse_json(read_text(directory / CONFIG))["problem"]
         require("problem", name, "a name", isinstance(name, str))
         return name
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{directory / CONFIG}: cannot be read ({error}); name the environment") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{directory / CONFIG}: cannot be read ({reason_of(error)}); name the environment") from None

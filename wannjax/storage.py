@@ -4,21 +4,26 @@ Files may come from strangers: nothing is unpickled or evaluated, sizes are chec
 wrong with a file is one ValueError that names it. To change the format, raise `VERSION` and keep reading the old ones.
 """
 
+import contextlib
 import json
 import math
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wannjax.activations import LINEAR, NAMES
-from wannjax.graph import Connection, Graph, default_names, graph_of, network_of
+from wannjax.graph import Connection, Graph, default_names, graph_of, network_of, require_distinct
 from wannjax.network import Network
 
 FORMAT, FRONT_FORMAT, VERSION = "wannjax network", "wannjax front", 1
 LARGEST_FILE = 64 << 20
 """Bytes; a larger file is refused unread."""
+
+_LONGEST_REASON = 500
 
 Pathlike = str | os.PathLike
 
@@ -82,32 +87,51 @@ def load_front(path: Pathlike) -> list[Network]:
         raise ValueError(f"{path}: not a wannjax front: {reason_of(error)}") from None
 
 
+def read_bytes(path: Path) -> bytes:
+    """The content of a file of at most `LARGEST_FILE` bytes. Devices and pipes, which may never end, are refused unread."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{path}: is not a file, but a directory, device or pipe")
+    if status.st_size > LARGEST_FILE:
+        raise ValueError(f"{path}: has {status.st_size} bytes, more than the {LARGEST_FILE} that a file may have")
+    return path.read_bytes()
+
+
 def read_text(path: Path) -> str:
-    size = path.stat().st_size
-    if size > LARGEST_FILE:
-        raise ValueError(f"{path}: has {size} bytes, more than the {LARGEST_FILE} that a network file may have")
+    """As `read_bytes`, of a text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bytes(path).decode()
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a wannjax network: it is not text") from None
+        raise ValueError(f"{path}: is not text") from None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes all or nothing: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to, which takes its place at the end: a reader never sees half a file, and a link is replaced by a
+    file and not followed out of the directory."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary.unlink(missing_ok=True)
     try:
-        temporary.write_text(text, encoding="utf-8")
+        yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes all or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
 def reason_of(error: Exception) -> str:
+    """One line, short whatever the file holds."""
     if isinstance(error, KeyError):
         return f"{error} is missing"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
 
 
 def network_text(graph: Graph) -> str:
@@ -138,10 +162,17 @@ def network_text(graph: Graph) -> str:
 
 
 def parse_json(text: str) -> Any:
-    def refuse(constant: str) -> None:
-        raise ValueError(f"it contains {constant}")
+    """What a JSON text holds. Raises ValueError also for what could not be written again: NaN, infinities, halves of characters."""
+    document = json.loads(text, parse_constant=_refuse)
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("it contains half of a surrogate pair, which is no character") from None
+    return document
 
-    return json.loads(text, parse_constant=refuse)
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it contains {constant}")
 
 
 def check_header(document: Any, expected: str) -> None:
@@ -167,6 +198,7 @@ def parse_network(document: Any) -> Graph:
         if node["activation"] not in NAMES[1:]:
             raise ValueError(f"activation {node['activation']!r} is unknown; known are {', '.join(NAMES[1:])}")
         activations.append(NAMES.index(node["activation"]))
+    require_distinct([str(node["name"]) for node in nodes])
     number = {str(node["name"]): i for i, node in enumerate(nodes)}
     for entry in entries:
         for end in ("from", "to"):

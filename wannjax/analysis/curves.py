@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wannjax.evaluation import Report
+from wannjax.storage import replacing
 
 _COLOURS = ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270")
 _LINES = ("-", "--", "-.", ":")
@@ -65,5 +66,6 @@ def _finished(figure: Figure, path: str | Path | None) -> Figure:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     if path is not None:
-        figure.savefig(path, dpi=130)
+        with replacing(Path(path)) as temporary:
+            figure.savefig(temporary, dpi=130)
     return figure

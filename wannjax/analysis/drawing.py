@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from wannjax.activations import NAMES
 from wannjax.graph import Graph, graph_of
 from wannjax.network import Network
+from wannjax.storage import replacing
 
 
 class Style(NamedTuple):
@@ -84,7 +85,8 @@ def draw(network: Network, path: str | Path | None = None, *, title: str = "") -
     axes.set_title(title or f"{hidden} hidden nodes, {len(graph.connections)} connections", fontsize=11)
     axes.set_xlim(-1.1, positions[:, 0].max() + 0.9)
     if path is not None:
-        figure.savefig(path, dpi=130)
+        with replacing(Path(path)) as temporary:
+            figure.savefig(temporary, dpi=130)
     return figure
 
 
@@ -105,9 +107,9 @@ def _draw_node(axes, graph: Graph, number: int, x: float, y: float) -> None:
     if style is not None:
         axes.text(x, y, style.symbol, ha="center", va="center_baseline", color="white", fontsize=8, zorder=3)
     if is_source:
-        axes.text(x - 0.14, y, graph.name(number), ha="right", va="center", fontsize=10)
+        axes.text(x - 0.14, y, graph.name(number), ha="right", va="center", fontsize=10, parse_math=False)
     elif is_output:
-        axes.text(x + 0.24, y, graph.name(number), ha="left", va="center", fontsize=10)
+        axes.text(x + 0.24, y, graph.name(number), ha="left", va="center", fontsize=10, parse_math=False)
 
 
 def _layout(graph: Graph) -> np.ndarray:

@@ -4,7 +4,6 @@ It is used as a single network is: called, evaluated, saved and loaded.
 """
 
 import json
-import math
 import os
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -163,10 +162,10 @@ def load_ensemble(path: str | os.PathLike) -> Ensemble:
 
 
 def _numbers(values: Any) -> Array:
-    array = np.asarray(values, np.float32)
-    if not np.all(np.isfinite(array)) or math.prod(array.shape) == 0:
+    array = np.asarray(values, np.float64)
+    if array.size == 0 or not np.all(np.abs(array) <= np.finfo(np.float32).max):
         raise ValueError("its gate must be made of finite numbers")
-    return jnp.asarray(array)
+    return jnp.asarray(array, jnp.float32)
 
 
 def combined(outputs: Float32[Array, "O M B"], log_shares: Float32[Array, "B M"] | None, rule: str) -> Float32[Array, "B O"]:

@@ -21,7 +21,7 @@ from wannjax.activations import NAMES
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.graph import Connection, Graph, network_of
 from wannjax.network import FIRST_INPUT, Network
-from wannjax.storage import LARGEST_FILE, Pathlike
+from wannjax.storage import Pathlike, parse_json, read_bytes, reason_of
 
 FORMAT, VERSION = "wannjax network", 1
 OPSET, IR_VERSION = 17, 8
@@ -76,15 +76,11 @@ def from_onnx(path: Pathlike) -> Network:
     """
     onnx = _onnx()
     path = Path(path)
-    if path.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"{path}: has more than the {LARGEST_FILE} bytes that a network file may have")
-    data = path.read_bytes()
+    data = read_bytes(path)
     try:
         return network_of(_parse(onnx, onnx.ModelProto.FromString(data)))
-    except KeyError as error:
-        raise ValueError(f"{path}: not a wannjax network: {error} is missing") from None
     except Exception as error:  # what protobuf and onnx raise for a broken file has no common class
-        raise ValueError(f"{path}: not a wannjax network: {(str(error) or type(error).__name__).splitlines()[0]}") from None
+        raise ValueError(f"{path}: not a wannjax network: {reason_of(error)}") from None
 
 
 def _onnx() -> Any:
@@ -153,9 +149,9 @@ def _levels(graph: Graph) -> list[list[_Group]]:
 
 
 def _output_rows(graph: Graph, groups: list[_Group]) -> Int64[np.ndarray, " O"]:
-    computed = [node for group in groups for node in group.nodes]
-    first_output = graph.size - graph.outputs
-    return np.array([FIRST_INPUT + graph.inputs + computed.index(first_output + i) for i in range(graph.outputs)], np.int64)
+    computed = (node for group in groups for node in group.nodes)
+    row = {node: FIRST_INPUT + graph.inputs + i for i, node in enumerate(computed)}
+    return np.array([row[node] for node in range(graph.size - graph.outputs, graph.size)], np.int64)
 
 
 def _operations(onnx: Any, levels: list[list[_Group]]) -> list[Any]:
@@ -217,8 +213,10 @@ def _parse(onnx: Any, model: Any) -> Graph:
     for tensor in tensors.values():
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise ValueError(f"its tensor {tensor.name!r} is in another file")
-    input_names, output_names = (tuple(map(str, json.loads(metadata[key]))) for key in ("input_names", "output_names"))
-    groups = [(NAMES.index(name), tuple(nodes)) for name, nodes in json.loads(metadata["groups"])]
+        if 0 in tensor.dims:  # no data bounds the other sizes
+            raise ValueError(f"its tensor {tensor.name!r} is empty")
+    input_names, output_names = (tuple(map(str, parse_json(metadata[key]))) for key in ("input_names", "output_names"))
+    groups = [(NAMES.index(name), tuple(nodes)) for name, nodes in parse_json(metadata["groups"])]
 
     activation_of = {node: activation for activation, nodes in groups for node in nodes}
     first_hidden = 1 + len(input_names)

@@ -35,6 +35,9 @@ _LEAST_SPREAD = 1e-2
 _CHUNK = 5_000
 """Images prepared at a time, which bounds the float64 temporaries to some 100 MB."""
 
+_PIECE = 1 << 20
+"""Bytes read at a time."""
+
 _SHAPES = ((), (RAW_SIDE, RAW_SIDE), (SIDE, SIDE), (SIDE * SIDE,))
 """What one example may be: a label, or an image."""
 
@@ -216,8 +219,9 @@ def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         raise ValueError(f"array {name!r} is compressed in a way that numpy does not write")
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = read_header(file)
+        if version != (1, 0):  # the others are for headers of any length, which numbers do not need
+            raise ValueError(f"array {name!r} is in version {version} of numpy's format, not (1, 0)")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
         if dtype.kind not in "iuf":
             raise ValueError(f"array {name!r} holds {dtype}, not numbers")
         return _read_array(file.read, shape, dtype, order="F" if fortran_order else "C")
@@ -228,7 +232,9 @@ def _read_array(read: Callable[[int], bytes], shape: tuple[int, ...], dtype: np.
     if not shape or shape[1:] not in _SHAPES or not 1 <= shape[0] <= MOST_IMAGES:
         raise ValueError(f"it claims to hold {dtype}{list(shape)}, not 1 to {MOST_IMAGES} images or labels")
     expected = math.prod(shape) * dtype.itemsize
-    content = read(expected + 1)
+    content = bytearray()  # in pieces, since reading at once may allocate what is announced
+    while len(content) <= expected and (piece := read(min(expected + 1 - len(content), _PIECE))):
+        content += piece
     if len(content) != expected:
         found = "more" if len(content) > expected else len(content)
         raise ValueError(f"its header announces {expected} bytes of data, and it has {found}")
