@@ -33,5 +33,5 @@ _MODULES = [
 install_import_hook(_MODULES, "beartype.beartype")
 
 settings.register_profile("default", max_examples=30, deadline=None)
-settings.register_profile("ci", max_examples=200, deadline=None)
+settings.register_profile("ci", max_examples=60, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "default")

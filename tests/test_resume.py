@@ -117,7 +117,7 @@ def test_a_finished_run_that_is_resumed_gives_its_result_again(whole, tmp_path):
     ("method", "name"),
     [
         (saved_run.METHOD, "CartPoleSwingUp-v0"),
-        (wannjax.Gradient(), "CartPoleSwingUp-v0"),
+        pytest.param(wannjax.Gradient(), "CartPoleSwingUp-v0", marks=pytest.mark.slow),
         pytest.param(wannjax.PolicyGradient(), "CartPole-v1", marks=pytest.mark.slow),
     ],
 )

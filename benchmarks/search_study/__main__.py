@@ -2,8 +2,8 @@
 
 Every candidate of `candidates.py` searches swing-up with every seed and the same number of evaluations (one network over the six weights
 of the sweep, four episodes each; a sweep or a number of episodes that differs counts in proportion), and its champion is scored on 100
-fresh episodes per weight. `--carry N` then gives the N best candidates five times as much. Every finished run is a line of the results at
-once; a second call does only what is missing. Prints medians and quartiles, and draws them.
+fresh episodes per weight. `--carry N` then gives the N best candidates, and what they start from, five times as much. Every finished
+run is a line of the results at once; a second call does only what is missing. Prints medians and quartiles, and draws them.
 """
 
 import argparse
@@ -46,7 +46,8 @@ def main() -> None:
     work_off(runs, names, options.seeds, options.evaluations, options)
     screened = finished(runs, names, options.evaluations)
     best = sorted(screened, key=lambda name: -np.median([run["mean"] for run in screened[name]]))[: options.carry]
-    work_off(runs, best, options.seeds, CARRIED * options.evaluations, options)
+    starts = {CANDIDATES[name].group for name in best}
+    work_off(runs, list(dict.fromkeys([*best, *starts])), options.seeds, CARRIED * options.evaluations, options)
     for evaluations in (options.evaluations, CARRIED * options.evaluations):
         if found := finished(runs, names, evaluations):
             print_summary(found, evaluations)
