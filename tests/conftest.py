@@ -15,7 +15,7 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-collect_ignore = ["devices_run.py", "saved_run.py"]  # programs that tests run, which doctest collection would import
+collect_ignore = ["saved_run.py"]  # a program that tests run, which doctest collection would import
 
 # Annotations are checked in every module but these, each listed by its own name, since a package's name includes all below it.
 _UNCHECKED = (

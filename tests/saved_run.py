@@ -1,6 +1,11 @@
-"""A search or a training that keeps checkpoints, for tests that kill and damage it; as a program it resumes and prints the outcome."""
+"""A search or a training that keeps checkpoints, for tests that kill and damage it; as a program it resumes and prints the outcome.
+
+Arguments: search or training, directory, folder of the compilation cache, devices, and for one of several processes its coordinator, how
+many there are and which one it is.
+"""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import jax
@@ -15,7 +20,7 @@ import wannjax
 from wannjax.graph import graph_of
 
 TIMES = {"seconds", "rollout_seconds"}
-CONFIG = wannjax.WannConfig(population=48, generations=12, episodes=2, confirm_episodes=4)
+CONFIG = wannjax.WannConfig(population=47, generations=12, episodes=2, confirm_episodes=4)
 METHOD = wannjax.EvolutionStrategy(pairs=4, episodes=2)
 
 
@@ -50,10 +55,15 @@ def outcome(result) -> list[str]:
     """All that a run found, to the last bit, but for times."""
     if isinstance(result, wannjax.Result):
         networks, scores = [result.champion, *result.front], [result.champion_scores, result.front_scores]
-        scores += [result.history[name] for name in sorted(set(result.history) - TIMES)]
     else:
-        networks, scores = [result.network], [result.member_scores, *(result.history[n] for n in sorted(set(result.history) - TIMES))]
-    return [str(graph_of(network)) for network in networks] + [array.tobytes().hex() for array in scores]
+        networks, scores = [result.network], [result.member_scores]
+    lines = [str(graph_of(network)) for network in networks] + [array.tobytes().hex() for array in scores]
+    return lines + [f"{name} {result.history[name].tobytes().hex()}" for name in sorted(set(result.history) - TIMES)]
+
+
+def without_costs(lines: list[str]) -> list[str]:
+    """An outcome but for what differs with the number of devices, and of processes."""
+    return [line for line in lines if not line.startswith("computed_steps ")]
 
 
 if __name__ == "__main__":
@@ -62,5 +72,7 @@ if __name__ == "__main__":
         print("at", getattr(record, "generation", None) or record.step, flush=True)
 
     kind, directory = sys.argv[1], Path(sys.argv[2])
-    found = {"search": search, "training": training}[kind](directory, resume=True, callbacks=[say])
-    print("\n".join(["found", *outcome(found)]), flush=True)
+    several = sys.argv[5:]
+    with wannjax.distributed(several[0], int(several[1]), int(several[2])) if several else nullcontext():
+        found = {"search": search, "training": training}[kind](directory, resume=True, callbacks=[say])
+        print("\n".join(["found", *outcome(found)]), flush=True)

@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -78,14 +75,6 @@ def test_another_seed_gives_another_result(swing_up, result):
 @pytest.mark.parametrize("block", [1, 5])
 def test_the_block_size_does_not_change_the_result(result, block):
     same(result, wannjax.evolve(wannjax.make("CartPoleSwingUp-v0", max_steps=60, network_block=block), CONFIG, seed=1, progress=False))
-
-
-@pytest.mark.slow
-def test_the_number_of_devices_does_not_change_the_result():
-    script = Path(__file__).parent / "devices_run.py"
-    outputs = {subprocess.run([sys.executable, script, str(count)], check=True, capture_output=True, text=True).stdout for count in (1, 2)}
-    assert len(outputs) == 1
-    assert "connections" in outputs.pop()
 
 
 def test_history_has_a_row_a_generation(result):

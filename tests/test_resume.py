@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import saved_run
+from saved_run import without_costs
 
 import wannjax
 from wannjax.checkpoints import Checkpoints
@@ -29,7 +30,7 @@ def started(kind, directory, cache, devices=1):
 def finished(process):
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    return output.split("found\n")[1]
+    return output.split("found\n")[1].splitlines()
 
 
 def during_a_generation(process, _folder, rng):
@@ -85,7 +86,14 @@ def test_a_search_can_be_resumed_on_another_number_of_devices(tmp_path, cache):
     process.stdout.readline()
     process.kill()
     process.communicate()
-    assert finished(started("search", tmp_path / "moved", cache, devices=3)).splitlines()[0] == expected.splitlines()[0]
+    assert without_costs(finished(started("search", tmp_path / "moved", cache, devices=3))) == without_costs(expected)
+
+
+@pytest.mark.slow
+def test_the_number_of_devices_does_not_change_a_run(tmp_path, cache):
+    """Nor does it matter that none of them divides the population."""
+    one, *more = (without_costs(finished(started("search", tmp_path / str(n), cache, devices=n))) for n in (1, 2, 4, 8))
+    assert all(other == one for other in more)
 
 
 @pytest.fixture(scope="module")

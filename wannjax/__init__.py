@@ -6,6 +6,7 @@ from wannjax.ensembles import Ensemble, ensemble, load_ensemble
 from wannjax.evaluation import Report, Score, evaluate
 from wannjax.evolution import Record, Result, evolve
 from wannjax.finetuning import EvolutionStrategy, Gradient, PolicyGradient, Tuned, finetune
+from wannjax.hosts import distributed
 from wannjax.network import Network
 from wannjax.problems import DataProblem, Evaluation, GymnaxProblem, Problem, environment_names, make
 from wannjax.storage import load, load_front, save
@@ -31,6 +32,7 @@ __all__ = [
     "Score",
     "Tuned",
     "WannConfig",
+    "distributed",
     "ensemble",
     "environment_names",
     "evaluate",

@@ -11,6 +11,7 @@ To store more of a run, add an array or an entry of the document where it is sav
 
 import dataclasses
 import hashlib
+import io
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -29,6 +30,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from wannjax import hosts
 from wannjax.storage import LARGEST_FILE, check_header, parse_json, reason_of
 from wannjax.validation import require
 
@@ -265,7 +267,7 @@ class Saver:
 
     def keep(self, *, last: bool) -> None:
         """Saves the run if it is time to, or if this is the `last` opportunity. Raises OSError when it cannot."""
-        if self.run.number > self.saved and (last or time.perf_counter() - self.when >= self.every):
+        if hosts.is_first() and self.run.number > self.saved and (last or time.perf_counter() - self.when >= self.every):
             found = self.run.snapshot()
             self.checkpoints.save(found._replace(document={**self.run.identity, **found.document, "versions": _versions()}))
             self.saved, self.when = self.run.number, time.perf_counter()
@@ -275,13 +277,15 @@ class Saver:
 def saving(directory: Path, folder: str, run: Resumable, *, resume: bool, every: float) -> Iterator[Saver]:
     """Keeps checkpoints of `run` in a `folder` of its `directory`; restores it first from the newest one if it is to `resume`.
 
-    When something goes wrong, what is complete is saved, and the error says so.
+    When something goes wrong, what is complete is saved, and the error says so. Of several processes on one run, only the first one reads
+    and writes here; what it finds, all restore.
 
     Raises ValueError when there are checkpoints and it is not to `resume`, or when they are another run's or damaged.
     """
-    with locked(directory):
+    with locked(directory) if hosts.is_first() else nullcontext():
         checkpoints = Checkpoints(directory / folder)
-        if resume and (found := checkpoints.newest()) is not None:
+        found = _from_first(checkpoints.newest() if resume and hosts.is_first() else None)
+        if found is not None:
             before, now = found.document.get("versions"), _versions()
             if before != now:
                 warnings.warn(f"{directory}: was saved by {before}, and this is {now}: the result may differ", stacklevel=3)
@@ -291,7 +295,7 @@ def saving(directory: Path, folder: str, run: Resumable, *, resume: bool, every:
             except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
                 raise ValueError(f"run_dir: checkpoint {found.number} in {directory} makes no sense: {reason_of(error)}") from error
         numbers = checkpoints.numbers()
-        free = resume or not numbers
+        free = resume or not numbers or not hosts.is_first()
         require("run_dir", str(directory), f"without checkpoints, or to be resumed: it holds number {max(numbers, default=0)}", free)
         saver = Saver(checkpoints, run, every)
         try:
@@ -302,6 +306,24 @@ def saving(directory: Path, folder: str, run: Resumable, *, resume: bool, every:
             if saver.saved:
                 error.add_note(f"the run up to number {saver.saved} is saved in {directory} and can be resumed")
             raise
+
+
+def _from_first(found: Checkpoint | None) -> Checkpoint | None:
+    """What the first of several processes found."""
+    if hosts.count() == 1:
+        return found
+    buffer = io.BytesIO()
+    if found is not None:
+        document = np.frombuffer(json.dumps([found.number, found.document]).encode(), np.uint8)
+        parts: Any = {"document": document, **{f"array {name}": array for name, array in found.arrays.items()}}
+        np.savez(buffer, **parts)
+    sent = hosts.from_first(buffer.getvalue())
+    if not sent:
+        return None
+    with np.load(io.BytesIO(sent), allow_pickle=False) as received:
+        number, document = json.loads(received["document"].tobytes())
+        names = [name for name in received.files if name != "document"]
+        return Checkpoint(number, document, {name.removeprefix("array "): received[name] for name in names})
 
 
 def require_same(wanted: dict[str, Any], found: dict[str, Any], path: str = "") -> None:

@@ -4,11 +4,12 @@ import argparse
 import os
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from wannjax import devices
+from wannjax import devices, hosts
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         devices.use_all_cores()
         devices.cache_compilations()
-        return options.run(options)
+        with _processes(options):
+            return options.run(options)
     except (ValueError, OSError) as error:
         print("wannjax:", "; ".join([str(error), *getattr(error, "__notes__", ())]), file=sys.stderr)
         return 2
@@ -40,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     evolve.add_argument("--out", type=Path, default=None, help="run directory (default: runs/ENV-seedSEED-TIME)")
     evolve.add_argument("--overwrite", action="store_true", help="replace the files of an existing run directory")
     _add_saving_option(evolve)
+    _add_process_options(evolve)
     evolve.add_argument("--preset", default="default", help=f"one of {', '.join(PRESETS)}; the options below change it (default: default)")
     group = evolve.add_argument_group("settings", "defaults shown are those of the default preset")
     for setting in fields(WannConfig):
@@ -60,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     resume.add_argument("--generations", type=int, default=None, help="of the whole run (default: as many as it was to have)")
     _add_data_option(resume)
     _add_saving_option(resume)
+    _add_process_options(resume)
     resume.set_defaults(run=_resume)
 
     finetune = commands.add_parser("finetune", help="train the individual weights of a champion")
@@ -94,6 +98,24 @@ def _add_saving_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--save-every", type=float, default=SAVE_EVERY, metavar="SECONDS", help=f"time between checkpoints (default: {SAVE_EVERY:g})"
     )
+
+
+def _add_process_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("several processes", "the same command in each of them; process 0 writes the files")
+    group.add_argument("--distributed", action="store_true", help="this is one of several, as a cluster such as SLURM tells")
+    group.add_argument("--coordinator", default=None, metavar="HOST:PORT", help="elsewhere: of process 0, a free port")
+    group.add_argument("--processes", type=int, default=None, help="elsewhere: how many there are")
+    group.add_argument("--process", type=int, default=None, help="elsewhere: which one this is, from 0")
+
+
+def _processes(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """What the commands that several processes can share run in."""
+    given = [getattr(options, name, None) for name in ("coordinator", "processes", "process")]
+    if getattr(options, "distributed", False) or given != [None] * 3:
+        from wannjax.hosts import distributed
+
+        return distributed(*given)
+    return nullcontext()
 
 
 def _add_data_option(command: argparse.ArgumentParser) -> None:
@@ -139,7 +161,8 @@ def _evolve(options: argparse.Namespace) -> int:
     config = WannConfig.preset(options.preset, **changes)
     problem = _problem(options.environment, options)
     directory = options.out or _new_directory(options.environment, options.seed)
-    runs.claim(directory, overwrite=options.overwrite)
+    if hosts.is_first():
+        runs.claim(directory, overwrite=options.overwrite)
     result = wannjax.evolve(problem, config, seed=options.seed, run_dir=directory, save_every=options.save_every)
     return _show(result, problem, directory)
 
@@ -163,7 +186,9 @@ def _resume(options: argparse.Namespace) -> int:
 
 
 def _show(result: Any, problem: Any, directory: Path) -> int:
-    """Prints what a search found."""
+    """Prints what a search found, in the first process."""
+    if not hosts.is_first():
+        return 0
     from rich.console import Console
 
     import wannjax

@@ -44,10 +44,17 @@ def cache_compilations() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+def local_mesh(axis: str) -> jax.sharding.Mesh:
+    """All devices of this process along one axis."""
+    devices = jax.local_devices()
+    return jax.make_mesh((len(devices),), (axis,), axis_types=(jax.sharding.AxisType.Auto,), devices=devices)
+
+
 def describe() -> str:
-    """One line about the devices in use, such as `2 x cpu` or `1 x NVIDIA A100`."""
-    devices = jax.devices()
-    return f"{len(devices)} x {devices[0].device_kind}"
+    """One line about the devices in use, such as `2 x cpu` or `4 processes with 8 x NVIDIA A100 each`."""
+    devices, processes = jax.local_devices(), jax.process_count()
+    kinds = f"{len(devices)} x {devices[0].device_kind}"
+    return kinds if processes == 1 else f"{processes} processes with {kinds} each"
 
 
 def idle_cores() -> int:

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from wannjax import hosts
 from wannjax.books import Books, Confirmed, Record, Work, require_runnable
 from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, capacities_of, saving, seconds_of, tree_like, with_capacities
 from wannjax.config import AUTO, WannConfig
@@ -112,20 +113,21 @@ def evolve(
     require("resume", resume, "False without a run_dir", run_dir is not None or not resume)
     callbacks = list(callbacks)
     with ExitStack() as stack:
-        compilations = stack.enter_context(_compilations())
+        compiled = stack.enter_context(compilations())
         interrupted = stack.enter_context(interrupt_flag())
         run = _Run(problem, config, seed)
+        hosts.require_same({**run.identity, "generations": config.generations, "resume": resume, "saved": run_dir is not None})
         saver: Saver | None = None
         if run_dir is not None:
             saver = stack.enter_context(saving(Path(run_dir), CHECKPOINTS, run, resume=resume, every=save_every))
-        if progress:
+        if progress and hosts.is_first():
             from wannjax.progress import LiveView
 
             callbacks.insert(0, stack.enter_context(LiveView(problem, config, run.books.number)))
         stop = False
         while run.books.number < config.generations and not stop:
             record = run.generation()
-            stop = any([callback(record) for callback in callbacks]) or interrupted()
+            stop = hosts.any_of(any([callback(record) for callback in callbacks]) or interrupted())
             if saver:
                 saver.keep(last=stop or record.generation == config.generations)
         champion, front = run.final_comparison()
@@ -139,10 +141,10 @@ def evolve(
             seed=seed,
             problem_name=problem.name,
             seconds=run.seconds,
-            compilations=(compilations.count, compilations.seconds),
+            compilations=(compiled.count, compiled.seconds),
             interrupted=run.books.number < config.generations,
         )
-        if run_dir is not None:
+        if run_dir is not None and hosts.is_first():
             from wannjax import runs
 
             runs.write(Path(run_dir), result)
@@ -200,13 +202,19 @@ class _Run:
         return self.books.close(scores, sizes, work, time.perf_counter() - begun)
 
     def score(self, problem: Problem, key, networks: Network, episodes: int) -> tuple[np.ndarray, Work]:
-        """The scores [N, W] of `networks` over the sweep, and what they cost."""
+        """The scores [N, W] of `networks` over the sweep, of which every process finds its share, and what they cost."""
         begun = time.perf_counter()
-        evaluation = problem.evaluate(key, networks, self.sweep, episodes=episodes, among=self.algorithm.activations)
+        shares = hosts.shares_of(np.asarray(networks.steps))
+        mine = take(networks, shares[hosts.index()]) if hosts.count() > 1 else networks
+        evaluation = problem.evaluate(key, mine, self.sweep, episodes=episodes, among=self.algorithm.activations)
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is not a score
             scores = np.asarray(evaluation.scores, np.float32)
-        steps = int(np.asarray(evaluation.steps, np.int64).sum())
-        return scores, Work(steps, int(evaluation.computed_steps), time.perf_counter() - begun)
+        steps, computed = np.asarray(evaluation.steps, np.int64).sum(axis=1), np.asarray(evaluation.computed_steps, np.float64)
+        if hosts.count() > 1:
+            scores, steps, computed = hosts.gather(scores, steps, computed)
+            _, first = np.unique(shares, return_index=True)  # in the order of `networks`, without what fills up
+            scores, steps = scores.reshape(-1, scores.shape[-1])[first], steps.reshape(-1)[first]
+        return scores, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
 
     @property
     def number(self) -> int:
@@ -252,15 +260,17 @@ class _Run:
 
 
 @dataclass
-class _Compilations:
+class Compilations:
+    """How many programs, and how long it took."""
+
     count: int = 0
     seconds: float = 0.0
 
 
 @contextmanager
-def _compilations() -> Iterator[_Compilations]:
+def compilations() -> Iterator[Compilations]:
     """Counts the programs that XLA compiles, and the time it takes."""
-    total = _Compilations()
+    total = Compilations()
 
     def listen(event: str, duration_secs: float, **_: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":

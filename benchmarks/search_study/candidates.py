@@ -1,5 +1,4 @@
-"""What the study compares: every candidate is one change, or what helped put together, from one of two starting points, which differ in
-how they select parents.
+"""What the study compares: every candidate is one change from one of two starting points, which differ in how they select parents.
 
 To try something, add a line.
 """
@@ -89,8 +88,6 @@ _ALL = [
         episodes_2=dict(episodes=2),
         elites_averaged=dict(memory="averaged"),
         elite_ratio_0=dict(elite_ratio=0.0),
-        population_512_without_elite=dict(population=512, elite_ratio=0.0),
-        population_512_without_elite_and_mean=dict(population=512, elite_ratio=0.0, cases="nothing"),
     ),
     *_changed(
         _RANKED,

@@ -60,7 +60,7 @@ class Gradient:
     def _through_data(self, problem: DataProblem, topology: Topology):
         loss = jax.vmap(jax.vmap(problem.loss, in_axes=(-1, 0)), in_axes=(1, None))
 
-        batch, device_count = problem.batch, jax.device_count()
+        batch, device_count = problem.batch, jax.local_device_count()
         # Filled up to equal shares for all devices; what is filled in does not count.
         places = np.arange(-(-batch // device_count) * device_count)
 
@@ -102,7 +102,7 @@ class Gradient:
             scores = jnp.mean(returns, axis=1)
             return jnp.sum(scores), scores
 
-        count = -(-self.episodes // jax.device_count()) * jax.device_count()
+        count = -(-self.episodes // jax.local_device_count()) * jax.local_device_count()
 
         @partial(jax.jit, compiler_options=devices.compiler_options())
         def climb(key, weights, params):
@@ -114,7 +114,7 @@ class Gradient:
 
 def _on_devices(gradient, weights, *batch):
     """`gradient(weights, *batch)` on equal shares of the batch, one per device, and the mean of the results."""
-    mesh = jax.make_mesh((jax.device_count(),), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+    mesh = devices.local_mesh("batch")
 
     def on_device(weights, *share):
         return lax.pmean(gradient(weights, *share), "batch")

@@ -169,7 +169,7 @@ class GymnaxProblem(Problem):
         """As lanes of one network, which copies can be since they share a topology: longer rows, twice as fast as networks side by side."""
         count, tables = networks.activations.shape[0], jnp.asarray(networks.weights)
         rows = 2 + self.inputs + networks.activations.shape[1]
-        packed = min(devices.block_size(episodes, 4 * (rows + tables[0].size) * episodes), -(-count // jax.device_count()))
+        packed = min(devices.block_size(episodes, 4 * (rows + tables[0].size) * episodes), -(-count // jax.local_device_count()))
         groups = -(-count // packed)
         filled = tables[jnp.arange(groups * packed) % count].reshape(groups, packed, *tables.shape[1:])
         weights = jnp.repeat(jnp.moveaxis(filled, 1, -1), episodes, axis=-1)

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import PartitionSpec
 
+from wannjax import devices
 from wannjax.network import Network
 
 
 def spread(run: Callable[..., tuple[Any, Any]], networks: Network, block: int, *shared: Any) -> tuple[Any, Any]:
-    """`run` on all of a population, block by block, the same number of blocks on every device. Call it under jit.
+    """`run` on all of a population, block by block, the same number of blocks on every device of this process. Call it under jit.
 
     Args:
         run: (N networks, *shared) → (a pytree of results with leading axis N, a number that is added up over networks).
@@ -24,7 +25,7 @@ def spread(run: Callable[..., tuple[Any, Any]], networks: Network, block: int, *
         the results with leading axis P, in the order of `networks`; and the sum over blocks of the number × N. The last block is filled
         up with the shortest network, which is counted in the sum too.
     """
-    mesh = jax.make_mesh((jax.device_count(),), ("population",), axis_types=(jax.sharding.AxisType.Auto,))
+    mesh = devices.local_mesh("population")
     count = networks.activations.shape[0]
     per_device = -(-count // mesh.size)
     blocks = -(-per_device // block)
