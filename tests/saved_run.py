@@ -1,10 +1,11 @@
 """A search or a training that keeps checkpoints, for tests that kill and damage it; as a program it resumes and prints the outcome.
 
-Arguments: search or training, directory, folder of the compilation cache, devices, and for one of several processes its coordinator, how
-many there are and which one it is.
+Arguments: search, quick or training, directory, folder of the compilation cache, devices, and for one of several processes its
+coordinator, how many there are and which one it is.
 """
 
 import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -16,6 +17,8 @@ if __name__ == "__main__":
     jax.config.update("jax_compilation_cache_dir", cache)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
+import numpy as np
+
 import wannjax
 from wannjax.graph import graph_of
 
@@ -24,8 +27,34 @@ CONFIG = wannjax.WannConfig(population=47, generations=12, episodes=2, confirm_e
 METHOD = wannjax.EvolutionStrategy(pairs=4, episodes=2)
 
 
-def search(directory: Path | None, *, resume: bool = False, generations: int = CONFIG.generations, callbacks=(), save_every: float = 0.0):
-    problem = wannjax.make("CartPoleSwingUp-v0", max_steps=200)
+class OfTapes(wannjax.Problem):
+    """Scores networks by what their tapes hold, which takes no compilation, and a while so that the search can be killed."""
+
+    name, inputs, outputs, output_activation = "tapes", 3, 1, "linear"
+    input_names, output_names = ("a", "b", "c"), ("y",)
+
+    def evaluate(self, key, networks, weights, *, episodes, among=()):
+        time.sleep(0.1)
+        sources = np.asarray(networks.sources, np.int64)
+        mixed = (sources.sum(axis=(1, 2))[:, None] * (1 + np.arange(len(weights)))) % 101
+        scores = ((sources > 0).sum(axis=(1, 2))[:, None] + mixed / 50).astype(np.float32)
+        return wannjax.Evaluation(scores, np.ones(scores.shape, np.int32), np.float32(scores.size))
+
+
+def quick(directory: Path | None, **options):
+    return search(directory, problem=OfTapes(), **options)
+
+
+def search(
+    directory: Path | None,
+    *,
+    problem: wannjax.Problem | None = None,
+    resume: bool = False,
+    generations: int = CONFIG.generations,
+    callbacks=(),
+    save_every: float = 0.0,
+):
+    problem = problem or wannjax.make("CartPoleSwingUp-v0", max_steps=200)
     config = CONFIG.replace(generations=generations)
     return wannjax.evolve(
         problem, config, seed=3, progress=False, run_dir=directory, resume=resume, callbacks=callbacks, save_every=save_every
@@ -74,5 +103,5 @@ if __name__ == "__main__":
     kind, directory = sys.argv[1], Path(sys.argv[2])
     several = sys.argv[5:]
     with wannjax.distributed(several[0], int(several[1]), int(several[2])) if several else nullcontext():
-        found = {"search": search, "training": training}[kind](directory, resume=True, callbacks=[say])
+        found = {"search": search, "quick": quick, "training": training}[kind](directory, resume=True, callbacks=[say])
         print("\n".join(["found", *outcome(found)]), flush=True)

@@ -104,6 +104,8 @@ def test_an_earlier_training_is_refused_and_kept(tuned, capsys):
         (["evolve", "CartPole-v1", "--population", "1"], "population: must be an integer >= 4, got 1"),
         (["evolve", "CartPole-v1", "--preset", "best"], "preset: must be one of"),
         (["evolve", "CartPole-v1", "--weights", "nan"], "weights: must be finite"),
+        (["evolve", "CartPole-v1", "--resume"], "--resume: must be given with --out"),
+        (["evolve", "CartPole-v1", "--processes", "2"], "coordinator, processes, process: must be given all or none"),
         (["evaluate", "nothing.json", "CartPole-v1"], "No such file"),
     ],
 )

@@ -373,7 +373,8 @@ def test_the_command_line_resumes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ["--population", "16", "--episodes", "1", "--confirm-episodes", "2"]
     assert main(["evolve", "CartPole-v1", *small, "--generations", "2", "--out", "run"]) == 0
-    assert main(["resume", "run", "--generations", "4"]) == 0
+    assert main(["resume", "run", "--generations", "3"]) == 0
+    assert main(["evolve", "CartPole-v1", *small, "--generations", "4", "--out", "run", "--resume"]) == 0
     assert "4 generations in" in capsys.readouterr().out
     assert main(["evolve", "CartPole-v1", *small, "--generations", "4", "--out", "whole"]) == 0
     assert Path("run/champion.json").read_text() == Path("whole/champion.json").read_text()

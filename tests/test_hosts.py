@@ -26,7 +26,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected():
-    return saved_run.without_costs(saved_run.outcome(saved_run.search(None)))
+    return saved_run.without_costs(saved_run.outcome(saved_run.quick(None)))
 
 
 def started(count, directory, cache):
@@ -36,7 +36,7 @@ def started(count, directory, cache):
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     return [
         subprocess.Popen(
-            [sys.executable, SCRIPT, "search", f"{directory}{i or ''}", cache, "1", coordinator, str(count), str(i)],
+            [sys.executable, SCRIPT, "quick", f"{directory}{i or ''}", cache, "1", coordinator, str(count), str(i)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -95,7 +95,7 @@ def test_each_of_four_can_be_killed_and_the_run_goes_on_with_another_number(tmp_
 @pytest.mark.slow
 def test_the_first_of_two_can_be_killed_and_one_goes_on_alone(tmp_path, cache, expected):
     assert_ended_clearly(killed(started(2, tmp_path / "run", cache), victim=0, after=3))
-    assert saved_run.without_costs(saved_run.outcome(saved_run.search(tmp_path / "run", resume=True))) == expected
+    assert saved_run.without_costs(saved_run.outcome(saved_run.quick(tmp_path / "run", resume=True))) == expected
 
 
 @pytest.mark.slow

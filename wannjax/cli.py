@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wannjax import devices, hosts
+from wannjax.validation import require
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     evolve.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
     evolve.add_argument("--out", type=Path, default=None, help="run directory (default: runs/ENV-seedSEED-TIME)")
     evolve.add_argument("--overwrite", action="store_true", help="replace the files of an existing run directory")
+    evolve.add_argument("--resume", action="store_true", help="continue the same run in --out where it has a checkpoint, for job scripts")
     _add_saving_option(evolve)
     _add_process_options(evolve)
     evolve.add_argument("--preset", default="default", help=f"one of {', '.join(PRESETS)}; the options below change it (default: default)")
@@ -161,9 +163,11 @@ def _evolve(options: argparse.Namespace) -> int:
     config = WannConfig.preset(options.preset, **changes)
     problem = _problem(options.environment, options)
     directory = options.out or _new_directory(options.environment, options.seed)
-    if hosts.is_first():
+    if options.resume:
+        require("--resume", options.resume, "given with --out and without --overwrite", options.out is not None and not options.overwrite)
+    elif hosts.is_first():
         runs.claim(directory, overwrite=options.overwrite)
-    result = wannjax.evolve(problem, config, seed=options.seed, run_dir=directory, save_every=options.save_every)
+    result = wannjax.evolve(problem, config, seed=options.seed, run_dir=directory, resume=options.resume, save_every=options.save_every)
     return _show(result, problem, directory)
 
 
