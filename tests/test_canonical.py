@@ -46,8 +46,8 @@ def values(graph: Graph, weight: float, observations: np.ndarray) -> np.ndarray:
         incoming = [(c.source, 1.0 if c.weight is None else c.weight) for c in graph.connections if c.target == node]
         total = weight * sum((own * known[source] for source, own in incoming), np.zeros(len(observations)))
         activation = graph.activations[node - graph.first_hidden]
-        near = (activation == IDS["step"]) & (np.abs(total) < 1e-9) & (len(incoming) > 0)
-        known.append(np.where(near, np.nan, oracle.ACTIVATIONS[activation](total)))
+        unsure = np.isnan(total) | ((activation == IDS["step"]) & (np.abs(total) < 1e-9) & (len(incoming) > 0))
+        known.append(np.where(unsure, np.nan, oracle.ACTIVATIONS[activation](total)))
     return np.stack(known[-graph.outputs :], axis=1)
 
 
@@ -139,7 +139,7 @@ SAME = {
         graph("tanh tanh relu cos linear", (1, 3), (1, 4), (3, 5), (2, 5), (4, 6), (5, 7), (6, 7)),
         graph("tanh relu cos linear", (1, 3), (3, 4), (2, 4), (3, 5), (4, 6), (5, 6)),
     ),
-    "signs before even": (graph("inverse cos linear", (1, 3), (3, 4), (4, 5)), graph("abs cos linear", (1, 3), (3, 4), (4, 5))),
+    "signs before even": (graph("cos linear", (1, 3), (3, 4), weights=(2, 3)), graph("cos linear", (1, 3), (3, 4), weights=(-2, 3))),
     "signs around odd": (graph("tanh linear", (1, 3), (3, 4), weights=(2, 3)), graph("tanh linear", (1, 3), (3, 4), weights=(-2, -3))),
     "inverse by weights": (graph("inverse linear", (1, 3), (3, 4), weights=(2, 3)), graph("linear linear", (1, 3), (3, 4), weights=(2, -3))),
 }

@@ -43,7 +43,7 @@ def graph(activations, connections, inputs=("x", "y"), outputs=("z",)):
     return Graph(tuple(inputs), tuple(outputs), tuple(activations), tuple(Connection(*each) for each in connections))
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(st.integers(0, 2**32))
 def test_the_python_text_gives_the_oracles_values_and_the_networks(seed):
     genes, networks, observations = random_case(seed)

@@ -8,9 +8,8 @@ values are finite:
 - A node without sources is a constant: of value 0 it is dropped with its connections, of value 1 (gaussian, cos) it is a bias.
 - Nodes of the same activation with the same sources (and weights) are one. A target that reads such a node twice goes on to do so: one
   shared weight cannot double a connection, so the form then keeps as many copies as the target that reads most of them needs.
-- Before an even activation (abs, gaussian, cos, square) that reads nothing else, inverse and abs are as good as linear.
-- With individual weights inverse is linear with opposite weights; the weights of an even activation may all change sign, and those of an odd
-  one (linear, sin, tanh) together with the weights on what it feeds.
+- With individual weights inverse is linear with opposite weights; the weights of an even activation (abs, gaussian, cos,
+  square) may all change sign, and those of an odd one (linear, sin, tanh) together with the weights on what it feeds.
 
 What is not a rule: two inverse nodes in a row multiply by the shared weight twice, so they are no identity, and likewise a linear node does not
 dissolve in its target. A network with a shared weight differs from one whose individual weights are all 1. Formulas that are equal for
@@ -99,7 +98,7 @@ def _terms(graph: Graph, shared: bool) -> tuple[dict[str, _Term], list[_Term]]:
         activation = NAMES[graph.activations[node - graph.first_hidden]]
         found = [(identities[source], weight) for source, weight in incoming[node]]
         sources = [(known[0], known[1] * weight) for known, weight in found if known is not None]
-        activation, sources = _rewritten(activation, sources, terms, shared)
+        activation, sources = _rewritten(activation, sources, shared)
         if node >= graph.size - graph.outputs:
             outputs.append(_term(activation, sources, terms))
             continue
@@ -118,21 +117,12 @@ def _terms(graph: Graph, shared: bool) -> tuple[dict[str, _Term], list[_Term]]:
     return terms, outputs
 
 
-def _rewritten(activation: str, sources: list[tuple[str, float]], terms: dict[str, _Term], shared: bool) -> tuple[str, list]:
+def _rewritten(activation: str, sources: list[tuple[str, float]], shared: bool) -> tuple[str, list[tuple[str, float]]]:
     """The activation and sources after the rules that concern one node."""
     if not sources:
         return "linear" if activation in _ZERO else "gaussian" if activation in _ONE else activation, []
     if not shared and activation == "inverse":
         activation, sources = "linear", [(source, -weight) for source, weight in sources]
-    if activation in _EVEN and len(sources) == 1:
-        ((source, weight),) = sources
-        if source in terms and terms[source].activation in ("inverse", "abs"):
-            plain = terms[source]._replace(activation="linear")
-            if not shared:
-                plain = plain._replace(sources=tuple(_signed(list(plain.sources))[0]))
-            source = _identity(plain, shared)
-            terms.setdefault(source, plain)
-        sources = [(source, weight)]
     if not shared and activation in _EVEN:
         sources, _ = _signed(sources)
     return activation, sources
