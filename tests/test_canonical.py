@@ -132,7 +132,10 @@ def test_every_single_change_of_a_network_without_slack_changes_the_digest():
 
 SAME = {
     "dead nodes": (graph("tanh cos linear", (1, 3), (1, 4), (3, 5)), graph("tanh linear", (1, 3), (3, 4))),
-    "weights of 0": (graph("tanh linear", (1, 3), (2, 3), (3, 4), weights=(2.0, 0.0, 1.0)), graph("tanh linear", (1, 3), (3, 4), weights=(2, 1))),
+    "weights of 0": (
+        graph("tanh linear", (1, 3), (2, 3), (3, 4), weights=(2.0, 0.0, 1.0)),
+        graph("tanh linear", (1, 3), (3, 4), weights=(2, 1)),
+    ),
     "constants of 0": (graph("tanh relu linear", (3, 4), (4, 5), (1, 5)), graph("linear", (1, 3))),
     "constants of 1": (graph("cos linear", (3, 4), (1, 4)), graph("linear", (0, 3), (1, 3))),
     "equal nodes": (
@@ -141,7 +144,10 @@ SAME = {
     ),
     "signs before even": (graph("cos linear", (1, 3), (3, 4), weights=(2, 3)), graph("cos linear", (1, 3), (3, 4), weights=(-2, 3))),
     "signs around odd": (graph("tanh linear", (1, 3), (3, 4), weights=(2, 3)), graph("tanh linear", (1, 3), (3, 4), weights=(-2, -3))),
-    "inverse by weights": (graph("inverse linear", (1, 3), (3, 4), weights=(2, 3)), graph("linear linear", (1, 3), (3, 4), weights=(2, -3))),
+    "inverse by weights": (
+        graph("inverse linear", (1, 3), (3, 4), weights=(2, 3)),
+        graph("linear linear", (1, 3), (3, 4), weights=(2, -3)),
+    ),
 }
 DIFFERENT = {
     "a node read twice": (graph("tanh tanh linear", (1, 3), (1, 4), (3, 5), (4, 5)), graph("tanh linear", (1, 3), (3, 4))),
@@ -188,7 +194,9 @@ def test_the_digest_is_the_hash_of_the_text_that_is_documented():
     relu = sha("relu(-0x1.0000000000000p+0*bias, 0x1.0000000000000p-1*input 1)")
     inner = ", ".join(f"{weight}*{name}" for name, weight in sorted([("input 0", "0x1.0000000000000p+1"), (relu, "0x1.8000000000000p+1")]))
     assert digest(one) == sha(f"wannjax network 1 2 {sha(f'tanh({inner})')}")
-    assert digest(one.with_weights(None)) == sha(f"wannjax network 1 2 {sha('tanh(' + ', '.join(sorted(['input 0', sha('relu(bias, input 1)')])) + ')')}")
+    assert digest(one.with_weights(None)) == sha(
+        f"wannjax network 1 2 {sha('tanh(' + ', '.join(sorted(['input 0', sha('relu(bias, input 1)')])) + ')')}"
+    )
 
 
 def test_the_digest_stays_what_it_was():

@@ -11,10 +11,10 @@ import oracle
 import pytest
 import support
 import sympy
-from benchmarks.common import express_all, random_genomes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.common import express_all, random_genomes
 from wannjax.analysis.formula import formula
 from wannjax.analysis.notation import latex_name, symbol_names
 from wannjax.graph import Connection, Graph, network_of
@@ -88,7 +88,9 @@ def test_a_network_of_200_connections_takes_seconds():
     assert len(text) < 200 * 50
     assert latex.count("&=") == 2 + len(formulas.definitions)
     observations = np.random.default_rng(0).normal(size=5)
-    expected, uncertain = oracle.run(oracle.Genes(*(np.asarray(leaf)[0] for leaf in genomes_leaves(genomes)), 5, 2), 0.8, observations[None])
+    expected, uncertain = oracle.run(
+        oracle.Genes(*(np.asarray(leaf)[0] for leaf in genomes_leaves(genomes)), 5, 2), 0.8, observations[None]
+    )
     values = function_of(text)(*observations.tolist(), w=0.8)
     assert np.all(np.abs(values - expected[0]) <= 1e-8 + uncertain[0])
 

@@ -21,6 +21,8 @@ from wannjax.validation import require, require_count
 ROUNDS = 8
 """Groups of episodes that scores are measured in: their spread tells how certain a mean is."""
 
+SMALLEST_POPULATION = 16
+
 
 def sweep_for(network: Network, weights: Sequence[float] | None) -> tuple[float, ...]:
     """The shared weights to score a network at: those given; or the paper's sweep, or just 1 where it has individual weights.
@@ -77,12 +79,13 @@ def variant_scores(
 ) -> Float64[np.ndarray, "rounds variants W"]:
     """Scores of the graph with each set of connections kept, `episodes` episodes a shared weight in each of `ROUNDS` rounds.
 
-    All variants see the same episodes and are evaluated as one population, filled up to a power of 2 so that few sizes are compiled.
+    All variants see the same episodes and are evaluated as one population, filled up so that few sizes are compiled.
     What is not finite counts as the worst finite score. Raises ValueError when no score is finite.
     """
     require_count("episodes", episodes)
     steps = len(network_of(graph).activations)
-    filled = [*kept, *[kept[0]] * ((1 << (len(kept) - 1).bit_length()) - len(kept))]
+    size = max(1 << (len(kept) - 1).bit_length(), SMALLEST_POPULATION)
+    filled = [*kept, *[kept[0]] * (size - len(kept))]
     networks = population_of(graph, filled, steps)
     among = tuple(sorted({SUM, *graph.activations}))
     sweep = jnp.asarray(weights, jnp.float32)
@@ -94,6 +97,6 @@ def variant_scores(
     return np.where(finite, scores, scores[finite].min())
 
 
-def standard_error(rounds: Float64[np.ndarray, "rounds *rest"]) -> Float64[np.ndarray, "*rest"]:
-    """The standard error of the mean over rounds."""
+def standard_errors(rounds: Float64[np.ndarray, "rounds N"]) -> Float64[np.ndarray, " N"]:
+    """The standard errors of means over rounds."""
     return np.std(rounds, axis=0, ddof=1) / np.sqrt(len(rounds))

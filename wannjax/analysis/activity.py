@@ -5,7 +5,7 @@ To judge by another limit, edit `SATURATED`.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ _CONSTANT = 1e-6
 
 @dataclass(frozen=True)
 class Activity:
-    """Statistics of hidden nodes and outputs, in the order of the network's graph, over the steps of episodes that were alive or over examples.
+    """Statistics of hidden nodes and outputs, in the order of the network's graph, over all steps of episodes or over examples.
 
     Attributes:
         low, high, mean, deviation: float64[N, W], of the values at each of W shared weights.
@@ -61,7 +61,9 @@ def activity(
     """Lets one network run at each shared weight over `episodes` episodes, or on that many mini-batches of the validation examples."""
     watched = _watched(network)
     keys = jax.random.split(key, episodes)
-    run = jax.jit(_over_data if isinstance(problem, DataProblem) else partial(_over_episodes, problem), compiler_options=devices.compiler_options())
+    run = jax.jit(
+        _over_data if isinstance(problem, DataProblem) else partial(_over_episodes, problem), compiler_options=devices.compiler_options()
+    )
     plain = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network)
     if isinstance(problem, DataProblem):
         held_out = problem.split("validation")
@@ -137,7 +139,7 @@ def _look(watched: _Watched, values: Float32[Array, "rows 1 L"], gain) -> tuple[
 
 def _begin(x, y, steps) -> _Totals:
     nothing = jnp.zeros_like(x)
-    return _Totals(x, y, *[nothing] * 5, y, y, nothing, steps)
+    return _Totals(x, y, nothing, nothing, nothing, nothing, nothing, y, y, nothing, steps)
 
 
 def _add(totals: _Totals, x, y, flat, alive: Bool[Array, " L"]) -> _Totals:
@@ -194,7 +196,7 @@ def _over_episodes(problem: GymnaxProblem, network: Network, watched: _Watched, 
 
 def _summary(totals: _Totals, weights: int, can_saturate: Bool[np.ndarray, " N"]) -> Activity:
     """Joins the lanes of each shared weight."""
-    t = _Totals(*(np.asarray(each, np.float64).reshape(*each.shape[:-1], weights, -1) for each in totals))
+    t: Any = jax.tree.map(lambda each: np.asarray(each, np.float64).reshape(*each.shape[:-1], weights, -1), totals)
     steps = t.steps.sum(axis=-1)
 
     def moments(first_a, a, first_b, b, ab):

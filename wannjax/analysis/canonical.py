@@ -1,7 +1,7 @@
 """The normal form of a network: equivalent networks have the same one, and the same digest.
 
-Two networks count as equivalent when these rules lead to the same form. Each is exact for all observations and all shared weights, as long as
-values are finite:
+Two networks count as equivalent when these rules lead to the same form. Each is exact for all observations and all shared weights, as
+long as values are finite:
 
 - Names, and the order of hidden nodes and of connections, do not matter.
 - A node that no output depends on, and a connection of weight 0, are dropped.
@@ -11,14 +11,15 @@ values are finite:
 - With individual weights inverse is linear with opposite weights; the weights of an even activation (abs, gaussian, cos,
   square) may all change sign, and those of an odd one (linear, sin, tanh) together with the weights on what it feeds.
 
-What is not a rule: two inverse nodes in a row multiply by the shared weight twice, so they are no identity, and likewise a linear node does not
-dissolve in its target. A network with a shared weight differs from one whose individual weights are all 1. Formulas that are equal for
-deeper reasons remain different.
+What is not a rule: two inverse nodes in a row multiply by the shared weight twice, so they are no identity, and likewise a linear node
+does not dissolve in its target. A network with a shared weight differs from one whose individual weights are all 1. Formulas that are
+equal for deeper reasons remain different.
 
-**The digest** is the SHA-256, in hexadecimal, of an ASCII text. It begins with `wannjax network 1` and the number of inputs, and
-goes on with the identities of the outputs, all separated by blanks. The identity of bias is `bias`, of inputs `input 0` and so on; that of a
-node or output is the SHA-256 of its text `activation(source, source, …)`, where a source is an identity, after its weight (`float.hex` of the
-float32) and a `*` if weights are individual; sources are sorted by identity, then by weight.
+**The digest** is the SHA-256, in hexadecimal, of an ASCII text. It begins with `wannjax network 1` and the number of inputs, and goes on
+with the identities of the outputs, all separated by blanks. The identity of bias is `bias`, of inputs `input 0` and so on; that of a node
+or output is the SHA-256 of its text `activation(source, source, …)`, where a source is an identity, after its weight (`float.hex` of the
+float32) and a `*` if weights are individual; sources are sorted by identity, then by weight. A node that is opposite to another, as above,
+has that one's identity, and is read with opposite weights; in this comparison the sources that sort last are the node's own.
 """
 
 import hashlib

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from wannjax.analysis.ablation import live_connections, standard_error, sweep_for, variant_scores
+from wannjax.analysis.ablation import live_connections, standard_errors, sweep_for, variant_scores
 from wannjax.analysis.activity import Activity, activity
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
 from wannjax.graph import Graph, graph_of
@@ -57,9 +57,7 @@ class Explanation:
         return f"{self.graph.name(connection.source)} → {self.graph.name(connection.target)}"
 
 
-def explain(
-    network: Network, problem: Problem, *, weights: Sequence[float] | None = None, episodes: int = 4, seed: int = 0
-) -> Explanation:
+def explain(network: Network, problem: Problem, *, weights: Sequence[float] | None = None, episodes: int = 4, seed: int = 0) -> Explanation:
     """Finds out what matters in one network.
 
     All networks that lack a part are scored as one population on the same episodes: `episodes` a shared weight in each of eight rounds,
@@ -85,9 +83,11 @@ def explain(
     rounds = variant_scores(score_key, graph, distinct, problem.split("validation"), sweep, episodes)
     rounds = rounds[:, [distinct.index(live_connections(graph, each)) for each in kept]]
     effects = rounds[:, :1] - rounds[:, 1:]
-    means, errors = effects.mean(axis=0), standard_error(effects.mean(axis=2))
+    means, errors = effects.mean(axis=0), standard_errors(effects.mean(axis=2))
     count = len(graph.connections)
-    known = isinstance(problem, GymnaxProblem | DataProblem)
+    active = None
+    if isinstance(problem, GymnaxProblem | DataProblem):
+        active = activity(activity_key, network, problem, jnp.asarray(sweep, jnp.float32), episodes=episodes)
     return Explanation(
         graph=graph,
         weights=sweep,
@@ -97,7 +97,7 @@ def explain(
         nodes=np.array(nodes, np.int64),
         node_effects=means[count:],
         node_errors=errors[count:],
-        activity=activity(activity_key, network, problem, jnp.asarray(sweep, jnp.float32), episodes=episodes) if known else None,
+        activity=active,
         curve=weight_curve(network, problem, seed=seed),
         problem_name=problem.name,
     )
