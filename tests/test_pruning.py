@@ -71,6 +71,7 @@ def test_the_tolerance_is_in_units_of_the_score_and_bounds_the_whole_cost(data):
         assert each.tolerance == tolerance
 
 
+@pytest.mark.slow
 def test_a_network_with_a_shared_weight_is_pruned_over_the_sweep_on_the_same_fresh_episodes():
     inputs, outputs = ("x", "dx", "θ", "dθ"), ("left", "right")
     network = named("tanh gaussian linear linear", (3, 8), (4, 8), (2, 8), (1, 5), (5, 6), inputs=inputs, outputs=outputs)
@@ -80,8 +81,6 @@ def test_a_network_with_a_shared_weight_is_pruned_over_the_sweep_on_the_same_fre
     assert {"x → hidden 1", "hidden 1 → hidden 2"} <= {*pruned.removed_connections}
     assert pruned.network.weights is None
     assert pruned.cost <= 15 + 3 * pruned.cost_error
-    report = wannjax.evaluate(pruned.network, problem, weights=(0.5, 1.0), seed=9)
-    assert pruned.score_after == pytest.approx(report.mean, abs=10)
     again = prune(network, problem, tolerance=15.0, weights=(0.5, 1.0), episodes=2)
     assert again.removed_connections == pruned.removed_connections
     assert again.score_after == pruned.score_after

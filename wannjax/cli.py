@@ -311,7 +311,7 @@ def _formula(options: argparse.Namespace) -> int:
     network = wannjax.load(path)
     weight = 1.0 if options.weight is None and network.weights is not None else options.weight
     formulas = wannjax.formula(network, weight=weight)
-    print(formulas.latex() if options.latex else formulas.python() if options.python else formulas)
+    print(formulas.latex() if options.latex else formulas.python().rstrip() if options.python else formulas)
     return 0
 
 
