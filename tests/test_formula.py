@@ -159,8 +159,12 @@ def test_any_name_is_balanced_latex(name):
 def test_latex_reads_as_mathematics():
     network = network_of(graph([2, 6, 5], [(1, 3), (3, 4), (2, 4), (4, 5)], inputs=("cos θ", "dx"), outputs=("force",)))
     assert formula(network).latex() == (
-        "\\begin{aligned}\n\\mathrm{force} &= \\tanh{\\left(\\frac{w}{1 + e^{- w \\left(\\mathrm{dx} + "
-        "\\left[\\mathrm{cos}\\,\\theta w > 0\\right]\\right)}} \\right)}\n\\end{aligned}"
+        "\\begin{aligned}\n\\mathrm{force} &= \\tanh{\\left(\\frac{w}{1 + e^{- w \\cdot \\left(\\mathrm{dx} + "
+        "\\left[\\mathrm{cos}\\,\\theta \\cdot w > 0\\right]\\right)}} \\right)}\n\\end{aligned}"
+    )
+    square = network_of(graph([11], [(1, 2)], inputs=("cos θ",)))
+    assert formula(square)._repr_latex_() == (
+        "$$\n\\begin{aligned}\nz &= \\left(\\mathrm{cos}\\,\\theta\\right)^{2} \\cdot w^{2}\n\\end{aligned}\n$$"
     )
 
 

@@ -89,11 +89,12 @@ def test_a_network_with_a_shared_weight_is_pruned_over_the_sweep_on_the_same_fre
 def test_the_table_says_what_went_and_what_it_cost(data, capsys):
     from rich.console import Console
 
-    network = named("abs relu linear", (2, 3, 1.0), (3, 5, 1.0), (1, 4, 1.0), inputs=("a", "b"), outputs=("y",))
+    network = named("abs relu linear", (2, 3, 1.0), (3, 5, 1.0), (1, 4, 1.0), (1, 5, 0.0), inputs=("a", "b"), outputs=("y",))
     Console(width=120).print(pruned_table(prune(network, data, tolerance=0.0)))
     text = capsys.readouterr().out
-    assert re.search(r"connections +│ +3 │ +2 ", text)
-    assert "removed: hidden 2; a → hidden 2" in text
+    assert re.search(r"connections +│ +4 │ +2 ", text)
+    assert "removed nodes with their connections: hidden 2\n" in text
+    assert "removed connections: a → y\n" in text
     assert "of 0 allowed" in text
 
 

@@ -1,5 +1,7 @@
 """The tables that people see at the end of a run, and of what is asked about a network."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from rich.console import Group
 from rich.table import Table
@@ -53,7 +55,7 @@ def explanation_tables(explanation: Explanation, top: int = 12) -> Group:
     nodes = Table(title=_shown("nodes", len(effects), top), title_justify="left")
     nodes.add_column("")
     nodes.add_column("activation")
-    nodes.add_column("score lost", justify="right")
+    nodes.add_column("score lost", justify="right", no_wrap=True)
     if explanation.activity:
         for column in ("range", "saturated", "linear"):
             nodes.add_column(column, justify="right", no_wrap=True)
@@ -83,8 +85,15 @@ def pruned_table(pruned: Pruned) -> Group:
     decimals = _decimals(pruned.score_before)
     table.add_row("mean score, fresh episodes", *(f"{score:.{decimals}f}" for score in (pruned.score_before, pruned.score_after)))
     cost = f"cost {pruned.cost:.{decimals}f} ± {pruned.cost_error:.{decimals}f} of {pruned.tolerance:g} allowed"
-    removed = "; ".join([*pruned.removed_nodes, *pruned.removed_connections]) or "nothing"
-    return Group(table, cost, f"removed: {removed}")
+    single = [name for name in pruned.removed_connections if not {*name.split(" → ")} & {*pruned.removed_nodes}]
+    parts = [_listed("nodes with their connections", pruned.removed_nodes), _listed("connections", single)]
+    return Group(table, cost, *(part for part in parts if part))
+
+
+def _listed(kind: str, names: Sequence[str], most: int = 12) -> str:
+    """One line on what was removed; empty where nothing was."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"removed {kind}: {', '.join(names[:most])}{more}" if names else ""
 
 
 def _shown(kind: str, count: int, top: int) -> str:

@@ -62,6 +62,10 @@ class Formulas:
         lines = [f"{name} &= {expression}" for name, expression in zip(left, right, strict=True)]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
+    def _repr_latex_(self) -> str:
+        """What notebooks show."""
+        return f"$$\n{self.latex()}\n$$"
+
     def python(self, *, name: str = "network") -> str:
         """The equations as a Python function of observations (and `w`, where it is a symbol) that returns the list of outputs.
 

@@ -91,7 +91,10 @@ def latex_printer(names: dict[Any, str]) -> Any:
         def _power(self, base, exp):
             return base if exp is None else f"{base}^{{{exp}}}"
 
-    return Printer({"symbol_names": names})
+        def parenthesize_super(self, s):  # of the base of a power
+            return rf"\left({s}\right)" if r"\," in s else s
+
+    return Printer({"symbol_names": names, "mul_symbol": "dot"})
 
 
 def python_printer() -> Any:
