@@ -66,7 +66,7 @@ def test_formula_of_a_trained_network_has_its_weights_and_no_w(tmp_path, capsys)
         (["explain", "FILE", "Pendulum-v1"], "networks: must be of 3 inputs and 1 outputs"),
         (["prune", "FILE", "CartPole-v1", "--tolerance", "-1", "-o", "x.json"], "tolerance: must be finite and >= 0, got -1.0"),
         (["prune", "FILE", "CartPole-v1", "--tolerance", "1", "-o", "x.png"], "-o: must be a name that ends in .json or .out, got 'x.png'"),
-        (["formula", "FILE", "--weight", "nan"], "weight: must be None or a finite number, got nan"),
+        (["formula", "FILE", "--weight", "nan"], "weight: must be None or a finite float32, got nan"),
         (["formula", "nothing.json"], "No such file"),
     ],
 )

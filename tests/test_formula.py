@@ -171,7 +171,8 @@ def test_latex_reads_as_mathematics():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda network: formula(network, weight=float("nan")), "weight: must be None or a finite number, got nan"),
+        (lambda network: formula(network, weight=float("nan")), "weight: must be None or a finite float32, got nan"),
+        (lambda network: formula(network, weight=1e39), "weight: must be None or a finite float32, got 1e+39"),
         (lambda network: formula(network).python(name="a b"), "name: must be a Python identifier that the text does not use, got 'a b'"),
         (lambda network: formula(network).python(name="x"), "name: must be a Python identifier that the text does not use, got 'x'"),
     ],

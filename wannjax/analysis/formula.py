@@ -100,7 +100,7 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     Expressions equal the network's values in exact arithmetic; a step is `Heaviside(x, 0)`, which is 0 at 0.
 
     Raises ImportError without the extra `analysis`; ValueError for a population, weights that differ from lane to lane, and a weight that
-    is not finite.
+    is not finite in float32.
 
     >>> from wannjax.graph import Connection, Graph, network_of
     >>> connections = (Connection(0, 3), Connection(2, 3), Connection(1, 4), Connection(3, 4))
@@ -108,7 +108,7 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     force = tanh(w*(dx + |w*(cos_θ + 1)|))
     """
     sympy = _sympy()
-    require("weight", weight, "None or a finite number", weight is None or abs(weight) < float("inf"))
+    require("weight", weight, "None or a finite float32", weight is None or abs(weight) <= float(np.finfo(np.float32).max))
     graph = graph_of(network)
     gain = sympy.Symbol("w", real=True) if weight is None else _number(sympy, weight)
     input_symbols = [sympy.Symbol(name, real=True) for name in symbol_names([*graph.input_names], taken={"w"})]
