@@ -1,8 +1,8 @@
 """A champion's score at every shared weight: `python -m benchmarks.weight_curve --network CHAMPION [--published swing.out]`.
 
 100 fresh episodes at each of 61 shared weights from -3 to 3, as a curve beside that of the paper's champion (`swing.out` in the paper's
-repository, a file that `wannjax.load` reads), and as a table with the mean over the sweep, the mean over the whole range and the range in
-which the score stays within a tenth of its best.
+repository, a file that `wannjax.load` reads), and as a table with the mean over the sweep, the mean over the whole range and the share of
+the range in which the score is near its best (within a tenth of the way from best to worst).
 """
 
 import argparse
@@ -13,9 +13,9 @@ import numpy as np
 import wannjax
 from benchmarks.common import machine, print_table, write_json
 from wannjax.analysis.curves import draw_weights
+from wannjax.analysis.sensitivity import weight_curve
 from wannjax.config import SWEEP
-
-GRID = tuple(round(float(weight), 1) for weight in np.linspace(-3, 3, 61))
+from wannjax.network import connection_count
 
 
 def main() -> None:
@@ -31,30 +31,20 @@ def main() -> None:
     problem = wannjax.make(options.environment)
     files = {"wannjax": options.network, "paper": options.published}
     networks = {name: wannjax.load(path, inputs=problem.inputs, outputs=problem.outputs) for name, path in files.items() if path}
-    reports = {name: wannjax.evaluate(network, problem, weights=GRID, seed=1) for name, network in networks.items()}
+    curves = {name: weight_curve(network, problem, seed=1) for name, network in networks.items()}
+    connections = {name: connection_count(network) for name, network in networks.items()}
     rows = []
-    for name, report in reports.items():
-        means = np.array([report.per_weight[weight].mean for weight in GRID])
-        sweep = np.mean([report.per_weight[weight].mean for weight in SWEEP])
-        good = np.mean(means >= 0.9 * means.max())
-        rows.append(
-            [
-                name,
-                str(report.connections),
-                f"{sweep:.0f}",
-                f"{means.mean():.0f}",
-                f"{means.min():.0f}",
-                f"{means.max():.0f}",
-                f"{100 * good:.0f} %",
-            ]
-        )
-    columns = ["champion", "connections", "mean, sweep", "mean, [-3, 3]", "worst", "best", "within a tenth of its best"]
+    for name, curve in curves.items():
+        sweep = curve.means[np.isin(curve.weights, SWEEP)].mean()
+        figures = (f"{value:.0f}" for value in (sweep, curve.means.mean(), curve.means.min(), curve.means.max()))
+        rows.append([name, str(connections[name]), *figures, f"{100 * curve.good_share:.0f} %"])
+    columns = ["champion", "connections", "mean, sweep", "mean, [-3, 3]", "worst", "best", "near its best"]
     print_table(f"Score over the shared weight on {options.environment}", columns, rows)
-    labelled = {f"{name}, {report.connections} connections": report for name, report in reports.items()}
+    labelled = {f"{name}, {connections[name]} connections": curve for name, curve in curves.items()}
     options.picture.parent.mkdir(parents=True, exist_ok=True)
     draw_weights(labelled, options.picture, title=options.environment)
-    curves = {name: {weight: score.mean for weight, score in report.per_weight.items()} for name, report in reports.items()}
-    write_json(options.json, {"machine": machine(), "curves": curves})
+    means = {name: dict(zip(curve.weights.tolist(), curve.means.tolist(), strict=True)) for name, curve in curves.items()}
+    write_json(options.json, {"machine": machine(), "curves": means})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,10 @@
 """wannjax: weight agnostic neural networks, evolved and trained on accelerators with JAX."""
 
+from wannjax.analysis.canonical import Canonical, canonical
+from wannjax.analysis.explanation import Explanation, explain
+from wannjax.analysis.formula import Formulas, formula
+from wannjax.analysis.pruning import Pruned, prune
+from wannjax.analysis.sensitivity import WeightCurve, weight_curve
 from wannjax.config import PRESETS, WannConfig
 from wannjax.devices import use_all_cores
 from wannjax.ensembles import Ensemble, ensemble, load_ensemble
@@ -17,31 +22,41 @@ __version__ = "0.1.0"
 __all__ = [
     "PRESETS",
     "Algorithm",
+    "Canonical",
     "DataProblem",
     "Ensemble",
     "Evaluation",
     "EvolutionStrategy",
+    "Explanation",
+    "Formulas",
     "Gradient",
     "GymnaxProblem",
     "Network",
     "PolicyGradient",
     "Problem",
+    "Pruned",
     "Record",
     "Report",
     "Result",
     "Score",
     "Tuned",
     "WannConfig",
+    "WeightCurve",
+    "canonical",
     "distributed",
     "ensemble",
     "environment_names",
     "evaluate",
     "evolve",
+    "explain",
     "finetune",
+    "formula",
     "load",
     "load_ensemble",
     "load_front",
     "make",
+    "prune",
     "save",
     "use_all_cores",
+    "weight_curve",
 ]

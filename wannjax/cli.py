@@ -1,4 +1,5 @@
-"""The command line: `wannjax evolve`, `wannjax resume`, `wannjax finetune`, `wannjax evaluate`, `wannjax environments`."""
+"""The command line: `wannjax evolve`, `wannjax resume`, `wannjax finetune`, `wannjax evaluate`, `wannjax explain`,
+`wannjax prune`, `wannjax formula`, `wannjax environments`."""
 
 import argparse
 import os
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         devices.cache_compilations()
         with _processes(options):
             return options.run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print("wannjax:", "; ".join([str(error), *getattr(error, "__notes__", ())]), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -89,6 +90,28 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=int, default=1, help="of the fresh episodes (default: 1)")
     evaluate.set_defaults(run=_evaluate)
 
+    explain = commands.add_parser("explain", help="print which connections and nodes matter")
+    _add_network_arguments(explain)
+    explain.add_argument("--top", type=int, default=12, help="how many of each are shown (default: 12)")
+    _add_measuring_options(explain)
+    explain.add_argument("-o", dest="out", type=Path, default=None, metavar="DIR", help="write effects.png and weights.png there")
+    explain.set_defaults(run=_explain)
+
+    prune = commands.add_parser("prune", help="remove what the score does not need")
+    _add_network_arguments(prune)
+    prune.add_argument("--tolerance", type=float, required=True, help="mean score that may be lost in all, in units of the score")
+    _add_measuring_options(prune)
+    prune.add_argument("-o", dest="out", type=Path, required=True, metavar="FILE", help="the smaller network, .json or .out")
+    prune.set_defaults(run=_prune)
+
+    formula = commands.add_parser("formula", help="print a network as formulas")
+    formula.add_argument("network", type=Path, metavar="RUN_OR_FILE", help="a run directory, or a .json or .out network file")
+    formula.add_argument("--weight", type=float, default=None, help="the shared weight (default: the symbol w; 1 for a trained network)")
+    language = formula.add_mutually_exclusive_group()
+    language.add_argument("--latex", action="store_true", help="as LaTeX")
+    language.add_argument("--python", action="store_true", help="as a Python function")
+    formula.set_defaults(run=_formula)
+
     environments = commands.add_parser("environments", help="list the environments and data sets")
     environments.set_defaults(run=_environments)
     return parser
@@ -128,6 +151,11 @@ def _add_network_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("network", type=Path, metavar="RUN_OR_FILE", help="a run directory, or a .json or .out network file")
     command.add_argument("environment", metavar="ENV", nargs="?", help="needed for a file")
     _add_data_option(command)
+
+
+def _add_measuring_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--episodes", type=int, default=4, help="per shared weight in each of eight rounds (default: 4)")
+    command.add_argument("--seed", type=int, default=0, help="of the episodes (default: 0)")
 
 
 def _problem(name: str, options: argparse.Namespace):
@@ -264,6 +292,55 @@ def _evaluate(options: argparse.Namespace) -> int:
     network, problem = _network_and_problem(options)
     report = wannjax.evaluate(network, problem, episodes=options.episodes, seed=options.seed)
     Console().print(report_table(report, problem))
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    import wannjax
+    from wannjax.analysis.curves import draw_weights
+    from wannjax.analysis.effects import draw_effects
+    from wannjax.tables import explanation_tables
+    from wannjax.validation import require_count
+
+    require_count("top", options.top)
+    network, problem = _network_and_problem(options)
+    explanation = wannjax.explain(network, problem, episodes=options.episodes, seed=options.seed)
+    Console().print(explanation_tables(explanation, options.top), highlight=False)
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        draw_effects(explanation, options.out / "effects.png")
+        draw_weights({str(options.network): explanation.curve}, options.out / "weights.png", title=problem.name)
+        print(f"written to {options.out}{os.sep}")
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    import wannjax
+    from wannjax.tables import pruned_table
+    from wannjax.validation import require
+
+    require("-o", str(options.out), "a name that ends in .json or .out", options.out.suffix in (".json", ".out"))
+    network, problem = _network_and_problem(options)
+    pruned = wannjax.prune(network, problem, tolerance=options.tolerance, episodes=options.episodes, seed=options.seed)
+    wannjax.save(options.out, pruned.network)
+    Console().print(pruned_table(pruned), highlight=False)
+    print(f"written to {options.out}")
+    return 0
+
+
+def _formula(options: argparse.Namespace) -> int:
+    import wannjax
+    from wannjax import runs
+
+    path = runs.network_path(options.network) if options.network.is_dir() else options.network
+    network = wannjax.load(path)
+    weight = 1.0 if options.weight is None and network.weights is not None else options.weight
+    formulas = wannjax.formula(network, weight=weight)
+    print(formulas.latex() if options.latex else formulas.python().rstrip() if options.python else formulas)
     return 0
 
 

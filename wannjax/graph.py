@@ -108,6 +108,10 @@ class Graph:
             return self.output_names[node - (self.size - self.outputs)]
         return f"hidden {node - self.inputs}"
 
+    def activation_name(self, node: int) -> str:
+        """The name of a node's activation; empty for bias and inputs, which have none."""
+        return "" if node < self.first_hidden else NAMES[self.activations[node - self.first_hidden]]
+
 
 def require_distinct(names: list[str]) -> None:
     """Raises ValueError for a name that occurs twice."""

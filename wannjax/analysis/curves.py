@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from wannjax.evaluation import Report
+from wannjax.analysis.sensitivity import WeightCurve
 from wannjax.storage import replacing
 
 _COLOURS = ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270")
@@ -29,7 +29,7 @@ def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, 
     sizes.set(xlabel="generation", ylabel="count")
     sizes.set_ylim(bottom=0)
     sizes.legend(frameon=False)
-    return _finished(figure, path)
+    return finished(figure, path)
 
 
 def draw_training(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
@@ -42,26 +42,26 @@ def draw_training(history: dict[str, np.ndarray], path: str | Path | None = None
     axes.set(xlabel="step", ylabel="mean score", title=title)
     axes.title.set_fontsize(10)
     axes.legend(frameon=False)
-    return _finished(figure, path)
+    return finished(figure, path)
 
 
-def draw_weights(reports: dict[str, Report], path: str | Path | None = None, *, title: str = "") -> Figure:
-    """Draws the score of one network or several over the shared weight, mean and standard deviation of the episodes at every weight of
-    the reports (`evaluate(..., weights=…)`), by label; writes it to `path` unless that is None. Returns the figure."""
+def draw_weights(curves: dict[str, WeightCurve], path: str | Path | None = None, *, title: str = "") -> Figure:
+    """Draws the score of one network or several over the shared weight, mean and standard deviation of the episodes at every weight, by
+    label; writes it to `path` unless that is None. Returns the figure."""
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.subplots()
-    for (label, report), colour, line in zip(reports.items(), cycle(_COLOURS), cycle(_LINES), strict=False):
-        weights = np.array(sorted(report.per_weight))
-        mean = np.array([report.per_weight[weight].mean for weight in weights])
-        deviation = np.array([report.per_weight[weight].std for weight in weights])
-        axes.fill_between(weights, mean - deviation, mean + deviation, color=colour, alpha=0.15, linewidth=0)
-        axes.plot(weights, mean, color=colour, linestyle=line, linewidth=2, label=label)
-    axes.set(xlabel="shared weight", ylabel="score", title=title)
+    for (label, curve), colour, line in zip(curves.items(), cycle(_COLOURS), cycle(_LINES), strict=False):
+        low, high = curve.means - curve.deviations, curve.means + curve.deviations
+        axes.fill_between(curve.weights, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(curve.weights, curve.means, color=colour, linestyle=line, linewidth=2, label=label)
+    metrics = dict.fromkeys(curve.metric for curve in curves.values())
+    axes.set(xlabel="shared weight", ylabel=", ".join(metrics), title=title)
     axes.legend(frameon=False)
-    return _finished(figure, path)
+    return finished(figure, path)
 
 
-def _finished(figure: Figure, path: str | Path | None) -> Figure:
+def finished(figure: Figure, path: str | Path | None) -> Figure:
+    """The figure with a light grid, written to `path` unless that is None."""
     for axes in figure.axes:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,68 @@
+"""How much the value of the shared weight matters: a network's score as a curve over it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from wannjax.network import Network
+from wannjax.problems import Problem
+from wannjax.problems.problem import check_sizes
+from wannjax.validation import require, require_count, require_seed
+
+RANGE = tuple(round(float(weight), 1) for weight in np.linspace(-3, 3, 61))
+"""-3 to 3 in steps of 0.1: the sweep, and what the search never looked at."""
+
+
+@dataclass(frozen=True)
+class WeightCurve:
+    """The score of one network at many shared weights.
+
+    Attributes:
+        weights: float64[W], ascending.
+        means, deviations: float64[W], mean and standard deviation of the score over episodes.
+        episodes: at each weight.
+        metric: what the score is.
+    """
+
+    weights: Float64[np.ndarray, " W"]
+    means: Float64[np.ndarray, " W"]
+    deviations: Float64[np.ndarray, " W"]
+    episodes: int
+    metric: str
+
+    @property
+    def best_weight(self) -> float:
+        """The shared weight with the best mean score; the smallest of several."""
+        return float(self.weights[np.argmax(self.means)])
+
+    @property
+    def good_share(self) -> float:
+        """The share of the weights at which the score is within a tenth of its range (worst to best) of the best."""
+        worst, best = self.means.min(), self.means.max()
+        return float(np.mean(self.means >= best - 0.1 * (best - worst)))
+
+
+def weight_curve(
+    network: Network, problem: Problem, *, weights: Sequence[float] = RANGE, episodes: int = 100, seed: int = 0
+) -> WeightCurve:
+    """Measures `network` at every shared weight of `weights`, which scales individual weights where it has any.
+
+    All weights see the same `episodes` episodes; a data set is measured once, on its test examples.
+    Raises ValueError for a population, sizes that do not fit the problem, and arguments out of range.
+    """
+    require_count("episodes", episodes)
+    require_seed(seed)
+    require("weights", weights, "finite and not empty", len(weights) > 0 and bool(np.all(np.isfinite(weights))))
+    require("network", network, "one network, not a population", network.activations.ndim == 1)
+    check_sizes(network, problem)
+    count = episodes if problem.stochastic else 1
+    plain = jax.tree.map(lambda leaf: leaf[None], replace(network, input_names=(), output_names=()))
+    grid = np.array(sorted(map(float, weights)))
+    keys = jnp.tile(jax.random.split(jax.random.key(seed), count), len(grid))
+    measured = problem.split("test").measure(keys, plain, jnp.repeat(jnp.asarray(grid, jnp.float32), count))
+    scores = np.asarray(measured[0], np.float64).reshape(len(grid), count)
+    return WeightCurve(grid, scores.mean(axis=1), scores.std(axis=1), count, problem.metric)
