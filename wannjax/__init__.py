@@ -12,6 +12,7 @@ from wannjax.evaluation import Report, Score, evaluate
 from wannjax.evolution import Record, Result, evolve
 from wannjax.finetuning import EvolutionStrategy, Gradient, PolicyGradient, Tuned, finetune
 from wannjax.hosts import distributed
+from wannjax.loggers import Csv, JsonLines, TensorBoard
 from wannjax.network import Network
 from wannjax.problems import DataProblem, Evaluation, GymnaxProblem, Problem, environment_names, make
 from wannjax.storage import load, load_front, save
@@ -23,6 +24,7 @@ __all__ = [
     "PRESETS",
     "Algorithm",
     "Canonical",
+    "Csv",
     "DataProblem",
     "Ensemble",
     "Evaluation",
@@ -31,6 +33,7 @@ __all__ = [
     "Formulas",
     "Gradient",
     "GymnaxProblem",
+    "JsonLines",
     "Network",
     "PolicyGradient",
     "Problem",
@@ -39,6 +42,7 @@ __all__ = [
     "Report",
     "Result",
     "Score",
+    "TensorBoard",
     "Tuned",
     "WannConfig",
     "WeightCurve",
