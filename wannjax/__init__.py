@@ -6,6 +6,7 @@ from wannjax.ensembles import Ensemble, ensemble, load_ensemble
 from wannjax.evaluation import Report, Score, evaluate
 from wannjax.evolution import Record, Result, evolve
 from wannjax.finetuning import EvolutionStrategy, Gradient, PolicyGradient, Tuned, finetune
+from wannjax.many import ManyResults, evolve_many
 from wannjax.network import Network
 from wannjax.problems import DataProblem, Evaluation, GymnaxProblem, Problem, environment_names, make
 from wannjax.storage import load, load_front, save
@@ -22,6 +23,7 @@ __all__ = [
     "EvolutionStrategy",
     "Gradient",
     "GymnaxProblem",
+    "ManyResults",
     "Network",
     "PolicyGradient",
     "Problem",
@@ -35,6 +37,7 @@ __all__ = [
     "environment_names",
     "evaluate",
     "evolve",
+    "evolve_many",
     "finetune",
     "load",
     "load_ensemble",

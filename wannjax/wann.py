@@ -175,9 +175,14 @@ def _enlarge(state: WannState) -> WannState:
     # A generation adds at most one node and one step. Both grow at once where they can: every new shape costs a compilation.
     room = _doubled(state.steps, steps)
     capacity = _doubled(state.genomes.hidden, hidden if room == state.steps else 2 * hidden)
-    if (capacity, room) == (state.genomes.hidden, state.steps):
+    return with_room(state, capacity, room)
+
+
+def with_room(state: WannState, hidden: int, steps: int) -> WannState:
+    """The same state with so many hidden slots and steps, at least as many as it has: padding, which changes no result."""
+    if (hidden, steps) == (state.genomes.hidden, state.steps):
         return state
-    return replace(state, genomes=_grow(state.genomes, capacity), steps=room)
+    return replace(state, genomes=_grow(state.genomes, hidden), steps=steps)
 
 
 def _doubled(capacity: int, needed: int) -> int:
