@@ -219,7 +219,7 @@ class DataProblem(Problem):
         return alone(partial(self._score_samples, count=count, among=among), key, networks, weights, examples)
 
     def _score_samples(self, keys, networks, weights, examples, wanted, *, count, among):
-        samples = jax.vmap(lambda key: self.draw(key, examples, count))(keys)
+        samples = devices.over_runs(lambda key: self.draw(key, examples, count))(keys)
         return self._score(samples, networks, weights, wanted, each=self._minus_loss, among=among)
 
     def _score_metric(self, networks, weights, examples, *, among):
@@ -262,7 +262,8 @@ class DataProblem(Problem):
             return total / size, jnp.float32(chunks * chunk * lanes)
 
         scores, computed = spread(run, networks, block, wanted, (inputs, targets), (valid, weights))
-        return Evaluation(scores, jnp.full(scores.shape, size, jnp.int32), computed)
+        steps = jnp.where(wanted, jnp.int32(size), 0)
+        return Evaluation(scores, jnp.broadcast_to(steps[:, None, None], scores.shape), computed)
 
 
 def _examples(inputs: np.ndarray, targets: np.ndarray) -> Examples:
