@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -27,7 +27,7 @@ from wannjax.network import Network, connection_count, take, with_room
 from wannjax.problems import Problem
 from wannjax.ranking import usable
 from wannjax.validation import require, require_seed
-from wannjax.wann import RATES, WannState
+from wannjax.wann import RATES, Sizes, WannState
 from wannjax.wann import with_room as state_with_room
 
 
@@ -97,13 +97,19 @@ class ManyResults:
         """A table of the champions: median over seeds, and quartiles."""
         generations = len(self.results[0].history["generation"])
         rows = [("", "mean score", "connections")]
-        for label, *pairs in zip(self.labels, zip(*self.champion_means), zip(*self.champion_connections), strict=True):
-            cells = [f"{middle:.{decimals_for(middle)}f} [{low:.{decimals_for(middle)}f}, {high:.{decimals_for(middle)}f}]" for low, middle, high in pairs]
-            rows.append((label, *cells))
+        for i, label in enumerate(self.labels):
+            rows.append((label, _in_brackets(self.champion_means, i), _in_brackets(self.champion_connections, i)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join([row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2].rjust(widths[2])]).rstrip() for row in rows]
         title = f"{self.problem_name}: champions of {len(self.seeds)} seeds after {generations} generations, median [quartiles]"
         return "\n".join([title, *lines])
+
+
+def _in_brackets(statistics: Statistics, number: int) -> str:
+    """Median and quartiles of one of the settings."""
+    lower, median, upper = (part[number] for part in statistics)
+    decimals = decimals_for(median)
+    return f"{median:.{decimals}f} [{lower:.{decimals}f}, {upper:.{decimals}f}]"
 
 
 def evolve_many(
@@ -143,13 +149,15 @@ def evolve_many(
         compilations = stack.enter_context(count_compilations())
         interrupted = stack.enter_context(interrupt_flag())
         runs = _Runs(problem, [(config, seed) for config in configs for seed in seeds])
-        show: Callable[[list[Record]], object] = lambda records: None
+        views = []
         if progress:
             from wannjax.progress import ManyView
 
-            show = stack.enter_context(ManyView(problem, configs[0], len(runs.books)))
+            views.append(stack.enter_context(ManyView(problem, configs[0], len(runs.books))))
         while runs.number < configs[0].generations and not interrupted():
-            show(runs.generation())
+            records = runs.generation()
+            for view in views:
+                view(records)
         found = runs.final_comparison()
         seconds = time.perf_counter() - started
         compiled = (compilations.count, compilations.seconds)
@@ -246,7 +254,7 @@ class _Runs:
             works = [work.plus(other) for work, other in zip(works, more, strict=True)]
         self.state, self.last = self.algorithm.grow(bred), (state, scores)
         seconds = (time.perf_counter() - begun) / len(self.books)
-        return [books.close(scores[i], take(sizes, i), works[i], seconds) for i, books in enumerate(self.books)]
+        return [books.close(scores[i], Sizes(*(size[i] for size in sizes)), works[i], seconds) for i, books in enumerate(self.books)]
 
     def score(
         self, problem: Problem, keys, networks: Network, wanted: Bool[np.ndarray, " runs"], episodes: int
@@ -271,7 +279,8 @@ class _Runs:
         # All as many, on tapes of one length: the first of a run is repeated, and not looked at again.
         counts = [each.activations.shape[0] for each in finalists]
         room = max(each.activations.shape[1] for each in finalists)
-        filled = [take(with_room(each, room), np.arange(max(counts)) % count * (np.arange(max(counts)) < count)) for each, count in zip(finalists, counts, strict=True)]
+        first = np.arange(max(counts))
+        filled = [take(with_room(each, room), first * (first < count)) for each, count in zip(finalists, counts, strict=True)]
         together = jax.tree.map(lambda *leaves: np.stack(leaves), *filled)
         fresh, _ = self.score(self.held_out, self.keys[-1], together, np.ones(len(counts), bool), FINAL_EPISODES)
         names = {"input_names": self.problem.input_names, "output_names": self.problem.output_names}

@@ -154,7 +154,8 @@ def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, 
             parents = tournaments(draw_parents, order[:survivors], size=2 * config.tournament, count=children)
         draws = jax.random.uniform(draw_moves, (children, 4))
         born = _in_blocks(
-            lambda pair: mutate(*pair, state.rates.ends, activations), (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws)
+            lambda pair: mutate(pair[0], pair[1], state.rates.ends, activations),
+            (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws),
         )
         genomes = jax.tree.map(lambda old, new: jnp.concatenate([old[order[:elites]], new]), state.genomes, born)
         return WannState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps)

@@ -85,14 +85,14 @@ class Problem(Protocol):
 
         Args:
             networks: P networks a run, with a leading axis for the runs.
-            wanted: the runs that are to be scored; of others everything is 0.
+            wanted: the runs that are to be scored, at least one; of others everything is 0.
         """
-        found = {
-            run: self.evaluate(keys[run], jax.tree.map(lambda leaf, i=run: leaf[i], networks), weights, episodes=episodes, among=among)
-            for run in np.flatnonzero(wanted)
-        }
-        nothing = jax.tree.map(np.zeros_like, next(iter(found.values())))
-        return jax.tree.map(lambda *leaves: np.stack(leaves), *(found.get(run, nothing) for run in range(len(wanted))))
+        found: list[Any] = [None] * len(wanted)
+        for run in np.flatnonzero(wanted).tolist():
+            population = jax.tree.map(lambda leaf, run=run: leaf[run], networks)
+            found[run] = self.evaluate(keys[run], population, weights, episodes=episodes, among=among)
+        nothing = jax.tree.map(np.zeros_like, next(each for each in found if each is not None))
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *(nothing if each is None else each for each in found))
 
     def split(self, name: str) -> "Problem":
         """This problem for "train", "validation" (to choose) or "test" (to report). Where keys draw fresh episodes: itself."""
