@@ -17,7 +17,7 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
-from wannjax.evolution import compilations
+from wannjax.evolution import count_compilations
 
 MEMORY, SLOWNESS = 1.02, 1.10
 """What the last quarter may take, relative to the second one."""
@@ -36,7 +36,7 @@ def main() -> int:
 
     # Deletions balance additions, so that genomes stop growing.
     config = wannjax.WannConfig(population=options.population, generations=options.generations, delete_node=0.4)
-    with tempfile.TemporaryDirectory() as directory, compilations() as so_far:
+    with tempfile.TemporaryDirectory() as directory, count_compilations() as so_far:
 
         def look(_record) -> None:
             memory.append(resident_bytes())

@@ -11,7 +11,7 @@ from oracle import Genes
 from support import genes_of, genome_of, population_of
 
 from wannjax.genome import Genome
-from wannjax.mutation import Operators, _choose, mutate
+from wannjax.mutation import Operators, mutate
 
 TABLE = (1, 3, 5, 9, 10)
 SHARES = (0.3, 0.2, 0.1, 0.1, 0.05, 0.25)
@@ -101,7 +101,7 @@ def assert_well_formed(genes: Genes):
 
 @jax.jit
 def _children(genome, draws):
-    return jax.vmap(lambda draw: mutate(genome, draw, ALL))(draws)
+    return jax.vmap(lambda draw: mutate(genome, draw, ALL.ends, TABLE))(draws)
 
 
 def children(parent: Genes, draws) -> Genes:
@@ -115,7 +115,7 @@ def lineages(population: Genome, key) -> Genome:
 
     def breed(population, key):
         draws = jax.random.uniform(key, (population.activations.shape[0], 4))
-        population = jax.vmap(lambda genome, draw: mutate(genome, draw, ALL))(population, draws)
+        population = jax.vmap(lambda genome, draw: mutate(genome, draw, ALL.ends, TABLE))(population, draws)
         return population, population
 
     return jax.lax.scan(breed, population, jax.random.split(key, 100))[1]
@@ -189,10 +189,9 @@ def test_operators_are_drawn_by_their_weights():
 
 
 def test_operator_weights_are_relative_and_zero_means_never():
-    draws = jnp.linspace(0, np.nextafter(np.float32(1), np.float32(0)), 101)
-    np.testing.assert_array_equal(jax.vmap(lambda d: _choose(d, (1, 2, 3, 4)))(draws), jax.vmap(lambda d: _choose(d, (2, 4, 6, 8)))(draws))
-    assert set(np.asarray(jax.vmap(lambda d: _choose(d, (0.0, 1.0, 0.0, 0.0)))(draws))) == {1}
-    assert set(np.asarray(jax.vmap(lambda d: _choose(d, (1.0, 0.0, 1.0, 0.0)))(draws))) == {0, 2}
+    np.testing.assert_array_equal(Operators(1, 2, 3, 4, 5, 6, TABLE).ends, Operators(2, 4, 6, 8, 10, 12, TABLE).ends)
+    np.testing.assert_array_equal(Operators(0.0, 1.0, 0.0, 0.0, 0.0, 0.0, TABLE).ends, [0, 1, 1, 1, 1, 1])
+    np.testing.assert_array_equal(Operators(0.1, 0.0, 0.7, 0.0, 0.8, 0.0, TABLE).ends, np.float32([0.0625, 0.0625, 0.5, 0.5, 1, 1]))
 
 
 @pytest.mark.parametrize(
@@ -287,7 +286,7 @@ def test_without_a_place_to_act_the_child_is_a_copy(genes, operator):
 def test_a_table_of_one_activation_makes_a_change_of_it_a_copy():
     only = ROOMY._replace(activations=np.where(ROOMY.activations != 0, 5, 0).astype(np.int8))
     operators = Operators(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, (5,))
-    child = genes_of(mutate(genome_of(only), jnp.array([0.5, 0.5, 0.5, 0.5]), operators))
+    child = genes_of(mutate(genome_of(only), jnp.array([0.5, 0.5, 0.5, 0.5]), operators.ends, operators.activations))
     assert move(only, child, (5,)) == "copy"
 
 

@@ -13,6 +13,7 @@ from wannjax.evolution import Record, Result, evolve
 from wannjax.finetuning import EvolutionStrategy, Gradient, PolicyGradient, Tuned, finetune
 from wannjax.hosts import distributed
 from wannjax.loggers import Csv, JsonLines, TensorBoard
+from wannjax.many import ManyResults, evolve_many
 from wannjax.network import Network
 from wannjax.problems import DataProblem, Evaluation, GymnaxProblem, Problem, environment_names, make
 from wannjax.storage import load, load_front, save
@@ -34,6 +35,7 @@ __all__ = [
     "Gradient",
     "GymnaxProblem",
     "JsonLines",
+    "ManyResults",
     "Network",
     "PolicyGradient",
     "Problem",
@@ -52,6 +54,7 @@ __all__ = [
     "environment_names",
     "evaluate",
     "evolve",
+    "evolve_many",
     "explain",
     "finetune",
     "formula",

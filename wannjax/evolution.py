@@ -103,17 +103,13 @@ def evolve(
             `resume`, or is used by another process.
         OSError: a checkpoint cannot be written.
     """
-    config = config or WannConfig()
-    if generations is not None:
-        config = config.replace(generations=generations)
-    if config.output_activation == AUTO:
-        config = config.replace(output_activation=problem.output_activation)
+    config = settled(config or WannConfig(), problem, generations)
     require_seed(seed)
     require("save_every", save_every, "seconds >= 0", save_every >= 0)
     require("resume", resume, "False without a run_dir", run_dir is not None or not resume)
     callbacks = list(callbacks)
     with ExitStack() as stack:
-        compiled = stack.enter_context(compilations())
+        compilations = stack.enter_context(count_compilations())
         interrupted = stack.enter_context(interrupt_flag())
         run = _Run(problem, config, seed)
         hosts.require_same({**run.identity, "generations": config.generations, "resume": resume, "saved": run_dir is not None})
@@ -141,7 +137,7 @@ def evolve(
             seed=seed,
             problem_name=problem.name,
             seconds=run.seconds,
-            compilations=(compiled.count, compiled.seconds),
+            compilations=(compilations.count, compilations.seconds),
             interrupted=run.books.number < config.generations,
         )
         if run_dir is not None and hosts.is_first():
@@ -149,6 +145,15 @@ def evolve(
 
             runs.write(Path(run_dir), result)
     return result
+
+
+def settled(config: WannConfig, problem: Problem, generations: int | None) -> WannConfig:
+    """`config` for a run on `problem`, with another number of `generations` unless that is None."""
+    if generations is not None:
+        config = config.replace(generations=generations)
+    if config.output_activation == AUTO:
+        config = config.replace(output_activation=problem.output_activation)
+    return config
 
 
 class _Run:
@@ -268,7 +273,7 @@ class Compilations:
 
 
 @contextmanager
-def compilations() -> Iterator[Compilations]:
+def count_compilations() -> Iterator[Compilations]:
     """Counts the programs that XLA compiles, and the time it takes."""
     total = Compilations()
 

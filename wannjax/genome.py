@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Int8, Key
+from jaxtyping import Array, Bool, Float, Int, Int8, Key
 
 from wannjax.activations import LINEAR
 
@@ -46,7 +46,7 @@ class Genome:
 
 
 def random_genome(
-    key: Key[Array, ""], *, inputs: int, outputs: int, hidden: int, density: float, output_activation: int = LINEAR
+    key: Key[Array, ""], *, inputs: int, outputs: int, hidden: int, density: float | Float[Array, ""], output_activation: int = LINEAR
 ) -> Genome:
     """A genome without hidden nodes, in which bias and inputs connect to every output.
 

@@ -11,8 +11,9 @@ that pairs are not uniform, and it demands a strictly later *layer*; here every 
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Float32, Int
 
 from wannjax.genome import ABSENT, DISABLED, ENABLED, Genome, allowed, hidden_count
 
@@ -34,23 +35,23 @@ class Operators(NamedTuple):
     change_activation: float
     activations: tuple[int, ...]
 
+    @property
+    def ends(self) -> Float32[np.ndarray, "6"]:
+        """Where the share of each operator ends on the way from 0 to 1."""
+        sums = np.cumsum(np.array(self[:-1], np.float64))
+        return (sums / sums[-1]).astype(np.float32)
 
-def mutate(genome: Genome, draws: Float[Array, "4"], operators: Operators) -> Genome:
-    """One genome's child by one structural operator, chosen by four uniform `draws` in [0, 1).
+
+def mutate(genome: Genome, draws: Float[Array, "4"], ends: Float32[Array | np.ndarray, "6"], activations: tuple[int, ...]) -> Genome:
+    """One genome's child by one structural operator, chosen by four uniform `draws` in [0, 1): `ends` and `activations` of `Operators`.
 
     Where the drawn operator has no place to act (no free slot, no absent or disabled connection, no hidden node, no second
     activation), the child is a copy.
     """
-    operator = _choose(draws[0], operators[:-1])
-    new_activation = _pick(jnp.array(operators.activations, jnp.int8), draws[3])
-    genome = _change_activation(genome, operator, draws, operators.activations)
+    operator = jnp.sum(draws[0] >= ends[:-1])
+    new_activation = _pick(jnp.array(activations, jnp.int8), draws[3])
+    genome = _change_activation(genome, operator, draws, activations)
     return _rewire(_delete_node(genome, operator, draws), operator, draws, new_activation)
-
-
-def _choose(draw, weights):
-    """The index drawn with probability proportional to `weights`."""
-    ends = jnp.cumsum(jnp.array(weights, jnp.float32)) / sum(weights)
-    return jnp.sum(draw >= ends[:-1])
 
 
 def _index(draw, count):

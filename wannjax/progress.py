@@ -82,6 +82,27 @@ class LiveView(_View):
         self.show(record.generation, describe_record(record))
 
 
+class ManyView(_View):
+    """Shows several searches as they go, by their medians."""
+
+    def __init__(self, problem: Problem, config: WannConfig, runs: int, console: Console | None = None):
+        headline = (
+            f"[bold]{problem.name}[/bold]: {problem.inputs} inputs, {problem.outputs} outputs; {runs} runs of population "
+            f"{config.population}, {len(config.weights)} shared weights x {config.episodes} episodes; {describe()}"
+        )
+        super().__init__("generation", config.generations, headline, console)
+
+    def __call__(self, records: list[Record]) -> None:
+        low, median, high = np.quantile([record.champion_score for record in records], (0.25, 0.5, 0.75))
+        connections = np.median([record.champion_connections for record in records])
+        speed = sum(record.alive_steps for record in records) / sum(record.rollout_seconds for record in records)
+        self.show(
+            records[0].generation,
+            f"median champion {median:.4g} (quartiles {low:.4g} to {high:.4g}) with {connections:g} connections; "
+            f"{speed / 1e6:.1f} M alive steps/s",
+        )
+
+
 class TrainingView(_View):
     """Shows training as it goes: a callback of `finetune`."""
 

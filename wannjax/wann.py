@@ -7,7 +7,7 @@ in `config.py`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -15,14 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int32, Key
+from jaxtyping import Array, Bool, Float, Float32, Int32, Key
 
 from wannjax.activations import LINEAR, NAMES, SUM
 from wannjax.config import AUTO, LEXICASE, WannConfig
 from wannjax.devices import genome_block
 from wannjax.expression import express, steps_needed
 from wannjax.genome import Genome, Placeholder, connection_count, grow, hidden_count, random_genome
-from wannjax.mutation import mutate
+from wannjax.mutation import Operators, mutate
 from wannjax.network import Network
 from wannjax.ranking import finite_or_worst, rank, usable
 from wannjax.selection import lexicase, tournaments
@@ -30,6 +30,22 @@ from wannjax.validation import require
 
 SMALLEST_CAPACITY = 32
 """Hidden slots, and steps, that a population starts with; both double when the largest genome fills either."""
+
+
+RATES = ("initial_density", "initial_fan_in", "complexity_probability", *Operators._fields[:-1])
+"""The settings that are numbers in the compiled programs: searches that differ in these alone share them, and can run side by side."""
+
+
+class Rates(NamedTuple):
+    """How often things happen.
+
+    Attributes:
+        by_complexity: float32[], the probability that few connections rank in place of the best score.
+        ends: float32[6], of the structural operators' shares: see `Operators`.
+    """
+
+    by_complexity: Float32[Array, ""]
+    ends: Float32[Array, "6"]
 
 
 class Sizes(NamedTuple):
@@ -50,6 +66,7 @@ class WannState:
         sizes: of the genomes.
         key: drives everything random that is still to come.
         generation: generations told so far.
+        rates: they stay the same.
         steps: the steps that expressed networks have room for, outputs not counted.
     """
 
@@ -57,6 +74,7 @@ class WannState:
     sizes: Sizes
     key: Key[Array, ""] | Placeholder
     generation: Int32[Array, ""] | Placeholder
+    rates: Rates
     steps: int = field(metadata={"static": True})
 
 
@@ -78,7 +96,6 @@ class Algorithm(NamedTuple):
     activations: tuple[int, ...]
 
 
-@lru_cache(maxsize=16)  # the same settings share their compiled functions
 def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
     """The WANN search for networks of `inputs` inputs and `outputs` outputs, linear ones where `config.output_activation` is `AUTO`.
 
@@ -90,14 +107,22 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
     """
     require("inputs", inputs, "an integer >= 1", inputs >= 1)
     require("outputs", outputs, "an integer >= 1", outputs >= 1)
-    operators = config.operators
-    density = min(config.initial_density, config.initial_fan_in / (1 + inputs))
+    rates = Rates(jnp.float32(config.complexity_probability), jnp.asarray(config.operators.ends))
+    density = jnp.float32(min(config.initial_density, config.initial_fan_in / (1 + inputs)))
+    populate, ask, tell = _programs(config.replace(**_USUAL_RATES), inputs, outputs)
+    among = tuple(sorted({SUM, _output_activation(config), *config.operators.activations}))
+    return Algorithm(lambda key: _enlarge(populate(key, density, rates)), ask, tell, _enlarge, among)
+
+
+@lru_cache(maxsize=16)
+def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, Callable, Callable]:
+    """The compiled functions of searches with these settings, whatever their `RATES`: (key, density, rates) → state, `ask` and `tell`."""
+    activations = config.operators.activations
     survivors = config.population - int(config.cull_ratio * config.population)
     elites = int(config.elite_ratio * survivors)
-    output_activation = LINEAR if config.output_activation == AUTO else NAMES.index(config.output_activation)
 
     @jax.jit
-    def populate(key):
+    def populate(key, density, rates):
         draw, key = jax.random.split(key)
         genome = partial(
             random_genome,
@@ -105,10 +130,10 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
             outputs=outputs,
             hidden=SMALLEST_CAPACITY,
             density=density,
-            output_activation=output_activation,
+            output_activation=_output_activation(config),
         )
         genomes = jax.vmap(genome)(jax.random.split(draw, config.population))
-        return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), SMALLEST_CAPACITY)
+        return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), rates, SMALLEST_CAPACITY)
 
     @jax.jit
     def ask(state):
@@ -119,7 +144,7 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
         fits = scores.ndim == 2 and scores.shape[0] == config.population
         require("scores", scores.shape, f"of shape [{config.population}, number of shared weights]", fits)
         which, draw_parents, draw_moves, key = jax.random.split(state.key, 4)
-        by_complexity = jax.random.bernoulli(which, config.complexity_probability)
+        by_complexity = jax.random.bernoulli(which, state.rates.by_complexity)
         order = jnp.argsort(_rank(state.sizes.connections, scores, by_complexity))
 
         children = config.population - elites
@@ -129,22 +154,36 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
             parents = tournaments(draw_parents, order[:survivors], size=2 * config.tournament, count=children)
         draws = jax.random.uniform(draw_moves, (children, 4))
         born = _in_blocks(
-            lambda pair: mutate(pair[0], pair[1], operators), (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws)
+            lambda pair: mutate(pair[0], pair[1], state.rates.ends, activations),
+            (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws),
         )
         genomes = jax.tree.map(lambda old, new: jnp.concatenate([old[order[:elites]], new]), state.genomes, born)
-        return WannState(genomes, sizes_of(genomes), key, state.generation + 1, state.steps)
+        return WannState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps)
 
-    def enlarge(state):
-        hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
-        # A generation adds at most one node and one step. Both grow at once where they can: every new shape costs a compilation.
-        room = _doubled(state.steps, steps)
-        capacity = _doubled(state.genomes.hidden, hidden if room == state.steps else 2 * hidden)
-        if (capacity, room) == (state.genomes.hidden, state.steps):
-            return state
-        return replace(state, genomes=_grow(state.genomes, capacity), steps=room)
+    return populate, ask, tell
 
-    among = tuple(sorted({SUM, output_activation, *operators.activations}))
-    return Algorithm(lambda key: enlarge(populate(key)), ask, tell, enlarge, among)
+
+_USUAL_RATES = {setting.name: setting.default for setting in fields(WannConfig) if setting.name in RATES}
+
+
+def _output_activation(config: WannConfig) -> int:
+    return LINEAR if config.output_activation == AUTO else NAMES.index(config.output_activation)
+
+
+def _enlarge(state: WannState) -> WannState:
+    """`Algorithm.grow`, for one run or, with a leading axis on the state's arrays, for several."""
+    hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
+    # A generation adds at most one node and one step. Both grow at once where they can: every new shape costs a compilation.
+    room = _doubled(state.steps, steps)
+    capacity = _doubled(state.genomes.hidden, hidden if room == state.steps else 2 * hidden)
+    return with_room(state, capacity, room)
+
+
+def with_room(state: WannState, hidden: int, steps: int) -> WannState:
+    """The same state with so many hidden slots and steps, at least as many as it has: padding, which changes no result."""
+    if (hidden, steps) == (state.genomes.hidden, state.steps):
+        return state
+    return replace(state, genomes=_grow(state.genomes, hidden), steps=steps)
 
 
 def _doubled(capacity: int, needed: int) -> int:

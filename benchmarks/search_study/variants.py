@@ -78,7 +78,7 @@ def _algorithm(config: StudyConfig, *, inputs: int, outputs: int) -> Algorithm:
 
     def child(genome, draws, continues):
         for move in range(config.moves):
-            moved = mutate(genome, draws[move, :4], config.operators)
+            moved = mutate(genome, draws[move, :4], config.operators.ends, config.operators.activations)
             if config.duplicate_node:
                 doubles = draws[move, 4] < config.duplicate_node
                 moved = jax.tree.map(partial(jnp.where, doubles), duplicate_node(genome, draws[move, 1]), moved)
@@ -138,7 +138,7 @@ def _algorithm(config: StudyConfig, *, inputs: int, outputs: int) -> Algorithm:
             remembered(ages, ages[parents]),
             archive,
         )
-        return StudyState(genomes, sizes_of(genomes), key, state.generation + 1, state.steps, memory)
+        return StudyState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps, memory)
 
     def enlarge(state):
         """As the library's, for children that grow by more than one node."""

@@ -1,4 +1,4 @@
-"""The curves of a run: scores and sizes over generations, scores over the steps of training, scores over the shared weight."""
+"""The curves of a run, or of several: scores and sizes over generations, scores over the steps of training, over the shared weight."""
 
 from itertools import cycle
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wannjax.analysis.sensitivity import WeightCurve
+from wannjax.many import ManyResults
 from wannjax.storage import replacing
 
 _COLOURS = ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270")
@@ -29,6 +30,25 @@ def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, 
     sizes.set(xlabel="generation", ylabel="count")
     sizes.set_ylim(bottom=0)
     sizes.legend(frameon=False)
+    return finished(figure, path)
+
+
+def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title: str = "") -> Figure:
+    """Draws the champions of several runs over generations, median and quartiles over seeds for each of the settings; writes it to `path`
+    unless that is None. Returns the figure."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    columns = {"champion_score": "champion's mean score over the sweep", "champion_connections": "champion's connections"}
+    for axes, (column, label) in zip(figure.subplots(1, 2), columns.items(), strict=True):
+        quartiles = zip(many.labels, *many.statistics(column), cycle(_COLOURS), cycle(_LINES), strict=False)
+        for name, lower, median, upper, colour, line in quartiles:
+            generation = np.arange(1, len(median) + 1)
+            axes.fill_between(generation, lower, upper, color=colour, alpha=0.15, linewidth=0)
+            axes.plot(generation, median, color=colour, linestyle=line, linewidth=2, label=name or f"median of {len(many.seeds)} seeds")
+        axes.set(xlabel="generation", ylabel=label)
+    scores, sizes = figure.axes
+    scores.set_title(title)
+    scores.legend(frameon=False)
+    sizes.set_ylim(bottom=0)
     return finished(figure, path)
 
 

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Float32, Key, Shaped
+from jaxtyping import Array, Bool, Float, Float32, Key, Shaped
 
 from wannjax import devices
 from wannjax.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of
-from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
+from wannjax.problems.problem import Evaluation, Problem, alone, check_population, check_populations, checked_names
 from wannjax.problems.spread import spread
 from wannjax.validation import require, require_count, require_seed
 
@@ -121,6 +121,7 @@ class DataProblem(Problem):
         self.output_names = checked_names("output_names", tuple(output_names), self.outputs, "class" if self.classifies else "output")
         compiled = partial(jax.jit, compiler_options=devices.compiler_options())
         self._evaluate = compiled(self._score_sample, static_argnames=("count", "among"))
+        self._evaluate_many = compiled(self._score_samples, static_argnames=("count", "among"))
         self._measure = compiled(self._score_metric, static_argnames="among")
 
     def __repr__(self) -> str:
@@ -153,6 +154,22 @@ class DataProblem(Problem):
         require("episodes", episodes, "an integer >= 1", episodes >= 1)
         count = min(episodes * self.batch, self.size)
         return self._evaluate(key, networks, weights, self.examples, count=count, among=among)
+
+    def evaluate_many(
+        self,
+        keys: Key[Array, " runs"],
+        networks: Network,
+        weights: Float[Array, " W"],
+        *,
+        wanted: Bool[np.ndarray, " runs"],
+        episodes: int,
+        among: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Evaluation:
+        """`evaluate` for several runs at once, as one compiled program. See `Problem`."""
+        check_populations(keys, networks, wanted, self)
+        require("episodes", episodes, "an integer >= 1", episodes >= 1)
+        count = min(episodes * self.batch, self.size)
+        return self._evaluate_many(keys, networks, weights, self.examples, wanted, count=count, among=among)
 
     def measure(
         self,
@@ -199,25 +216,32 @@ class DataProblem(Problem):
         return 100.0 * (jnp.argmax(outputs) == jnp.argmax(target)) if self.classifies else self._minus_loss(outputs, target)
 
     def _score_sample(self, key, networks, weights, examples, *, count, among):
-        return self._score(networks, weights, self.draw(key, examples, count), each=self._minus_loss, among=among)
+        return alone(partial(self._score_samples, count=count, among=among), key, networks, weights, examples)
+
+    def _score_samples(self, keys, networks, weights, examples, wanted, *, count, among):
+        samples = devices.over_runs(lambda key: self.draw(key, examples, count))(keys)
+        return self._score(samples, networks, weights, wanted, each=self._minus_loss, among=among)
 
     def _score_metric(self, networks, weights, examples, *, among):
-        return self._score(networks, weights, examples, each=self._metric_of_one, among=among)
+        return alone(partial(self._score, each=self._metric_of_one, among=among), examples, networks, weights)
 
-    def _score(self, networks, weights, examples, *, each, among):
-        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights."""
-        size, lanes = examples.inputs.shape[0], weights.shape[0]
-        rows = 2 + self.inputs + networks.activations.shape[1]
+    def _score(self, examples, networks, weights, wanted, *, each, among):
+        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights; for several runs, with a leading axis
+        on `examples`, `networks`, `wanted` and the result."""
+        runs, size = examples.inputs.shape[:2]
+        lanes = weights.shape[0]
+        rows = 2 + self.inputs + networks.activations.shape[-1]
         chunk = min(devices.block_size(lanes, 4 * rows * lanes), size)
         chunks = -(-size // chunk)
         # The last chunk is filled up with the first examples, which do not count there.
         filled = jnp.arange(chunks * chunk) % size
         valid = (jnp.arange(chunks * chunk) < size).reshape(chunks, chunk)
-        inputs = examples.inputs[filled].reshape(chunks, chunk, -1).transpose(0, 2, 1)
-        targets = examples.targets[filled].reshape(chunks, chunk, *examples.targets.shape[1:])
+        inputs = examples.inputs[:, filled].reshape(runs, chunks, chunk, -1).transpose(0, 1, 3, 2)
+        targets = examples.targets[:, filled].reshape(runs, chunks, chunk, *examples.targets.shape[2:])
         block = devices.block_size(lanes * chunk, 4 * rows * lanes * chunk)
 
-        def run(networks, chunked, weights):
+        def run(networks, examples, shared):
+            valid, weights = shared
             tape = tape_of(networks)
             count = tape.activations.shape[1]
             gain = jnp.repeat(weights, chunk)
@@ -234,11 +258,12 @@ class DataProblem(Problem):
                 return (total + jnp.sum(jnp.where(valid, scores, 0.0), axis=-1), values), None
 
             start = jnp.zeros((count, lanes)), initial_values(tape, lanes * chunk)
-            (total, _), _ = lax.scan(add, start, chunked)
+            (total, _), _ = lax.scan(add, start, (*examples, valid))
             return total / size, jnp.float32(chunks * chunk * lanes)
 
-        scores, computed = spread(run, networks, block, (inputs, targets, valid), weights)
-        return Evaluation(scores, jnp.full(scores.shape, size, jnp.int32), computed)
+        scores, computed = spread(run, networks, block, wanted, (inputs, targets), (valid, weights))
+        steps = jnp.where(wanted, jnp.int32(size), 0)
+        return Evaluation(scores, jnp.broadcast_to(steps[:, None, None], scores.shape), computed)
 
 
 def _examples(inputs: np.ndarray, targets: np.ndarray) -> Examples:

@@ -15,18 +15,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Float32, Int32, Key
+from jaxtyping import Array, Bool, Float, Float32, Int32, Key
 
 from wannjax import devices
 from wannjax.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
 from wannjax.problems.names import names_for
-from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
+from wannjax.problems.problem import Evaluation, Problem, alone, check_population, check_populations, checked_names
 from wannjax.problems.spread import spread
 from wannjax.validation import require
 
 
 class Rollouts(NamedTuple):
-    """Episodes of P networks on L lanes.
+    """Episodes of P networks on L lanes; of several runs, with a leading axis on everything.
 
     Attributes:
         returns: float32[P, L], undiscounted.
@@ -34,9 +34,9 @@ class Rollouts(NamedTuple):
         computed_steps: float32[], environment steps that were computed, in all: a large population exceeds an int32.
     """
 
-    returns: Float32[Array, "P L"]
-    steps: Int32[Array, "P L"]
-    computed_steps: Float32[Array, ""]
+    returns: Float32[Array, "*runs P L"]
+    steps: Int32[Array, "*runs P L"]
+    computed_steps: Float32[Array, "*runs"]
 
 
 class GymnaxProblem(Problem):
@@ -97,8 +97,9 @@ class GymnaxProblem(Problem):
             self._centre = np.where(bounded, high, 0.0) - np.where(bounded, self._reach, 0.0)
         options = devices.compiler_options()
         self._evaluate = jax.jit(self._score, static_argnames=("episodes", "among"), compiler_options=options)
+        self._evaluate_many = jax.jit(self._score_many, static_argnames=("episodes", "among"), compiler_options=options)
         self._score_copies = jax.jit(self._score_packed, static_argnames=("episodes", "among"), compiler_options=options)
-        self._rollout = jax.jit(self._spread, static_argnames="among", compiler_options=options)
+        self._rollout = jax.jit(self._rollout_one, static_argnames="among", compiler_options=options)
         known_inputs, known_outputs = names_for(self.name)
         self.input_names = checked_names("input_names", tuple(input_names or known_inputs), self.inputs, "input")
         self.output_names = checked_names("output_names", tuple(output_names or known_outputs), self.outputs, "output")
@@ -120,13 +121,31 @@ class GymnaxProblem(Problem):
         require("episodes", episodes, "an integer >= 1", episodes >= 1)
         return self._evaluate(key, networks, weights, self.params, episodes=episodes, among=among)
 
+    def evaluate_many(
+        self,
+        keys: Key[Array, " runs"],
+        networks: Network,
+        weights: Float[Array, " W"],
+        *,
+        wanted: Bool[np.ndarray, " runs"],
+        episodes: int,
+        among: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Evaluation:
+        """`evaluate` for several runs at once, as one compiled program. See `Problem`."""
+        check_populations(keys, networks, wanted, self)
+        require("episodes", episodes, "an integer >= 1", episodes >= 1)
+        return self._evaluate_many(keys, networks, weights, self.params, wanted, episodes=episodes, among=among)
+
     def _score(self, key, networks, weights, params, *, episodes, among):
-        count = weights.shape[0]
-        keys = jnp.tile(jax.random.split(key, episodes), count)
-        rollouts = self._spread(keys, networks, jnp.repeat(weights, episodes), params, among=among)
-        grid = rollouts.returns.reshape(-1, count, episodes)
-        steps = jnp.sum(rollouts.steps.reshape(grid.shape), axis=2)
-        return Evaluation(jnp.mean(grid, axis=2), steps, rollouts.computed_steps)
+        return alone(partial(self._score_many, episodes=episodes, among=among), key, networks, weights, params)
+
+    def _score_many(self, keys, networks, weights, params, wanted, *, episodes, among):
+        runs, count = len(keys), weights.shape[0]
+        keys = jax.vmap(lambda key: jnp.tile(jax.random.split(key, episodes), count))(keys)
+        rollouts = self._spread(keys, networks, jnp.repeat(weights, episodes), params, wanted, among=among)
+        grid = rollouts.returns.reshape(runs, -1, count, episodes)
+        steps = jnp.sum(rollouts.steps.reshape(grid.shape), axis=3)
+        return Evaluation(jnp.mean(grid, axis=3), steps, rollouts.computed_steps)
 
     def rollout(
         self,
@@ -175,7 +194,7 @@ class GymnaxProblem(Problem):
         weights = jnp.repeat(jnp.moveaxis(filled, 1, -1), episodes, axis=-1)
         members = replace(jax.tree.map(lambda leaf: leaf[:groups], replace(networks, weights=None)), weights=weights)
         keys = jnp.tile(jax.random.split(key, episodes), packed)
-        returns = self._spread(keys, members, jnp.ones(packed * episodes), params, among=among).returns
+        returns = self._rollout_one(keys, members, jnp.ones(packed * episodes), params, among=among).returns
         return jnp.mean(returns.reshape(groups * packed, episodes), axis=1)[:count]
 
     def with_params(self, env_params: Any) -> "GymnaxProblem":
@@ -205,20 +224,25 @@ class GymnaxProblem(Problem):
         other.env = self.env.with_transition_gradients()
         return other
 
-    def _spread(self, keys, networks: Network, gain, params, *, among) -> Rollouts:
+    def _rollout_one(self, keys, networks: Network, gain, params, *, among) -> Rollouts:
+        return alone(partial(self._spread, among=among), keys, networks, gain, params)
+
+    def _spread(self, keys, networks: Network, gain, params, wanted, *, among) -> Rollouts:
+        """Episodes of the networks of several runs, each with keys of its own: a leading axis on `keys`, `networks` and the result."""
         lanes = gain.shape[0]
         block = self.network_block or devices.block_size(lanes, self._bytes(networks, lanes))
         run = partial(self._run_block, among=among)
-        (returns, steps), iterations = spread(run, networks, block, keys, gain, params)
+        (returns, steps), iterations = spread(run, networks, block, wanted, keys, (gain, params))
         return Rollouts(returns, steps, iterations * lanes)
 
     def _bytes(self, networks: Network, lanes: int) -> int:
         """Memory that one network takes while it runs."""
-        rows = 2 + self.inputs + networks.activations.shape[1]
-        return lanes * (4 * rows + 3 * self._state_bytes) + networks.sources[0].nbytes
+        rows = 2 + self.inputs + networks.activations.shape[-1]
+        return lanes * (4 * rows + 3 * self._state_bytes) + networks.sources[0, 0].nbytes
 
-    def _run_block(self, networks: Network, keys, gain, params, *, among):
+    def _run_block(self, networks: Network, keys, shared, *, among):
         """Runs N networks × L lanes side by side: (returns [N, L], steps [N, L]), loop iterations."""
+        gain, params = shared
         tape = tape_of(networks)
 
         def act(values, observations):
