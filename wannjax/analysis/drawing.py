@@ -37,6 +37,9 @@ _NEGATIVE, _POSITIVE = "#b3261e", "#33507a"
 _PITCH = 1.12
 """Inches that an entry of the legend takes."""
 
+_STEEPEST = 0.7
+"""Slope of a line that passes a layer."""
+
 _LETTER = 0.094
 """Inches that a letter of a name takes, at most."""
 
@@ -55,7 +58,7 @@ def draw(network: Network, path: str | Path | None = None, *, title: str = "") -
     graph = graph_of(network)
     layout = layout_of(graph)
     hidden = len(graph.activations) - graph.outputs
-    heading = title or f"{hidden} hidden nodes, {len(graph.connections)} connections"
+    heading = title or f"{_count(hidden, 'hidden node')}, {_count(len(graph.connections), 'connection')}"
     before, after = (0.4 + _LETTER * max(map(len, names), default=0) for names in _drawn_names(graph, layout))
     width = max(layout.width + before + after + 2 * RADIUS, 0.088 * len(heading) + 0.4, 4.5)
     left = before + (width - layout.width - before - after) / 2
@@ -95,6 +98,10 @@ def draw(network: Network, path: str | Path | None = None, *, title: str = "") -
     return figure
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def _drawn_names(graph: Graph, layout: Layout) -> tuple[list[str], list[str]]:
     """The names on the left and on the right."""
     return [graph.name(node) for node in layout.nodes if node < graph.first_hidden], list(graph.output_names)
@@ -127,7 +134,7 @@ class Pen:
     def network(self) -> None:
         """All of it."""
         graph, layout = self.graph, self.layout
-        fade = float(np.clip(1.25 - len(graph.connections) / 260, 0.55, 0.9))
+        fade = float(np.clip(1.1 - len(graph.connections) / 500, 0.65, 0.9))
         for node, points in layout.trunks.items():
             if len(points) > 1:
                 self.titles[f"trunk-{node}"] = f"from {graph.name(node)}"
@@ -145,11 +152,12 @@ class Pen:
         graph = self.graph
         degree = Counter(c.source == node for c in graph.connections if node in (c.source, c.target))
         if node < graph.first_hidden:
-            side = 0.13
+            side = min(0.13, 0.75 * self.layout.input_pitch)
             square = Rectangle((x - side / 2, y - side / 2), side, side, color=INK, linewidth=0, zorder=3)
             square.set_gid(f"node-{node}")
             self.axes.add_patch(square)
-            self.axes.text(x - 0.15, y, graph.name(node), ha="right", va="center", fontsize=10, color=INK, parse_math=False)
+            size = min(10.0, 40 * self.layout.input_pitch)
+            self.axes.text(x - 0.15, y, graph.name(node), ha="right", va="center", fontsize=size, color=INK, parse_math=False)
             self.titles[f"node-{node}"] = f"{graph.name(node)}: {degree[True]} out"
             return
         activation = graph.activations[node - graph.first_hidden]
@@ -186,28 +194,40 @@ class Pen:
 
 
 def trunk_curve(points: Float[np.ndarray, "points 2"]) -> Curve:
-    """The line through a trunk's points, level at each of them."""
+    """The line through a trunk's points, level at both ends."""
+    slopes = _slopes(points)
     vertices, codes = [points[0]], [Curve.MOVETO]
-    for start, end in zip(points, points[1:], strict=False):
-        more = _bend(start, end)
-        vertices += more
-        codes += [Curve.LINETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4, Curve.LINETO]
+    for start, end, first, last in zip(points, points[1:], slopes, slopes[1:], strict=False):
+        _bend(vertices, codes, start, end, first, last)
     return Curve(np.array(vertices), codes)
 
 
 def branch_curve(layout: Layout, graph: Graph, number: int) -> Curve:
-    """The line of connection `number` from where it leaves its source's trunk."""
+    """The line of connection `number` from where it leaves its source's trunk, in the trunk's direction."""
     points, end = layout.branches[number]
-    start = layout.trunks[graph.connections[number].source][points - 1]
-    return trunk_curve(np.stack([start, end]))
+    trunk = layout.trunks[graph.connections[number].source]
+    vertices, codes = [trunk[points - 1]], [Curve.MOVETO]
+    _bend(vertices, codes, trunk[points - 1], end, _slopes(trunk)[points - 1], 0.0)
+    return Curve(np.array(vertices), codes)
 
 
-def _bend(start, end) -> list:
-    """Level beside both ends, as far as a node reaches, so that lines do not run over the nodes above and below; a bend between."""
+def _slopes(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, " points"]:
+    """The slope at every point: that of a monotone cubic (Fritsch & Butland 1984), too small to reach the nodes above and below."""
+    rise = np.diff(points[:, 1]) / np.diff(points[:, 0])
+    slopes = np.zeros(len(points))
+    before, after = rise[:-1], rise[1:]
+    same = before * after > 0
+    slopes[1:-1][same] = 2 * before[same] * after[same] / (before + after)[same]
+    return np.clip(slopes, -_STEEPEST, _STEEPEST)
+
+
+def _bend(vertices: list, codes: list, start, end, first: float, last: float) -> None:
+    """Adds a line from `start` to `end`: straight beside each as far as a node reaches, so that no node is run over; a bend between."""
     level = min(RADIUS, 0.2 * (end[0] - start[0]))
-    first, last = (start[0] + level, start[1]), (end[0] - level / 2, end[1])
-    middle = (first[0] + last[0]) / 2
-    return [first, (middle, first[1]), (middle, last[1]), last, tuple(end)]
+    out, back = (start[0] + level, start[1] + first * level), (end[0] - level, end[1] - last * level)
+    reach = (back[0] - out[0]) / 2
+    vertices += [out, (out[0] + reach, out[1] + first * reach), (back[0] - reach, back[1] - last * reach), back, tuple(end)]
+    codes += [Curve.LINETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4, Curve.LINETO]
 
 
 def _symbol(axes: Axes, x: float, y: float, radius: float, activation: int, *, ring: bool = False, name: str | None = None) -> None:

@@ -17,8 +17,11 @@ from wannjax.graph import Graph
 RADIUS = 0.16
 """Of a node."""
 
-_NODE_PITCH, _LINE_PITCH, _MIXED_PITCH, _INPUT_PITCH = 0.46, 0.15, 0.3, 0.27
-"""Least distances in a layer: between nodes, between lines passing by, between a node and a line, and between inputs."""
+_NODE_PITCH, _LINE_PITCH, _MIXED_PITCH = 0.46, 0.15, 0.3
+"""Least distances in a layer: between nodes, between lines passing by, and between a node and a line."""
+
+_INPUT_COLUMN, _WIDEST_INPUT_PITCH, _LEAST_INPUT_PITCH = 11.0, 0.27, 0.11
+"""How tall a column of many inputs may be, while the distance between two of them stays within these bounds."""
 
 _LEAST_GAP, _WIDEST_GAP = 0.56, 1.9
 """Bounds of the distance between two layers."""
@@ -27,6 +30,9 @@ _FLATTEST, _TALLEST = 1.75, 1.0
 """Bounds of width / height: flatter layouts are stretched upwards, taller ones sideways."""
 
 _SWEEPS = 24
+
+_ORDERED_INPUTS = 24
+"""More inputs than these do not keep their order: few crossings are worth more then."""
 
 Vertex = tuple[int, int]
 """A place in a layer: a node's number, and the layer, which is the node's own or, further right, one that its trunk passes through."""
@@ -39,6 +45,7 @@ class Layout:
     trunks: by source, the points of its trunk [points, 2], the source's own first.
     branches: per connection, in the graph's order, how many points of the trunk come before it, and where it ends [2].
     width, height: of the whole, which begins at 0, 0.
+    input_pitch: the least distance between two inputs.
     left_out: the numbers of the nodes that are not drawn.
     """
 
@@ -47,11 +54,13 @@ class Layout:
     branches: tuple[tuple[int, Float[np.ndarray, " 2"]], ...]
     width: float
     height: float
+    input_pitch: float
     left_out: tuple[int, ...]
 
 
 def layout_of(graph: Graph) -> Layout:
-    """Places a network. Connections lead to the right; inputs stand on the left and outputs on the right, both in their order."""
+    """Places a network. Connections lead to the right; inputs stand on the left and outputs on the right, in their order unless there are
+    very many inputs."""
     sources = {connection.source for connection in graph.connections}
     left_out = tuple(node for node in range(graph.first_hidden) if node not in sources)
     layer_of = _layers(graph)
@@ -66,7 +75,8 @@ def layout_of(graph: Graph) -> Layout:
     links += [((node, layer), (node, layer + 1)) for node, end in ends.items() for layer in range(layer_of[node], end - 1)]
     layers = _ordered(layers, links)
     is_line = {vertex: vertex[1] > layer_of[vertex[0]] for layer in layers for vertex in layer}
-    y = _heights(layers, links, is_line)
+    input_pitch = min(max(_INPUT_COLUMN / max(len(layers[0]), 1), _LEAST_INPUT_PITCH), _WIDEST_INPUT_PITCH)
+    y = _heights(layers, links, is_line, input_pitch)
     x = _columns(layers, links, y)
     low = min(y.values(), default=0.0)
     width, height = x[-1], max(y.values(), default=0.0) - low
@@ -83,7 +93,7 @@ def layout_of(graph: Graph) -> Layout:
         node: np.stack([place[node, layer] for layer in range(layer_of[node], max(end, layer_of[node] + 1))]) for node, end in ends.items()
     }
     branches = _branches(graph, layer_of, nodes, trunks)
-    return Layout(nodes, trunks, branches, float(x[-1]), float(max(y.values()) - low), left_out)
+    return Layout(nodes, trunks, branches, float(x[-1]), float(max(y.values()) - low), input_pitch, left_out)
 
 
 def _layers(graph: Graph) -> list[int]:
@@ -139,12 +149,13 @@ def _shorten(layer_of: list[int], hidden: range, sources: list[list[int]], targe
 def _ordered(layers: list[list[Vertex]], links: list[tuple[Vertex, Vertex]]) -> list[list[Vertex]]:
     """The layers from bottom to top, in an order with few crossings: barycentre sweeps, and neighbours exchanged while that helps."""
     left, right = _neighbours(links)
+    first = 0 if len(layers[0]) > _ORDERED_INPUTS else 1
     layers = [layer[::-1] for layer in layers]
     best, fewest = layers, _crossings(layers, left)
     for sweep in range(_SWEEPS):
         forward = sweep % 2 == 0
         layers = list(layers)
-        inner = range(1, len(layers) - 1)
+        inner = range(1 if forward else first, len(layers) - 1)
         for number in inner if forward else reversed(inner):
             beside = layers[number - 1 if forward else number + 1]
             rank = {vertex: place / max(len(beside) - 1, 1) for place, vertex in enumerate(beside)}
@@ -198,13 +209,13 @@ def _exchanged(
     return layers
 
 
-def _heights(layers: list[list[Vertex]], links: list[tuple[Vertex, Vertex]], is_line: dict[Vertex, bool]) -> dict[Vertex, float]:
+def _heights(layers: list[list[Vertex]], links: list[tuple[Vertex, Vertex]], is_line: dict[Vertex, bool], input_pitch: float) -> dict[Vertex, float]:
     """Heights that keep the order and the least distances, each as near to the mean of its neighbours' as these allow. Links between two
     passing lines count more, so that trunks run straight."""
 
     def distance(below: Vertex, above: Vertex) -> float:
         if below[1] == 0:
-            return _INPUT_PITCH
+            return input_pitch
         lines = is_line[below] + is_line[above]
         return (_NODE_PITCH, _MIXED_PITCH, _LINE_PITCH)[lines]
 
