@@ -217,7 +217,7 @@ def _heights(layers: list[list[Vertex]], links: list[tuple[Vertex, Vertex]], is_
         if below[1] == 0:
             return input_pitch
         lines = is_line[below] + is_line[above]
-        return (_NODE_PITCH, _MIXED_PITCH, _LINE_PITCH)[lines]
+        return (_NODE_PITCH, _MIXED_PITCH, min(_LINE_PITCH, input_pitch))[lines]
 
     offsets = [np.cumsum([0.0, *(distance(a, b) for a, b in zip(layer, layer[1:], strict=False))])[: len(layer)] for layer in layers]
     y: dict[Vertex, float] = {}
