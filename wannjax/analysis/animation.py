@@ -4,6 +4,7 @@ To change what a frame looks like, edit `_NetworkView` and `_arrange`; to change
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import jax
@@ -17,6 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.path import Path as Curve
+from matplotlib.transforms import Affine2D
 from PIL import Image
 
 from wannjax.analysis.drawing import INK, branch_curve, trunk_curve
@@ -41,6 +44,9 @@ _DOTS = 80
 
 _COLOURS = 48
 """Of a GIF."""
+
+_STEPS = 8
+"""Shades of a value on either side of 0."""
 
 _MOST_WEIGHTS = 6
 _WIDTHS = {1: 7.0, 2: 5.4, 3: 4.4}
@@ -104,12 +110,27 @@ def frames(figure: Figure, moving: list[Artist], move: Callable[[int], None], ti
 
 
 def _write_gif(path: Path, pictures: Iterator[UInt8[np.ndarray, "H W 3"]]) -> None:
-    """With one palette for all frames, chosen from several of them, so that little changes from frame to frame."""
+    """With one palette for all frames, chosen from several of them, and of every frame only what differs from the one before: a third of
+    the size that Pillow's own comparison gives."""
     images = [Image.fromarray(picture) for picture in pictures]
     sample = Image.fromarray(np.concatenate([np.asarray(image) for image in images[:: -(-len(images) // 8)]]))
     palette = sample.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    first, *others = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
-    first.save(path, format="GIF", save_all=True, append_images=others, duration=round(1000 / _FRAMES_PER_SECOND), loop=0, optimize=False)
+    shown = [np.asarray(image.quantize(palette=palette, dither=Image.Dither.NONE)) for image in images]
+    changes = [shown[0], *(np.where(now == before, _COLOURS, now).astype(np.uint8) for before, now in pairwise(shown))]
+    layers = [Image.fromarray(change) for change in changes]
+    for layer in layers:
+        layer.putpalette((palette.getpalette() or [])[: 3 * _COLOURS] + [0, 0, 0])
+    layers[0].save(
+        path,
+        format="GIF",
+        save_all=True,
+        append_images=layers[1:],
+        duration=round(1000 / _FRAMES_PER_SECOND),
+        loop=0,
+        transparency=_COLOURS,
+        disposal=1,
+        optimize=False,
+    )
 
 
 def _write_mp4(path: Path, figure: Figure, move: Callable[[int], None], times: Sequence[int]) -> None:
@@ -125,12 +146,13 @@ def _arrange(
 ) -> tuple[Figure, list[Artist], Callable[[int], None]]:
     """The figure, what moves in it, and what moves it: a column per weight."""
     width = _WIDTHS.get(len(weights), 3.6)
-    heights = 0.34, 2.5, 3.2, 0.34  # of the words, the environment, the network and the scale, in inches
+    heights = 0.34, 2.2, 3.1, 0.34  # of the words, the environment, the network and the scale, in inches
     total = sum(heights)
     figure = Figure(figsize=(width * len(weights), total), dpi=_DOTS)
     moving: list[Artist] = []
     movers: list[Callable[[int], None]] = []
     returns = np.cumsum(episodes.rewards, axis=0)
+    kind = "own weights ×" if graph.has_weights else "weight"
     for lane, weight in enumerate(weights):
         left, share = lane / len(weights), 1 / len(weights)
         above = figure.add_axes((left + 0.03 * share, (heights[3] + heights[2]) / total, 0.94 * share, heights[1] / total))
@@ -150,9 +172,8 @@ def _arrange(
             now = min(time, steps - 1)
             environment(now)
             view.show(values[now])
-            state = "ended" if time >= steps else "step"
-            own = "individual weights" if graph.has_weights else "weight"
-            words.set_text(f"{own} {'× ' if graph.has_weights else ''}{weight:g}    {state} {now + 1}    {problem.metric} {returns[now, lane]:.1f}")
+            state = "ended at step" if time >= steps else "step"
+            words.set_text(f"{kind} {weight:g}    {state} {now + 1}    {problem.metric} {returns[now, lane]:.1f}")
 
         movers.append(move)
     _scale(figure, heights[3] / total)
@@ -190,9 +211,10 @@ class _NetworkView:
         self._trunks = np.array(list(layout.trunks), int)
         self._gains = gain * np.array([1.0 if weight is None else weight for weight in graph.weights])
         self._gain = gain
-        curves = [trunk_curve(points) for points in layout.trunks.values()]
-        curves += [branch_curve(layout, graph, number) for number in range(len(graph.connections))]
-        paths = [placed(curve.interpolated(1).to_polygons(closed_only=False)[0]) if len(curve) > 1 else placed(curve.vertices) for curve in curves]
+        lines = [_points(trunk_curve(points)) for points in layout.trunks.values()]
+        for number, connection in enumerate(graph.connections):
+            lines.append(np.concatenate([_points(branch_curve(layout, graph, number)), layout.nodes[connection.target][None]]))
+        paths = [placed(points) for points in lines]
         self._lines = LineCollection(paths, zorder=1)
         axes.add_collection(self._lines)
         places = np.array([placed(place) for place in layout.nodes.values()])
@@ -225,18 +247,23 @@ class _NetworkView:
         self._lines.set_linewidth(0.5 + 2.3 * np.abs(signal))
 
 
+def _points(curve: Curve) -> Float[np.ndarray, "points 2"]:
+    """A line in straight pieces."""
+    return curve.transformed(Affine2D().scale(_DOTS)).to_polygons(closed_only=False)[0] / _DOTS
+
+
 def _bounded(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """From -1 to 1, a half at ±1; 0 for what is no number."""
+    """From -1 to 1, a half at ±1, in steps, so that little changes from frame to frame; 0 for what is no number."""
     values = np.nan_to_num(values.astype(float))
-    return values / (1 + np.abs(values))
+    return np.round(_STEPS * values / (1 + np.abs(values))) / _STEPS
 
 
 def _scale(figure: Figure, height: float) -> None:
     """What the colours mean."""
     axes = figure.add_axes((0.5 - 1.6 / figure.get_figwidth(), 0.55 * height, 3.2 / figure.get_figwidth(), 0.28 * height))
-    axes.imshow(np.linspace(0, 1, 128)[None], cmap=_MAP, aspect="auto", extent=(-1, 1, 0, 1))
+    axes.imshow(np.linspace(0, 1, 2 * _STEPS + 1)[None], cmap=_MAP, aspect="auto", extent=(-1, 1, 0, 1))
     axes.set_yticks([])
     marks = np.array([-9.0, -3.0, -1.0, 0.0, 1.0, 3.0, 9.0])
-    axes.set_xticks(_bounded(marks), [f"{mark:g}" for mark in marks], fontsize=6)
+    axes.set_xticks(marks / (1 + np.abs(marks)), [f"{mark:g}" for mark in marks], fontsize=6)
     axes.tick_params(length=0, pad=1.5)
     axes.spines[:].set_visible(False)
