@@ -92,9 +92,13 @@ def _parser() -> argparse.ArgumentParser:
 
     watch = commands.add_parser("watch", help="film an episode, with the network lighting up, at several shared weights")
     _add_network_arguments(watch)
-    watch.add_argument("--weights", type=float, nargs="+", default=None, help="one to six (default: -2 -0.5 1, or 1 for individual weights)")
+    watch.add_argument(
+        "--weights", type=float, nargs="+", default=None, help="one to six (default: -2 -0.5 1, or 1 for individual weights)"
+    )
     watch.add_argument("--seed", type=int, default=0, help="of the episode (default: 0)")
-    watch.add_argument("-o", "--out", type=Path, default=Path("episode.gif"), help="the film: .gif, or .mp4 with ffmpeg (default: episode.gif)")
+    watch.add_argument(
+        "-o", "--out", type=Path, default=Path("episode.gif"), help="the film: .gif, or .mp4 with ffmpeg (default: episode.gif)"
+    )
     watch.set_defaults(run=_watch)
 
     environments = commands.add_parser("environments", help="list the environments and data sets")

@@ -6,6 +6,7 @@ To change what a frame looks like, edit `_NetworkView` and `_arrange`; to change
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ from wannjax.analysis.layout import layout_of
 from wannjax.analysis.rendering import Film, render
 from wannjax.graph import Graph, graph_of
 from wannjax.network import Network
-from wannjax.problems import GymnaxProblem
+from wannjax.problems import GymnaxProblem, Problem
 from wannjax.storage import replacing
 from wannjax.validation import require, require_seed
 
@@ -38,7 +39,9 @@ SUFFIXES = (".gif", ".mp4")
 _LONGEST = 250
 """Frames: longer episodes show every second step, or every third, …"""
 
-_FRAMES_PER_SECOND = 12.5
+_MILLISECONDS = 80
+"""Per frame."""
+
 _DOTS = 80
 """Per inch."""
 
@@ -55,9 +58,7 @@ _WIDTHS = {1: 7.0, 2: 5.4, 3: 4.4}
 _MAP = matplotlib.colormaps["RdBu_r"]
 
 
-def watch(
-    network: Network, problem: GymnaxProblem, path: str | Path, *, weights: Sequence[float] | None = None, seed: int = 0
-) -> Episodes:
+def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequence[float] | None = None, seed: int = 0) -> Episodes:
     """Films one episode of `network` at several shared weights side by side, and writes it to `path` (.gif, or .mp4 with ffmpeg).
 
     All columns show the same episode: the same start and noise, and the same wiring under another weight. A node's colour is its value now
@@ -73,7 +74,8 @@ def watch(
     path = Path(path)
     require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", path.suffix in SUFFIXES)
     require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", path.suffix == ".gif" or FFMpegWriter.isAvailable())
-    require("problem", problem, "an environment: data has no episodes to watch", isinstance(problem, GymnaxProblem))
+    if not isinstance(problem, GymnaxProblem):
+        raise ValueError(f"problem: must be an environment, got {problem.name}, which has no episodes to watch")
     graph = graph_of(network)
     weights = tuple(weights if weights is not None else (1.0,) if graph.has_weights else (-2.0, -0.5, 1.0))
     sound = 1 <= len(weights) <= _MOST_WEIGHTS and all(np.isfinite(weights))
@@ -119,13 +121,13 @@ def _write_gif(path: Path, pictures: Iterator[UInt8[np.ndarray, "H W 3"]]) -> No
     changes = [shown[0], *(np.where(now == before, _COLOURS, now).astype(np.uint8) for before, now in pairwise(shown))]
     layers = [Image.fromarray(change) for change in changes]
     for layer in layers:
-        layer.putpalette((palette.getpalette() or [])[: 3 * _COLOURS] + [0, 0, 0])
+        layer.putpalette([*(palette.getpalette() or [])[: 3 * _COLOURS], 0, 0, 0])
     layers[0].save(
         path,
         format="GIF",
         save_all=True,
         append_images=layers[1:],
-        duration=round(1000 / _FRAMES_PER_SECOND),
+        duration=_MILLISECONDS,
         loop=0,
         transparency=_COLOURS,
         disposal=1,
@@ -134,7 +136,7 @@ def _write_gif(path: Path, pictures: Iterator[UInt8[np.ndarray, "H W 3"]]) -> No
 
 
 def _write_mp4(path: Path, figure: Figure, move: Callable[[int], None], times: Sequence[int]) -> None:
-    writer = FFMpegWriter(fps=_FRAMES_PER_SECOND, extra_args=["-pix_fmt", "yuv420p"])
+    writer = FFMpegWriter(fps=round(1000 / _MILLISECONDS), extra_args=["-pix_fmt", "yuv420p"])
     with writer.saving(figure, str(path), _DOTS):
         for time in times:
             move(time)
@@ -221,7 +223,7 @@ class _NetworkView:
         diameter = float(np.clip(72 * 2 * 0.17 * scale.min(), 5.0, 20.0))  # points
         is_input = self._nodes < graph.first_hidden
         self._full = np.where(is_input, 0.35, 1.0) * diameter**2
-        self._dots = axes.scatter(*places.T, s=self._full, edgecolors=INK, linewidths=0.8, zorder=2)
+        self._dots = axes.scatter(places[:, 0], places[:, 1], s=self._full, edgecolors=INK, linewidths=0.8, zorder=2)
         radius = diameter / 144
         curves_of = [
             places[i] + radius * 0.95 * curve_of(graph.activations[node - graph.first_hidden])[0]
@@ -231,7 +233,7 @@ class _NetworkView:
         glyphs = LineCollection(curves_of if diameter >= 11 else [], colors=INK, linewidths=0.9, zorder=3)
         axes.add_collection(glyphs)
         self.artists: list[Artist] = [self._lines, self._dots, glyphs]
-        for node, place in zip(self._nodes, places, strict=True):
+        for node, place in zip(layout.nodes, places, strict=True):
             if named and node < graph.first_hidden:
                 axes.text(place[0] - 0.1, place[1], graph.name(node), ha="right", va="center", fontsize=8, color=INK, parse_math=False)
             elif node >= graph.size - graph.outputs:
@@ -240,7 +242,7 @@ class _NetworkView:
     def show(self, values: Float[np.ndarray, " N"]) -> None:
         """Colours everything by the nodes' values."""
         own = _bounded(values[self._nodes])
-        self._dots.set_facecolor(_MAP(0.5 + 0.5 * own))
+        self._dots.set_facecolor(cast(Any, _MAP(0.5 + 0.5 * own)))
         carried = np.concatenate([self._gain * values[self._trunks], self._gains * values[self._sources]])
         signal = _bounded(carried)
         self._lines.set_color(_MAP(0.5 + 0.5 * np.sign(signal) * (0.2 + 0.8 * np.abs(signal))))
@@ -249,12 +251,12 @@ class _NetworkView:
 
 def _points(curve: Curve) -> Float[np.ndarray, "points 2"]:
     """A line in straight pieces."""
-    return curve.transformed(Affine2D().scale(_DOTS)).to_polygons(closed_only=False)[0] / _DOTS
+    return np.asarray(curve.transformed(Affine2D().scale(_DOTS)).to_polygons(closed_only=False)[0]) / _DOTS
 
 
 def _bounded(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """From -1 to 1, a half at ±1, in steps, so that little changes from frame to frame; 0 for what is no number."""
-    values = np.nan_to_num(values.astype(float))
+    values = np.clip(np.nan_to_num(values.astype(float)), -1e6, 1e6)
     return np.round(_STEPS * values / (1 + np.abs(values))) / _STEPS
 
 

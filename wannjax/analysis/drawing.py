@@ -115,7 +115,9 @@ def _notes(graph: Graph, layout: Layout) -> list[str]:
     if layout.left_out:
         names = [graph.name(node) for node in layout.left_out]
         few = len(names) <= 6 and sum(map(len, names)) < 50
-        notes.append(f"not connected: {', '.join(names)}" if few else f"{len(names)} of {graph.inputs + 1} inputs (with the bias) are not connected")
+        notes.append(
+            f"not connected: {', '.join(names)}" if few else f"{len(names)} of {graph.inputs + 1} inputs (with the bias) are not connected"
+        )
     return notes
 
 
@@ -239,10 +241,8 @@ def _symbol(axes: Axes, x: float, y: float, radius: float, activation: int, *, r
     axes.add_patch(disc)
     points, zero = curve_of(activation)
     reach = 0.72 * radius
-    axes.plot([x - reach, x + reach], [y + zero * radius] * 2, color="white", alpha=0.5, linewidth=0.5, zorder=4, gid="curve")
-    axes.plot(
-        *(np.array([x, y]) + radius * points).T, color="white", linewidth=9 * radius, solid_joinstyle="round", zorder=4, gid="curve"
-    )
+    axes.plot([x - reach, x + reach], [y + zero * radius] * 2, color="white", alpha=0.75, linewidth=4 * radius, zorder=4, gid="curve")
+    axes.plot(*(np.array([x, y]) + radius * points).T, color="white", linewidth=9 * radius, solid_joinstyle="round", zorder=4, gid="curve")
 
 
 def _write(figure: Figure, path: Path, heading: str, titles: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ To change how much room things take, edit the lengths below; all are inches.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, sqrt
 
 import numpy as np
@@ -82,7 +83,7 @@ def layout_of(graph: Graph) -> Layout:
     width, height = x[-1], max(y.values(), default=0.0) - low
     flat, tall = width / max(height, 1e-9), max(height, 1e-9) / max(width, 1e-9)
     if len(y) > len(layers):  # else there is nothing but one chain
-        stretch = min(flat / _FLATTEST, 3.0)
+        stretch = min(flat / _FLATTEST, 4.0)
         y = {vertex: value * max(stretch, 1.0) for vertex, value in y.items()}
     widen = min(max(tall * _TALLEST, 1.0), 3.0)
     x = x * widen
@@ -125,7 +126,9 @@ def _layers(graph: Graph) -> list[int]:
 
 def _shorten(layer_of: list[int], hidden: range, sources: list[list[int]], targets: list[list[int]], capacity: int) -> None:
     """Moves nodes within their freedom to where all trunks together are shortest, ties to the emptier layer."""
-    count = np.bincount([layer_of[node] for node in hidden], minlength=max(layer_of) + 1)
+    count = [0] * (max(layer_of) + 1)
+    for node in hidden:
+        count[layer_of[node]] += 1
 
     def cost(node: int, layer: int) -> tuple[int, int, int]:
         own, layer_of[node] = layer_of[node], layer
@@ -181,7 +184,7 @@ def _neighbours(links: list[tuple[Vertex, Vertex]]) -> tuple[dict[Vertex, list[V
 
 def _crossings(layers: list[list[Vertex]], left: dict[Vertex, list[Vertex]]) -> int:
     total = 0
-    for before, layer in zip(layers, layers[1:], strict=False):
+    for before, layer in pairwise(layers):
         rank = {vertex: place for place, vertex in enumerate(before)}
         ends = [(place, rank[source]) for place, vertex in enumerate(layer) for source in left.get(vertex, ())]
         if ends:
@@ -190,9 +193,7 @@ def _crossings(layers: list[list[Vertex]], left: dict[Vertex, list[Vertex]]) -> 
     return total
 
 
-def _exchanged(
-    layers: list[list[Vertex]], left: dict[Vertex, list[Vertex]], right: dict[Vertex, list[Vertex]]
-) -> list[list[Vertex]]:
+def _exchanged(layers: list[list[Vertex]], left: dict[Vertex, list[Vertex]], right: dict[Vertex, list[Vertex]]) -> list[list[Vertex]]:
     layers = [list(layer) for layer in layers]
     for _ in range(3):
         for number in range(1, len(layers) - 1):
@@ -209,7 +210,9 @@ def _exchanged(
     return layers
 
 
-def _heights(layers: list[list[Vertex]], links: list[tuple[Vertex, Vertex]], is_line: dict[Vertex, bool], input_pitch: float) -> dict[Vertex, float]:
+def _heights(
+    layers: list[list[Vertex]], links: list[tuple[Vertex, Vertex]], is_line: dict[Vertex, bool], input_pitch: float
+) -> dict[Vertex, float]:
     """Heights that keep the order and the least distances, each as near to the mean of its neighbours' as these allow. Links between two
     passing lines count more, so that trunks run straight."""
 
@@ -219,7 +222,7 @@ def _heights(layers: list[list[Vertex]], links: list[tuple[Vertex, Vertex]], is_
         lines = is_line[below] + is_line[above]
         return (_NODE_PITCH, _MIXED_PITCH, min(_LINE_PITCH, input_pitch))[lines]
 
-    offsets = [np.cumsum([0.0, *(distance(a, b) for a, b in zip(layer, layer[1:], strict=False))])[: len(layer)] for layer in layers]
+    offsets = [np.cumsum([0.0, *(distance(a, b) for a, b in pairwise(layer))])[: len(layer)] for layer in layers]
     y: dict[Vertex, float] = {}
     for layer, offset in zip(layers, offsets, strict=True):
         middle = offset[-1] / 2 if len(offset) else 0.0

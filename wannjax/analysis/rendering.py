@@ -237,7 +237,7 @@ def _arrow(axes: Axes) -> Quiver:
     return axes.quiver([0], [0], [0], [0], color=_SIGNAL, angles="xy", scale_units="xy", scale=1, width=0.016, minlength=0.05, zorder=5)
 
 
-def _point(arrow: Quiver, at: tuple[float, float], along: tuple[float, float]) -> None:
+def _point(arrow: Quiver, at: Sequence[Any], along: Sequence[Any]) -> None:
     arrow.set_offsets([at])
     arrow.set_UVC([along[0]], [along[1]])
 
