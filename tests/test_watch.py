@@ -1,6 +1,7 @@
 """Films of episodes: that what is shown is what is scored, and what a film holds."""
 
 from dataclasses import replace
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,12 @@ def network_for(problem, seed=0, **options):
     return network_of(genes, steps=40)
 
 
+@cache
+def problem_of(name, max_steps):
+    """One for all tests, so that its programs are compiled once."""
+    return wannjax.make(name, max_steps=max_steps)
+
+
 def lanes(count=3, seed=5):
     return jnp.stack([jax.random.key(seed)] * count)
 
@@ -40,7 +47,7 @@ def lanes(count=3, seed=5):
     ],
 )
 def test_the_rewards_of_an_episode_add_up_to_the_return_that_is_scored(name):
-    problem = wannjax.make(name, max_steps=150)
+    problem = problem_of(name, 150)
     network = network_for(problem)
     gain = jnp.array(WEIGHTS)
     episodes = episodes_of(network, problem, lanes(), gain)
@@ -50,13 +57,13 @@ def test_the_rewards_of_an_episode_add_up_to_the_return_that_is_scored(name):
 
 
 def test_the_values_of_an_episode_are_those_of_the_oracle():
-    problem = wannjax.make("CartPoleSwingUp-v0", max_steps=20)
+    problem = problem_of("CartPoleSwingUp-v0", 150)
     network = network_for(problem)
     graph = graph_of(network)
     episodes = episodes_of(network, problem, lanes(), jnp.array(WEIGHTS))
-    assert episodes.values.shape == (20, graph.size, 3)
+    assert episodes.values.shape == (150, graph.size, 3)
     for lane, weight in enumerate(WEIGHTS):
-        for values in episodes.values[:, :, lane].astype(np.float64):
+        for values in episodes.values[::15, :, lane].astype(np.float64):
             expected = values.copy()
             for node in range(graph.first_hidden, graph.size):
                 total = sum(expected[c.source] for c in graph.connections if c.target == node)
@@ -67,14 +74,14 @@ def test_the_values_of_an_episode_are_those_of_the_oracle():
 
 
 def test_the_longest_episode_gives_the_length_and_rewards_end_with_their_episode():
-    problem = wannjax.make("CartPole-v1")
-    episodes = episodes_of(network_for(problem), problem, jax.random.split(jax.random.key(0), 4), jnp.array([-2.0, -1.0, 0.5, 1.0]))
+    problem = problem_of("CartPole-v1", 500)
+    episodes = episodes_of(network_for(problem), problem, jax.random.split(jax.random.key(0), 3), jnp.array(WEIGHTS))
     assert len(episodes.alive) == episodes.steps.max()
     assert np.all(episodes.rewards[~episodes.alive] == 0)
 
 
 def test_a_film_has_a_frame_per_step_and_says_the_return(tmp_path):
-    problem = wannjax.make("Pendulum-v1", max_steps=6)
+    problem = problem_of("Pendulum-v1", 6)
     network = network_for(problem)
     episodes = watch(network, problem, tmp_path / "film.gif", weights=WEIGHTS, seed=2)
     with Image.open(tmp_path / "film.gif") as film:
@@ -88,23 +95,23 @@ def test_a_film_has_a_frame_per_step_and_says_the_return(tmp_path):
 
 
 def test_long_episodes_skip_frames_and_end_with_the_last_step(tmp_path):
-    problem = wannjax.make("Pendulum-v1", max_steps=11)
+    problem = problem_of("Pendulum-v1", 6)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wannjax.analysis.animation._LONGEST", 4)
-        watch(network_for(problem), problem, tmp_path / "film.gif", weights=(1.0,))
+        patch.setattr("wannjax.analysis.animation._LONGEST", 3)
+        watch(network_for(problem), problem, tmp_path / "film.gif", weights=WEIGHTS)
     with Image.open(tmp_path / "film.gif") as film:
-        assert film.n_frames == 5  # steps 1, 4, 7, 10 and 11
+        assert film.n_frames == 4  # steps 1, 3, 5 and 6
 
 
 def test_the_same_seed_gives_the_same_film(tmp_path):
-    problem = wannjax.make("CartPole-v1", max_steps=4)
+    problem = problem_of("Pendulum-v1", 6)
     for name in ("first.gif", "second.gif"):
-        watch(network_for(problem), problem, tmp_path / name, weights=(0.5,), seed=3)
+        watch(network_for(problem), problem, tmp_path / name, weights=WEIGHTS, seed=3)
     assert (tmp_path / "first.gif").read_bytes() == (tmp_path / "second.gif").read_bytes()
 
 
 def test_individual_weights_are_shown_as_they_are(tmp_path):
-    problem = wannjax.make("CartPole-v1", max_steps=3)
+    problem = problem_of("CartPole-v1", 500)
     network = network_for(problem)
     weighted = replace(network, weights=jnp.full(network.sources.shape, 0.5))
     episodes = watch(weighted, problem, tmp_path / "film.gif")

@@ -4,7 +4,8 @@ The steps are those of scoring (`GymnaxProblem.reset`, `.step`, `network.forward
 at is one that was scored.
 """
 
-from functools import partial
+from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -47,14 +48,20 @@ def episodes_of(network: Network, problem: GymnaxProblem, keys: Key[Array, " L"]
     Raises ValueError unless the network has the inputs and outputs that `problem` needs.
     """
     check_sizes(network, problem)
-    run = jax.jit(partial(_run, problem), compiler_options=devices.compiler_options())
-    states, values, rewards, alive = jax.tree.map(np.asarray, run(network, keys, gain, problem.params))
+    plain = replace(network, input_names=(), output_names=())
+    states, values, rewards, alive = jax.tree.map(np.asarray, _program()(problem, plain, keys, gain, problem.params))
     length = int(alive.any(axis=1).sum())
     is_node = np.asarray(network.activations)[: int(network.steps)] != SUM
     hidden = FIRST_INPUT + network.inputs + np.flatnonzero(is_node)
     last = values.shape[1] - network.outputs
     rows = np.concatenate([np.arange(1, FIRST_INPUT + network.inputs), hidden, np.arange(last, last + network.outputs)])
     return Episodes(*jax.tree.map(lambda leaf: leaf[:length], (states, values[:, rows], rewards, alive)))
+
+
+@cache
+def _program():
+    """Compiled once per problem and size of network."""
+    return jax.jit(_run, static_argnums=0, compiler_options=devices.compiler_options())
 
 
 def _run(problem: GymnaxProblem, network: Network, keys, gain, params):
