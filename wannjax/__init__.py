@@ -1,5 +1,8 @@
 """wannjax: weight agnostic neural networks, evolved and trained on accelerators with JAX."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from wannjax.analysis.canonical import Canonical, canonical
 from wannjax.analysis.explanation import Explanation, explain
 from wannjax.analysis.formula import Formulas, formula
@@ -18,6 +21,10 @@ from wannjax.network import Network
 from wannjax.problems import DataProblem, Evaluation, GymnaxProblem, Problem, environment_names, make
 from wannjax.storage import load, load_front, save
 from wannjax.wann import Algorithm
+
+if TYPE_CHECKING:
+    from wannjax.analysis.animation import watch
+    from wannjax.analysis.drawing import draw
 
 __version__ = "0.1.0"
 
@@ -50,6 +57,7 @@ __all__ = [
     "WeightCurve",
     "canonical",
     "distributed",
+    "draw",
     "ensemble",
     "environment_names",
     "evaluate",
@@ -65,5 +73,15 @@ __all__ = [
     "prune",
     "save",
     "use_all_cores",
+    "watch",
     "weight_curve",
 ]
+
+_PICTURES = {"draw": "wannjax.analysis.drawing", "watch": "wannjax.analysis.animation"}
+"""Imported when first used, since matplotlib takes a second to import."""
+
+
+def __getattr__(name: str):
+    if name not in _PICTURES:
+        raise AttributeError(f"module 'wannjax' has no attribute {name!r}")
+    return getattr(import_module(_PICTURES[name]), name)

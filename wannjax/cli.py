@@ -1,5 +1,5 @@
 """The command line: `wannjax evolve`, `wannjax resume`, `wannjax finetune`, `wannjax evaluate`, `wannjax explain`,
-`wannjax prune`, `wannjax formula`, `wannjax environments`."""
+`wannjax prune`, `wannjax formula`, `wannjax draw`, `wannjax watch`, `wannjax environments`."""
 
 import argparse
 import os
@@ -111,6 +111,22 @@ def _parser() -> argparse.ArgumentParser:
     language.add_argument("--latex", action="store_true", help="as LaTeX")
     language.add_argument("--python", action="store_true", help="as a Python function")
     formula.set_defaults(run=_formula)
+    draw = commands.add_parser("draw", help="draw a network")
+    draw.add_argument("network", type=Path, metavar="RUN_OR_FILE", help="a run directory, or a .json or .out network file")
+    draw.add_argument("-o", "--out", type=Path, required=True, help="the picture: .svg, .png, .pdf, or .html to zoom and pan in")
+    draw.add_argument("--title", default="", help="above the picture (default: how large the network is)")
+    draw.set_defaults(run=_draw)
+
+    watch = commands.add_parser("watch", help="film an episode, with the network lighting up, at several shared weights")
+    _add_network_arguments(watch)
+    watch.add_argument(
+        "--weights", type=float, nargs="+", default=None, help="one to six (default: -2 -0.5 1, or 1 for individual weights)"
+    )
+    watch.add_argument("--seed", type=int, default=0, help="of the episode (default: 0)")
+    watch.add_argument(
+        "-o", "--out", type=Path, default=Path("episode.gif"), help="the film: .gif, or .mp4 with ffmpeg (default: episode.gif)"
+    )
+    watch.set_defaults(run=_watch)
 
     environments = commands.add_parser("environments", help="list the environments and data sets")
     environments.set_defaults(run=_environments)
@@ -341,6 +357,26 @@ def _formula(options: argparse.Namespace) -> int:
     weight = 1.0 if options.weight is None and network.weights is not None else options.weight
     formulas = wannjax.formula(network, weight=weight)
     print(formulas.latex() if options.latex else formulas.python().rstrip() if options.python else formulas)
+    return 0
+
+
+def _draw(options: argparse.Namespace) -> int:
+    import wannjax
+    from wannjax import runs
+
+    path = runs.network_path(options.network) if options.network.is_dir() else options.network
+    wannjax.draw(wannjax.load(path), options.out, title=options.title)
+    print(f"written to {options.out}")
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    import wannjax
+
+    network, problem = _network_and_problem(options)
+    episodes = wannjax.watch(network, problem, options.out, weights=options.weights, seed=options.seed)
+    returns = ", ".join(f"{value:.1f}" for value in episodes.rewards.sum(axis=0))
+    print(f"{problem.metric} {returns}\nwritten to {options.out}")
     return 0
 
 

@@ -1,138 +1,259 @@
-"""Drawings of one network: layered from left to right, activations by symbol and colour.
+"""Drawings of one network: layered from left to right, activations by symbol and colour, as a picture or as a page to explore.
 
-To change what an activation looks like, edit `STYLES`.
+A drawing is made in inches, one unit of its axes each. To change how lines look, edit `_line_styles`; nodes, `Pen.node`.
 """
 
+import io
+from collections import Counter
+from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
+import matplotlib
 import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, PathPatch, Rectangle
+from matplotlib.path import Path as Curve
 
 from wannjax.activations import NAMES
+from wannjax.analysis.glyphs import COLOURS, curve_of
+from wannjax.analysis.layout import RADIUS, Layout, layout_of
+from wannjax.analysis.page import page_of, with_titles
 from wannjax.graph import Graph, graph_of
 from wannjax.network import Network
-from wannjax.storage import replacing
+from wannjax.storage import replacing, write_text
+from wannjax.validation import require
 
+SUFFIXES = (".svg", ".png", ".pdf", ".html")
 
-class Style(NamedTuple):
-    """How one activation is drawn: a symbol inside the node, and the node's colour (dark enough for white text)."""
+INK = "#20242c"
+"""Of text, and of inputs."""
 
-    symbol: str
-    colour: str
+_NEGATIVE, _POSITIVE = "#b3261e", "#33507a"
+_PITCH = 1.12
+"""Inches that an entry of the legend takes."""
 
+_STEEPEST = 0.7
+"""Slope of a line that passes a layer."""
 
-STYLES: dict[str, Style] = {
-    "linear": Style("x", "#5b6270"),
-    "step": Style("⊓", "#8c510a"),
-    "sin": Style("sin", "#1f6fb4"),
-    "gaussian": Style("∩", "#6a3d9a"),
-    "tanh": Style("tanh", "#c0392b"),
-    "sigmoid": Style("σ", "#a61e61"),
-    "inverse": Style("-x", "#3a3f4a"),
-    "abs": Style("|x|", "#1b7a43"),
-    "relu": Style("relu", "#b8600b"),
-    "cos": Style("cos", "#12777f"),
-    "square": Style("x²", "#7a6a00"),
-}
+_LETTER = 0.094
+"""Inches that a letter of a name takes, at most."""
 
 
 def draw(network: Network, path: str | Path | None = None, *, title: str = "") -> Figure:
-    """Draws one network; writes it to `path` (.png, .svg or .pdf) unless that is None. Returns the figure.
+    """Draws one network; writes it to `path` (.svg, .png, .pdf or .html) unless that is None. Returns the figure.
 
-    With individual weights, a connection's width grows with the weight's size, and negative ones are dashed.
+    All connections of one source share a line until they branch off to their targets. With individual weights, a branch's width grows with
+    the weight's size, and negative ones are dashed. Inputs without connections are left out, and said to be. In .svg and .html, nodes and
+    connections say what they are when pointed at; .html is one file to zoom and pan in. The same network gives the same bytes.
+
+    Raises ValueError for another ending.
     """
-    graph = graph_of(network)
-    positions = _layout(graph)
-    layers, tallest = positions[:, 0].max() + 1, np.ptp(positions[:, 1]) + 1
-    figure = Figure(figsize=(min(2.4 + 1.45 * layers, 26), min(2.2 + 0.62 * tallest, 18)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_axis_off()
-    strongest = max((abs(c.weight) for c in graph.connections if c.weight is not None), default=1.0) or 1.0
-    fade = float(np.clip(14.0 / np.sqrt(len(graph.connections) + 1) / 2, 0.25, 0.8))
-    for connection in graph.connections:
-        (x0, y0), (x1, y1) = positions[connection.source], positions[connection.target]
-        weight = 1.0 if connection.weight is None else connection.weight
-        t = np.linspace(0, 1, 40)
-        bend = t * t * (3 - 2 * t)
-        axes.plot(
-            x0 + (x1 - x0) * t,
-            y0 + (y1 - y0) * bend,
-            color="#7d8796" if weight >= 0 else "#c0392b",
-            linestyle="-" if weight >= 0 else "--",
-            linewidth=1.1 if connection.weight is None else 0.4 + 2.6 * abs(weight) / strongest,
-            alpha=fade,
-            zorder=1,
-        )
-    for number, (x, y) in enumerate(positions):
-        _draw_node(axes, graph, number, x, y)
-    used = sorted({graph.activations[i] for i in range(len(graph.activations))})
-    handles = [
-        Line2D(
-            [],
-            [],
-            marker="o",
-            linestyle="",
-            markersize=9,
-            color=STYLES[NAMES[a]].colour,
-            label=f"{STYLES[NAMES[a]].symbol}  {NAMES[a]}",
-        )
-        for a in used
-    ]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=6, frameon=False, fontsize=9)
-    hidden = len(graph.activations) - graph.outputs
-    axes.set_title(title or f"{hidden} hidden nodes, {len(graph.connections)} connections", fontsize=11)
-    axes.set_xlim(-1.1, positions[:, 0].max() + 0.9)
     if path is not None:
-        with replacing(Path(path)) as temporary:
-            figure.savefig(temporary, dpi=130)
+        require("path", str(path), f"a file name that ends in {', '.join(SUFFIXES)}", Path(path).suffix in SUFFIXES)
+    graph = graph_of(network)
+    layout = layout_of(graph)
+    hidden = len(graph.activations) - graph.outputs
+    heading = title or f"{_count(hidden, 'hidden node')}, {_count(len(graph.connections), 'connection')}"
+    before, after = (0.4 + _LETTER * max(map(len, names), default=0) for names in _drawn_names(graph, layout))
+    width = max(layout.width + before + after + 2 * RADIUS, 0.088 * len(heading) + 0.4, 4.5)
+    left = before + (width - layout.width - before - after) / 2
+    notes = _notes(graph, layout)
+    used = sorted(set(graph.activations))
+    columns = max(int((width - 0.4) / _PITCH), 1)
+    below = 0.45 + 0.3 * ceil(len(used) / columns) + 0.22 * len(notes)
+    height = layout.height + 2 * RADIUS + 0.55 + below
+
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(-left, width - left)
+    axes.set_ylim(-RADIUS - below, height - RADIUS - below)
+    pen = Pen(axes, graph, layout)
+    pen.network()
+    axes.text(width / 2 - left, layout.height + RADIUS + 0.3, heading, ha="center", va="center", fontsize=12, color=INK, parse_math=False)
+    columns = min(columns, len(used))
+    for place, activation in enumerate(used):
+        row, column = divmod(place, columns)
+        x, y = width / 2 - left + (column - columns / 2) * _PITCH + 0.15, -RADIUS - 0.4 - 0.3 * row
+        _symbol(axes, x, y, 0.11, activation)
+        axes.text(x + 0.18, y, NAMES[activation], ha="left", va="center", fontsize=9, color=INK)
+    for place, note in enumerate(reversed(notes)):
+        axes.text(
+            width / 2 - left,
+            -RADIUS - below + 0.16 + 0.22 * place,
+            note,
+            ha="center",
+            va="center",
+            fontsize=9,
+            color="#555b66",
+            parse_math=False,
+        )
+    if path is not None:
+        _write(figure, Path(path), heading, pen.titles)
     return figure
 
 
-def _draw_node(axes, graph: Graph, number: int, x: float, y: float) -> None:
-    is_source = number < graph.first_hidden
-    is_output = number >= graph.size - graph.outputs
-    style = None if is_source else STYLES[NAMES[graph.activations[number - graph.first_hidden]]]
-    axes.plot(
-        x,
-        y,
-        marker="s" if is_source else "o",
-        markersize=11 if is_source else 23,
-        color="#20242c" if style is None else style.colour,
-        markeredgecolor="#20242c" if is_output else "white",
-        markeredgewidth=2.0 if is_output else 1.2,
-        zorder=2,
-    )
-    if style is not None:
-        axes.text(x, y, style.symbol, ha="center", va="center_baseline", color="white", fontsize=8, zorder=3)
-    if is_source:
-        axes.text(x - 0.14, y, graph.name(number), ha="right", va="center", fontsize=10, parse_math=False)
-    elif is_output:
-        axes.text(x + 0.24, y, graph.name(number), ha="left", va="center", fontsize=10, parse_math=False)
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def _layout(graph: Graph) -> np.ndarray:
-    """Positions [nodes, 2]: column by the longest path from an input, rows ordered to keep connections short."""
-    depth = np.zeros(graph.size, int)
-    depth[graph.first_hidden :] = 1  # also of hidden nodes without sources
-    for connection in sorted(graph.connections, key=lambda c: c.source):
-        depth[connection.target] = max(depth[connection.target], depth[connection.source] + 1)
-    depth[graph.size - graph.outputs :] = depth.max()
-    columns = [np.flatnonzero(depth == layer) for layer in range(depth.max() + 1)]
-    height = np.zeros(graph.size)
-    for column in columns:
-        height[column] = np.arange(len(column)) - (len(column) - 1) / 2
-    neighbours: list[list[int]] = [[] for _ in range(graph.size)]
-    for connection in graph.connections:
-        neighbours[connection.source].append(connection.target)
-        neighbours[connection.target].append(connection.source)
-    for _ in range(12):  # a few barycentre sweeps, inputs and outputs staying in their natural order
-        for layer, column in enumerate(columns):
-            if layer == 0 or layer == len(columns) - 1:
-                continue
-            centre = [np.mean(height[neighbours[node]]) if neighbours[node] else 0.0 for node in column]
-            for place, node in enumerate(column[np.argsort(np.array(centre), kind="stable")]):
-                height[node] = place - (len(column) - 1) / 2
-    stagger = np.array([0.22 * ((layer % 2) - 0.5) if 0 < layer < depth.max() else 0.0 for layer in depth])
-    return np.stack([depth.astype(float), -(height + stagger)], axis=1)
+def _drawn_names(graph: Graph, layout: Layout) -> tuple[list[str], list[str]]:
+    """The names on the left and on the right."""
+    return [graph.name(node) for node in layout.nodes if node < graph.first_hidden], list(graph.output_names)
+
+
+def _notes(graph: Graph, layout: Layout) -> list[str]:
+    notes = []
+    if graph.has_weights:
+        strongest = max(abs(weight or 0.0) for weight in graph.weights)
+        notes.append(f"solid: positive; dashed: negative; the widest has a weight of ±{strongest:.3g}")
+    if layout.left_out:
+        names = [graph.name(node) for node in layout.left_out]
+        few = len(names) <= 6 and sum(map(len, names)) < 50
+        notes.append(
+            f"not connected: {', '.join(names)}" if few else f"{len(names)} of {graph.inputs + 1} inputs (with the bias) are not connected"
+        )
+    return notes
+
+
+@dataclass
+class Pen:
+    """Draws parts of a network on `axes`, whose unit is an inch at `scale` 1.
+
+    `titles` gathers what the drawn parts are, by their ids in an SVG: node-N, trunk-N, connection-M-N.
+    """
+
+    axes: Axes
+    graph: Graph
+    layout: Layout
+    titles: dict[str, str] = field(default_factory=dict)
+
+    def network(self) -> None:
+        """All of it."""
+        graph, layout = self.graph, self.layout
+        fade = float(np.clip(1.1 - len(graph.connections) / 500, 0.65, 0.9))
+        for node, points in layout.trunks.items():
+            if len(points) > 1:
+                self.titles[f"trunk-{node}"] = f"from {graph.name(node)}"
+                self._line(trunk_curve(points), f"trunk-{node}", color=self._tint(node), linewidth=1.3, alpha=fade)
+        for number, connection in enumerate(graph.connections):
+            name = f"connection-{connection.source}-{connection.target}"
+            weight = "" if connection.weight is None else f", weight {connection.weight:.4g}"
+            self.titles[name] = f"{graph.name(connection.source)} → {graph.name(connection.target)}{weight}"
+            self._line(branch_curve(layout, graph, number), name, alpha=fade, **self._line_style(number))
+        for node, (x, y) in layout.nodes.items():
+            self.node(node, x, y)
+
+    def node(self, node: int, x: float, y: float) -> None:
+        """One node, with its name beside it if it is an input or an output."""
+        graph = self.graph
+        degree = Counter(c.source == node for c in graph.connections if node in (c.source, c.target))
+        if node < graph.first_hidden:
+            side = min(0.13, 0.75 * self.layout.input_pitch)
+            square = Rectangle((x - side / 2, y - side / 2), side, side, color=INK, linewidth=0, zorder=3)
+            square.set_gid(f"node-{node}")
+            self.axes.add_patch(square)
+            size = min(10.0, 40 * self.layout.input_pitch)
+            self.axes.text(x - 0.15, y, graph.name(node), ha="right", va="center", fontsize=size, color=INK, parse_math=False)
+            self.titles[f"node-{node}"] = f"{graph.name(node)}: {degree[True]} out"
+            return
+        activation = graph.activations[node - graph.first_hidden]
+        is_output = node >= graph.size - graph.outputs
+        _symbol(self.axes, x, y, RADIUS, activation, ring=is_output, name=f"node-{node}")
+        flow = f"{degree[False]} in" if is_output else f"{degree[False]} in, {degree[True]} out"
+        self.titles[f"node-{node}"] = f"{graph.name(node)}: {NAMES[activation]}, {flow}"
+        if is_output:
+            self.axes.text(x + 0.27, y, graph.name(node), ha="left", va="center", fontsize=10, color=INK, parse_math=False)
+
+    def _tint(self, node: int) -> tuple[float, ...]:
+        """The colour of lines from a node: its own, greyed, so that lines can be followed."""
+        if self.graph.has_weights or node < self.graph.first_hidden:
+            return to_rgb("#76808f")
+        own = np.array(to_rgb(COLOURS[NAMES[self.graph.activations[node - self.graph.first_hidden]]]))
+        return tuple(0.75 * own + 0.25 * np.array(to_rgb("#8a93a0")))
+
+    def _line_style(self, number: int) -> dict[str, Any]:
+        connection = self.graph.connections[number]
+        if connection.weight is None:
+            return {"color": self._tint(connection.source), "linewidth": 1.3}
+        strongest = max(abs(weight or 0.0) for weight in self.graph.weights) or 1.0
+        sign = connection.weight < 0
+        return {
+            "color": _NEGATIVE if sign else _POSITIVE,
+            "linestyle": (0, (3.2, 1.6)) if sign else "-",
+            "linewidth": 0.7 + 2.6 * abs(connection.weight) / strongest,
+        }
+
+    def _line(self, curve: Curve, name: str, **style: Any) -> None:
+        patch = PathPatch(curve, fill=False, capstyle="butt", clip_on=False, zorder=1, **style)
+        patch.set_gid(name)
+        self.axes.add_patch(patch)
+
+
+def trunk_curve(points: Float[np.ndarray, "points 2"]) -> Curve:
+    """The line through a trunk's points, level at both ends."""
+    slopes = _slopes(points)
+    vertices, codes = [points[0]], [Curve.MOVETO]
+    for start, end, first, last in zip(points, points[1:], slopes, slopes[1:], strict=False):
+        _bend(vertices, codes, start, end, first, last)
+    return Curve(np.array(vertices), codes)
+
+
+def branch_curve(layout: Layout, graph: Graph, number: int) -> Curve:
+    """The line of connection `number` from where it leaves its source's trunk, in the trunk's direction."""
+    points, end = layout.branches[number]
+    trunk = layout.trunks[graph.connections[number].source]
+    vertices, codes = [trunk[points - 1]], [Curve.MOVETO]
+    _bend(vertices, codes, trunk[points - 1], end, _slopes(trunk)[points - 1], 0.0)
+    return Curve(np.array(vertices), codes)
+
+
+def _slopes(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, " points"]:
+    """The slope at every point: that of a monotone cubic (Fritsch & Butland 1984), too small to reach the nodes above and below."""
+    rise = np.diff(points[:, 1]) / np.diff(points[:, 0])
+    slopes = np.zeros(len(points))
+    before, after = rise[:-1], rise[1:]
+    same = before * after > 0
+    slopes[1:-1][same] = 2 * before[same] * after[same] / (before + after)[same]
+    return np.clip(slopes, -_STEEPEST, _STEEPEST)
+
+
+def _bend(vertices: list, codes: list, start, end, first: float, last: float) -> None:
+    """Adds a line from `start` to `end`: straight beside each as far as a node reaches, so that no node is run over; a bend between."""
+    level = min(RADIUS, 0.2 * (end[0] - start[0]))
+    out, back = (start[0] + level, start[1] + first * level), (end[0] - level, end[1] - last * level)
+    reach = (back[0] - out[0]) / 2
+    vertices += [out, (out[0] + reach, out[1] + first * reach), (back[0] - reach, back[1] - last * reach), back, tuple(end)]
+    codes += [Curve.LINETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4, Curve.LINETO]
+
+
+def _symbol(axes: Axes, x: float, y: float, radius: float, activation: int, *, ring: bool = False, name: str | None = None) -> None:
+    """An activation: a disc of its colour with its curve in white."""
+    if ring:
+        axes.add_patch(Circle((x, y), radius * 1.28, facecolor="white", edgecolor=INK, linewidth=1.3, zorder=2))
+    disc = Circle((x, y), radius, facecolor=COLOURS[NAMES[activation]], edgecolor="white", linewidth=0.8, zorder=3)
+    disc.set_gid(name)
+    axes.add_patch(disc)
+    points, zero = curve_of(activation)
+    reach = 0.72 * radius
+    axes.plot([x - reach, x + reach], [y + zero * radius] * 2, color="white", alpha=0.75, linewidth=4 * radius, zorder=4, gid="curve")
+    axes.plot(*(np.array([x, y]) + radius * points).T, color="white", linewidth=9 * radius, solid_joinstyle="round", zorder=4, gid="curve")
+
+
+def _write(figure: Figure, path: Path, heading: str, titles: dict[str, str]) -> None:
+    """Writes a drawing without a date or a random id, so that equal networks give equal files."""
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "wannjax"}):
+        if path.suffix in (".svg", ".html"):
+            file = io.StringIO()
+            figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+            text = with_titles(file.getvalue(), heading, titles)
+            write_text(path, page_of(text, heading) if path.suffix == ".html" else text)
+            return
+        metadata = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=130, metadata=metadata)
