@@ -1,8 +1,9 @@
 """What a run spends outside rollouts, how soon its first generation is on screen, and how much memory it takes.
 
-`python -m benchmarks.driver` prints three tables: the split of the median generation at the default population and at 4096 (expressing,
-ranking, selecting, mutating, bookkeeping and transfers against rollouts, confirmation included), the peak memory of each run, and the
-seconds from process start to the first generation with an empty and with a warm compilation cache. Every run is a process of its own.
+`python -m benchmarks.driver` prints the split of the median generation at the default population and at 4096 (expressing, ranking,
+selecting, mutating, bookkeeping and transfers against rollouts, confirmation included), the share of a run that its checkpoints take, the
+peak memory of each run, and the seconds from process start to the first generation with an empty and with a warm compilation cache. Every
+run is a process of its own.
 """
 
 import argparse
@@ -20,19 +21,29 @@ from wannjax.config import WannConfig
 DEFAULT = WannConfig().population
 
 RUN = """
-import json, resource, sys, time
+import json, resource, sys, tempfile, time
 from wannjax import devices
 devices.use_all_cores()
 devices.cache_compilations()
 import numpy as np, wannjax
+from wannjax.checkpoints import Checkpoints
 population, generations, environment = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-first = []
-result = wannjax.evolve(
-    wannjax.make(environment),
-    wannjax.WannConfig(population=population, generations=generations),
-    progress=False,
-    callbacks=[lambda record: first.append(time.time()) if not first else None],
-)
+first, saving, save = [], [], Checkpoints.save
+
+def timed_save(checkpoints, checkpoint):
+    begun = time.perf_counter()
+    save(checkpoints, checkpoint)
+    saving.append(time.perf_counter() - begun)
+
+Checkpoints.save = timed_save
+with tempfile.TemporaryDirectory() as directory:
+    result = wannjax.evolve(
+        wannjax.make(environment),
+        wannjax.WannConfig(population=population, generations=generations),
+        progress=False,
+        callbacks=[lambda record: first.append(time.time()) if not first else None],
+        run_dir=directory,
+    )
 history = result.history
 tail = slice(generations // 3, None)
 outside = history["seconds"] - history["rollout_seconds"]
@@ -41,6 +52,8 @@ print(json.dumps({
     "generation_ms": 1e3 * float(np.median(history["seconds"][tail])),
     "outside_ms": 1e3 * float(np.median(outside[tail])),
     "share": float(np.median((outside / history["seconds"])[tail])),
+    "saving_ms": 1e3 * float(np.median(saving)),
+    "saving_share": sum(saving) / float(history["seconds"].sum()),
     "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     "compilations": result.compilations[0],
     "compile_seconds": result.compilations[1],
@@ -82,13 +95,26 @@ def main() -> None:
                     f"{outcome['generation_ms']:.0f}",
                     f"{outcome['outside_ms']:.1f}",
                     f"{100 * outcome['share']:.1f} %",
+                    f"{outcome['saving_ms']:.0f}",
+                    f"{100 * outcome['saving_share']:.2f} %",
                     f"{outcome['peak_gib']:.2f}",
                     f"{outcome['first_generation']:.1f}",
                     f"{outcome['compilations']:.0f}",
                     f"{outcome['compile_seconds']:.1f}",
                 ]
             )
-    columns = ["run", "generation ms", "outside rollouts ms", "share", "peak GiB", "first generation s", "programs", "compiling s"]
+    columns = [
+        "run",
+        "generation ms",
+        "outside rollouts ms",
+        "share",
+        "a checkpoint ms",
+        "share",
+        "peak GiB",
+        "first generation s",
+        "programs",
+        "compiling s",
+    ]
     print_table(f"Driver on {options.environment} (medians of the last two thirds of the generations)", columns, rows)
     write_json(options.json, {"machine": machine(), "runs": record})
 
