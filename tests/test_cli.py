@@ -156,3 +156,25 @@ def test_environments_are_listed(capsys):
     assert main(["environments"]) == 0
     names = capsys.readouterr().out.split()
     assert {"CartPoleSwingUp-v0", "CartPole-v1", "Pong-misc", "digits", "mnist"} <= set(names)
+
+
+def test_a_run_and_its_file_are_drawn_alike(run, tmp_path, capsys):
+    directory, _ = run
+    assert main(["draw", str(directory), "-o", str(tmp_path / "run.svg")]) == 0
+    assert main(["draw", str(directory / "champion.json"), "-o", str(tmp_path / "file.svg")]) == 0
+    assert (tmp_path / "run.svg").read_bytes() == (tmp_path / "file.svg").read_bytes()
+    assert "written to" in capsys.readouterr().out
+
+
+def test_a_film_is_made_and_its_returns_are_printed(run, tmp_path, capsys):
+    directory, _ = run
+    assert main(["watch", str(directory), "--weights", "-1", "2", "-o", str(tmp_path / "film.gif")]) == 0
+    assert capsys.readouterr().out.startswith("return ")
+    assert (tmp_path / "film.gif").read_bytes().startswith(b"GIF89a")
+
+
+@pytest.mark.parametrize("command", ["draw", "watch"])
+def test_another_ending_of_a_picture_is_one_line(command, run, capsys):
+    directory, _ = run
+    assert main([command, str(directory), "-o", "picture.bmp"]) == 2
+    assert capsys.readouterr().err.startswith("wannjax: path: must be a file name that ends in")

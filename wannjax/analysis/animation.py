@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
-import matplotlib
 import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.animation import FFMpegWriter
@@ -18,6 +17,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.path import Path as Curve
 from matplotlib.transforms import Affine2D
@@ -55,7 +55,7 @@ _MOST_WEIGHTS = 6
 _WIDTHS = {1: 7.0, 2: 5.4, 3: 4.4}
 """Inches of a column by the number of columns; with more, 3.6."""
 
-_MAP = matplotlib.colormaps["RdBu_r"]
+_MAP = LinearSegmentedColormap.from_list("values", ["#053061", "#2f79b5", "#dfe3e8", "#cf4a3c", "#67001f"])
 
 
 def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequence[float] | None = None, seed: int = 0) -> Episodes:
@@ -245,8 +245,8 @@ class _NetworkView:
         self._dots.set_facecolor(cast(Any, _MAP(0.5 + 0.5 * own)))
         carried = np.concatenate([self._gain * values[self._trunks], self._gains * values[self._sources]])
         signal = _bounded(carried)
-        self._lines.set_color(_MAP(0.5 + 0.5 * np.sign(signal) * (0.2 + 0.8 * np.abs(signal))))
-        self._lines.set_linewidth(0.5 + 2.3 * np.abs(signal))
+        self._lines.set_color(cast(Any, _MAP(0.5 + 0.5 * signal)))
+        self._lines.set_linewidth(0.8 + 2.2 * np.abs(signal))
 
 
 def _points(curve: Curve) -> Float[np.ndarray, "points 2"]:
