@@ -1,5 +1,6 @@
 """wannjax: weight agnostic neural networks, evolved and trained on accelerators with JAX."""
 
+from wannjax.algorithm import Algorithm
 from wannjax.config import PRESETS, WannConfig
 from wannjax.devices import use_all_cores
 from wannjax.ensembles import Ensemble, ensemble, load_ensemble
@@ -9,7 +10,6 @@ from wannjax.finetuning import EvolutionStrategy, Gradient, PolicyGradient, Tune
 from wannjax.network import Network
 from wannjax.problems import DataProblem, Evaluation, GymnaxProblem, Problem, environment_names, make
 from wannjax.storage import load, load_front, save
-from wannjax.wann import Algorithm
 
 __version__ = "0.1.0"
 
