@@ -49,7 +49,6 @@ from wannjax.reproduction import (
 )
 from wannjax.species import (
     Mating,
-    Patience,
     Records,
     children_of,
     fitness_of,
@@ -109,9 +108,8 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
     require("outputs", outputs, "an integer >= 1", outputs >= 1)
     places, keep, activations = 2 * config.species, config.split == EXACT, activation_ids(config.activations)
     distance = Distance(config.excess, config.disjoint, config.weight_difference, config.normalise_from)
-    patience = Patience(config.stagnation, config.population_stagnation)
     mating = Mating(config.survival, config.elite_size, config.crossover, config.interspecies)
-    weight_mutation = WeightMutation(config.replace_weight, config.weight_range, config.perturbation)
+    weight_mutation = WeightMutation(config.replace_weight, config.weight_range, config.perturbation, config.largest_weight)
     output_activation = LINEAR if config.output_activation == AUTO else NAMES.index(config.output_activation)
     operator_ends = tuple(np.cumsum(config.rates).tolist())
 
@@ -185,8 +183,8 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
         valid = valid | ~jnp.any(valid)
         score = jnp.where(valid, jnp.mean(scores, axis=1), 0.0)
         fitness = fitness_of(score, valid)
-        records = updated(state.records, score, valid, state.species)
-        counts = children_of(records, fitness, valid, state.species, patience)
+        records, narrows = updated(state.records, score, valid, state.species, config.population_stagnation)
+        counts = children_of(records.age[:-1], narrows, fitness, valid, state.species, config.stagnation)
         draws = jax.random.uniform(draw_parents, (config.population, 5))
         parents = parents_of(draws, counts, fitness, gene_count(state.genes), valid, state.species, mating)
 

@@ -44,17 +44,20 @@ class WeightMutation(NamedTuple):
         replaced: share of them that are drawn anew from [-scale, scale].
         scale: of new weights.
         perturbation: by how much the others move at the most, in either direction.
+        largest: size that none exceeds.
     """
 
     replaced: float
     scale: float
     perturbation: float
+    largest: float
 
 
 def mutated_weights(draws: Float[Array, "2 G"], weights: Float[Array, " G"], mutation: WeightMutation) -> Float32[Array, " G"]:
     """Every weight either drawn anew or perturbed, uniformly."""
     uniform = 2 * draws[1] - 1
-    return jnp.where(draws[0] < mutation.replaced, mutation.scale * uniform, weights + mutation.perturbation * uniform)
+    moved = jnp.where(draws[0] < mutation.replaced, mutation.scale * uniform, weights + mutation.perturbation * uniform)
+    return jnp.clip(moved, -mutation.largest, mutation.largest)
 
 
 def followed(genes: Genes, ids: Int32[Array, " H"], change: Change, inputs: int, weight, *, keep: bool) -> tuple[Genes, Int32[Array, " H"]]:
@@ -103,7 +106,7 @@ def _without(genes: Genes, lost: Bool[Array, " G"]) -> Genes:
 
 
 def ends_of(ids: Int32[Array, " H"], row, column, inputs: int, outputs: int) -> tuple[Int[Array, ""], Int[Array, ""]]:
-    """The identities of the nodes that the connection in a cell leads from and to: bias and inputs, outputs, hidden nodes by their number."""
+    """The identities of the nodes that the connection in a cell leads from and to."""
     hidden = ids.shape[0]
     source = jnp.where(row <= inputs, row, ids[jnp.clip(row - inputs - 1, 0, hidden - 1)])
     target = jnp.where(column >= hidden, 1 + inputs + column - hidden, ids[jnp.clip(column, 0, hidden - 1)])
@@ -149,8 +152,8 @@ def first_number(inputs: int, outputs: int) -> int:
 
 
 def require_numbers(number: int, population: int, nodes: int) -> None:
-    """Raises ValueError unless a generation that starts with change `number`, of networks with so many `nodes` at the start, is sure to have
-    numbers enough."""
+    """Raises ValueError unless numbers are sure to last for a generation that starts with change `number`, of networks that have so many
+    `nodes` at the start."""
     last = number + population
     fits = 2 * last + 1 < EMPTY and last + nodes < EMPTY
     require("generations", f"change {number} of the genome", "so few that historical markings fit 31 bits", fits)

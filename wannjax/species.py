@@ -83,41 +83,41 @@ def fitness_of(scores: Float[Array, " P"], valid: Bool[Array, " P"]) -> Float[Ar
     return jnp.where(valid, scores - jnp.minimum(lowest, 0.0), 0.0)
 
 
-def updated(records: Records, scores: Float[Array, " P"], valid: Bool[Array, " P"], species: Int32[Array, " P"]) -> Records:
-    """The records after a generation with these scores."""
+def updated(
+    records: Records, scores: Float[Array, " P"], valid: Bool[Array, " P"], species: Int32[Array, " P"], patience: int
+) -> tuple[Records, Bool[Array, ""]]:
+    """The records after a generation with these scores, and whether the population's `patience` is at an end: then all ages start again, so
+    that what comes of a narrowed search has time."""
     places = records.best.shape[0] - 1
     groups = jnp.concatenate([members_of(species, places), jnp.ones((1, species.shape[0]), bool)])
     best = jnp.max(jnp.where(groups & valid, scores, -jnp.inf), axis=1)
     better = best > records.best
-    return Records(jnp.where(better, best, records.best), jnp.where(better, 0, records.age + 1).astype(jnp.int32))
-
-
-class Patience(NamedTuple):
-    """After how many generations without a better score species have no children: `species`, each for itself; `population`, all but the
-    two best."""
-
-    species: int
-    population: int
+    age = jnp.where(better, 0, records.age + 1).astype(jnp.int32)
+    ends = age[-1] > patience
+    return Records(jnp.where(better, best, records.best), jnp.where(ends, 0, age)), ends
 
 
 def children_of(
-    records: Records, fitness: Float[Array, " P"], valid: Bool[Array, " P"], species: Int32[Array, " P"], patience: Patience
+    age: Int32[Array, " M"],
+    narrows: Bool[Array, ""],
+    fitness: Float[Array, " P"],
+    valid: Bool[Array, " P"],
+    species: Int32[Array, " P"],
+    patience: int,
 ) -> Int32[Array, " M"]:
     """How many children every species has; as many as genomes in all.
 
-    In proportion to the mean fitness of its members, by largest remainders. The species of the best genome always has some.
+    In proportion to the mean fitness of its members, by largest remainders. Species whose `age` has reached `patience` have none, but for
+    that of the best genome; where the search `narrows`, only the two with the best genomes have some.
     """
-    places, population = records.best.shape[0] - 1, species.shape[0]
+    places, population = age.shape[0], species.shape[0]
     members = members_of(species, places)
     size = jnp.sum(members, axis=1)
     alive = jnp.any(members & valid, axis=1)
     best = jnp.max(jnp.where(members & valid, fitness, -1.0), axis=1)
     order = jnp.argsort(-jnp.where(alive, best, -2.0))
     place_of = jnp.zeros(places, jnp.int32).at[order].set(jnp.arange(places, dtype=jnp.int32))
-    may = alive & ((records.age[:-1] < patience.species) | (place_of == 0))
-    top = alive & (place_of < 2)
-    may = jnp.where(records.age[-1] > patience.population, top, may)
-
+    may = alive & jnp.where(narrows, place_of < 2, (age < patience) | (place_of == 0))
     mean = jnp.sum(jnp.where(members, fitness, 0.0), axis=1) / jnp.maximum(size, 1)
     claims = jnp.where(may, mean, 0.0)
     claims = jnp.where(jnp.sum(claims) > 0, claims, may)
