@@ -1,7 +1,7 @@
 """wannjax: weight agnostic neural networks, evolved and trained on accelerators with JAX."""
 
 from wannjax.algorithm import Algorithm
-from wannjax.config import PRESETS, WannConfig
+from wannjax.config import PRESETS, NeatConfig, WannConfig
 from wannjax.devices import use_all_cores
 from wannjax.ensembles import Ensemble, ensemble, load_ensemble
 from wannjax.evaluation import Report, Score, evaluate
@@ -22,6 +22,7 @@ __all__ = [
     "EvolutionStrategy",
     "Gradient",
     "GymnaxProblem",
+    "NeatConfig",
     "Network",
     "PolicyGradient",
     "Problem",

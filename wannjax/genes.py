@@ -40,6 +40,10 @@ class Genes(NamedTuple):
     weights: Float32[Array, "... G"]
 
 
+NO_GENE = (np.int32(EMPTY), np.int32(0), np.int32(0), np.float32(0))
+"""What an empty place holds."""
+
+
 def first_genes(weights: Float32[Array, "sources O"], hidden: int, capacity: int) -> Genes:
     """The genes of a genome without hidden nodes, in which bias and inputs connect to every output with these `weights`."""
     sources, outputs = weights.shape
@@ -56,10 +60,9 @@ def first_genes(weights: Float32[Array, "sources O"], hidden: int, capacity: int
 def with_capacity(genes: Genes, capacity: int, hidden: int, more: int) -> Genes:
     """The same genes on `capacity` places, of genomes whose `hidden` slots become `more`; leading axes pass through."""
     columns = jnp.where(is_used(genes) & (genes.columns >= hidden), genes.columns + more - hidden, genes.columns)
-    fillers = Genes(jnp.int32(EMPTY), jnp.int32(0), jnp.int32(0), jnp.float32(0))
     pad = [(0, 0)] * (genes.markings.ndim - 1) + [(0, capacity - genes.markings.shape[-1])]
     return Genes(
-        *(jnp.pad(leaf, pad, constant_values=filler) for leaf, filler in zip(genes._replace(columns=columns), fillers, strict=True))
+        *(jnp.pad(leaf, pad, constant_values=filler) for leaf, filler in zip(genes._replace(columns=columns), NO_GENE, strict=True))
     )
 
 

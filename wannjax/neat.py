@@ -10,7 +10,7 @@ both are equally fit (then of the smaller one); the threshold is steered to a nu
 """
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -169,7 +169,7 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
         operator = jnp.sum(draws[0] >= jnp.array(operator_ends))
         operator = jnp.where(elite | (operator == len(operator_ends)), NOTHING, operator)
         genome, change = changed(genome, operator, draws[:4], activations, keep=keep)
-        ends = ends_of(ids, change.row, change.column, inputs, outputs)
+        ends = ends_of(ids, change.row, change.column, inputs)
         new_weight = config.weight_range * (2 * draws[5] - 1)
         genes, ids = followed(genes, ids, change, inputs, new_weight, keep=keep)
         return genome, genes, ids, change, ends
@@ -195,9 +195,9 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
         draws = jax.random.uniform(draw_children, (config.population, 6))
         gene_draws = jax.random.uniform(draw_genes, (config.population, 4, enabled.shape[1]))
         born = in_blocks(child, (*mothers, *fathers, parents.crosses, parents.elite, draws, gene_draws))
-        genomes, genes, ids, change, ends = born
-        numbers, number = change_numbers(change.operator, *ends, state.number)
-        genes, ids = jax.vmap(lambda *each: numbered(*each, inputs, outputs))(genes, ids, change, numbers)
+        genomes, genes, ids, change, (sources, targets) = born
+        numbers, number = change_numbers(change.operator, sources, targets, state.number)
+        genes, ids = jax.vmap(partial(numbered, inputs=inputs, outputs=outputs))(genes, ids, change, numbers)
 
         existed = jnp.any(jnp.arange(places)[:, None] == state.species[None, :], axis=1)
         models = take_genes(state.genes, representatives(choose, state.species, places))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
-from wannjax.genes import EMPTY, Genes, gene_count, is_used, matching
+from wannjax.genes import EMPTY, NO_GENE, Genes, gene_count, is_used, matching
 from wannjax.mutation import ADD_CONNECTION, ADD_NODE, DELETE_CONNECTION, NOTHING, Change, close_slot, insert
 from wannjax.validation import require
 
@@ -101,11 +101,10 @@ def _without(genes: Genes, lost: Bool[Array, " G"]) -> Genes:
     place = jnp.arange(kept.shape[0])
     source = jnp.minimum(jnp.searchsorted(ends, place + 1), kept.shape[0] - 1)
     used = place < ends[-1]
-    fillers = (EMPTY, 0, 0, 0.0)
-    return Genes(*(jnp.where(used, leaf[source], filler).astype(leaf.dtype) for leaf, filler in zip(genes, fillers, strict=True)))
+    return Genes(*(jnp.where(used, leaf[source], filler) for leaf, filler in zip(genes, NO_GENE, strict=True)))
 
 
-def ends_of(ids: Int32[Array, " H"], row, column, inputs: int, outputs: int) -> tuple[Int[Array, ""], Int[Array, ""]]:
+def ends_of(ids: Int32[Array, " H"], row, column, inputs: int) -> tuple[Int[Array, ""], Int[Array, ""]]:
     """The identities of the nodes that the connection in a cell leads from and to."""
     hidden = ids.shape[0]
     source = jnp.where(row <= inputs, row, ids[jnp.clip(row - inputs - 1, 0, hidden - 1)])
@@ -155,5 +154,5 @@ def require_numbers(number: int, population: int, nodes: int) -> None:
     """Raises ValueError unless numbers are sure to last for a generation that starts with change `number`, of networks that have so many
     `nodes` at the start."""
     last = number + population
-    fits = 2 * last + 1 < EMPTY and last + nodes < EMPTY
+    fits = max(2 * last + 1, last + nodes) < int(EMPTY)
     require("generations", f"change {number} of the genome", "so few that historical markings fit 31 bits", fits)
