@@ -131,17 +131,14 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
             return genome, first_genes(drawn, SMALLEST_CAPACITY, capacity)
 
         genomes, genes = jax.vmap(one)(*(jax.random.split(each, config.population) for each in (topology, weights)))
-        threshold = jnp.float32(config.threshold)
-        nobody = jnp.zeros(places, bool)
-        species, _ = speciate(genes, take_genes(genes, jnp.zeros(places, jnp.int32)), nobody, threshold, distance)
         return NeatState(
             genomes=genomes,
             genes=genes,
             ids=jnp.zeros((config.population, SMALLEST_CAPACITY), jnp.int32),
             sizes=_sizes(genomes),
-            species=species,
+            species=jnp.zeros(config.population, jnp.int32),  # one, since they differ in weights alone
             records=no_records(places),
-            threshold=threshold,
+            threshold=jnp.float32(config.threshold),
             number=jnp.int32(first_number(inputs, outputs)),
             key=key,
             generation=jnp.int32(0),

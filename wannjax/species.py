@@ -115,9 +115,8 @@ def children_of(
     size = jnp.sum(members, axis=1)
     alive = jnp.any(members & valid, axis=1)
     best = jnp.max(jnp.where(members & valid, fitness, -1.0), axis=1)
-    order = jnp.argsort(-jnp.where(alive, best, -2.0))
-    place_of = jnp.zeros(places, jnp.int32).at[order].set(jnp.arange(places, dtype=jnp.int32))
-    may = alive & jnp.where(narrows, place_of < 2, (age < patience) | (place_of == 0))
+    order = _places(jnp.where(alive, best, -2.0))
+    may = alive & jnp.where(narrows, order < 2, (age < patience) | (order == 0))
     mean = jnp.sum(jnp.where(members, fitness, 0.0), axis=1) / jnp.maximum(size, 1)
     claims = jnp.where(may, mean, 0.0)
     claims = jnp.where(jnp.sum(claims) > 0, claims, may)
@@ -129,9 +128,14 @@ def apportioned(claims: Float[Array, " M"], total: int) -> Int32[Array, " M"]:
     quotas = claims / jnp.max(claims)
     quotas = total * (quotas / jnp.sum(quotas))
     whole = jnp.floor(quotas).astype(jnp.int32)
-    order = jnp.argsort(-jnp.where(claims > 0, quotas - whole, -1.0))
-    position = jnp.zeros(claims.shape[0], jnp.int32).at[order].set(jnp.arange(claims.shape[0], dtype=jnp.int32))
-    return whole + (position < total - jnp.sum(whole))
+    return whole + (_places(jnp.where(claims > 0, quotas - whole, -1.0)) < total - jnp.sum(whole))
+
+
+def _places(values: Float[Array, " M"]) -> Int32[Array, " M"]:
+    """The place of each value among all, 0 for the greatest; of equals the first comes first. For few values: a sort takes long to compile."""
+    number = jnp.arange(values.shape[0])
+    ahead = (values[None, :] > values[:, None]) | ((values[None, :] == values[:, None]) & (number[None, :] < number[:, None]))
+    return jnp.sum(ahead, axis=1, dtype=jnp.int32)
 
 
 class Parents(NamedTuple):
