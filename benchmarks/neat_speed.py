@@ -23,12 +23,13 @@ from benchmarks.common import machine, print_table, write_json
 from wannjax.algorithm import Algorithm
 from wannjax.genome import Genome
 from wannjax.neat import NeatState
+from wannjax.problems import make_environment
 
 PEER = {20: 0.24, 50: 0.08}
 """TensorNEAT's million lane-steps per second, by slots."""
 PEER_OUTSIDE = 0.77
 """Its seconds outside rollouts, at population 1000."""
-GROWTH = {"add_node": 0.3, "add_connection": 0.3, "enable": 0.1, "disable": 0.1}
+GROWTH: dict[str, Any] = {"add_node": 0.3, "add_connection": 0.3, "enable": 0.1, "disable": 0.1}
 """Rates at which genomes fill their slots soon."""
 
 
@@ -100,7 +101,7 @@ def cost(problem: wannjax.GymnaxProblem, algorithm: Algorithm, state: NeatState,
 
 def unfailing() -> wannjax.GymnaxProblem:
     """CartPole-v1 on an endless track, with poles that may tilt."""
-    problem = wannjax.make("CartPole-v1")
+    problem = make_environment("CartPole-v1")
     return problem.with_params(problem.params.replace(x_threshold=jnp.inf, theta_threshold_radians=jnp.inf))
 
 
@@ -114,7 +115,7 @@ def main() -> None:
 
     wannjax.use_all_cores()
     config = wannjax.NeatConfig(population=options.population, **GROWTH)
-    tasks = {"falling": wannjax.make("CartPole-v1"), "never falling": unfailing()}
+    tasks = {"falling": make_environment("CartPole-v1"), "never falling": unfailing()}
     algorithm = config.algorithm(inputs=4, outputs=2)
     rows, record = [], []
     for slots in options.slots:

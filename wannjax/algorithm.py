@@ -66,11 +66,12 @@ def doubled(capacity: int, needed: int) -> int:
     return capacity
 
 
-def in_blocks(function: Callable[[Any], Any], population: Any) -> Any:
-    """vmap of `function` over the leading axis, in one block if memory allows, else in equal ones; the last is filled up."""
+def in_blocks(function: Callable[[Any], Any], population: Any, *, cached: bool = False) -> Any:
+    """vmap of `function` over the leading axis, in one block if memory allows, else in equal ones; the last is filled up. `cached`: see
+    `genome_block`."""
     leaves = jax.tree.leaves(population)
     count = leaves[0].shape[0]
-    blocks = -(-count // genome_block(sum(leaf.nbytes for leaf in leaves) // count))
+    blocks = -(-count // genome_block(sum(leaf.nbytes for leaf in leaves) // count, cached=cached))
     if blocks == 1:
         return jax.vmap(function)(population)
     block = -(-count // blocks)

@@ -14,15 +14,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Float, Float32, Int32
 
+from wannjax.algorithm import in_blocks
 from wannjax.genome import ABSENT, DISABLED, ENABLED, Genome
 
 EMPTY = np.int32(2**31 - 1)
 """The marking of an empty place; greater than all others."""
-_TOGETHER = 64
-"""Genomes whose distances are computed side by side: what they take fits a cache."""
 
 
 class Genes(NamedTuple):
@@ -141,16 +139,16 @@ def distances(genes: Genes, others: Genes, distance: Distance) -> Float[Array, "
         matches = found[:, None] & ~jnp.isnan(weights)
         matching = jnp.sum(matches, axis=0)
         difference = jnp.sum(jnp.where(matches, jnp.abs(genes.weights[:, None] - weights), 0.0), axis=0)
-        newer = jnp.sum(is_used(genes)[:, None] & (genes.markings[:, None] > other_newest[None, :]), axis=0)
-        older = jnp.sum(is_used(others) & (others.markings > _newest(genes)), axis=1)
         size = gene_count(genes)
+        newer = size - jnp.searchsorted(genes.markings, other_newest, side="right")
+        older = other_sizes - jax.vmap(lambda markings: jnp.searchsorted(markings, _newest(genes), side="right"))(others.markings)
         disjoint = size + other_sizes - 2 * matching - newer - older
         larger = jnp.maximum(size, other_sizes)
         norm = jnp.where(larger < distance.normalise_from, 1, jnp.maximum(larger, 1))
         structure = (distance.excess * (newer + older) + distance.disjoint * disjoint) / norm
         return structure + distance.weights * difference / jnp.maximum(matching, 1)
 
-    return lax.map(one, genes, batch_size=_TOGETHER)
+    return in_blocks(one, genes, cached=True)
 
 
 def _newest(genes: Genes) -> Int32[Array, "..."]:

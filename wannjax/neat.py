@@ -111,6 +111,7 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
     mating = Mating(config.survival, config.elite_size, config.crossover, config.interspecies)
     weight_mutation = WeightMutation(config.replace_weight, config.weight_range, config.perturbation, config.largest_weight)
     output_activation = LINEAR if config.output_activation == AUTO else NAMES.index(config.output_activation)
+    deletes = config.delete_connection + config.delete_node > 0
     operator_ends = tuple(np.cumsum(config.rates).tolist())
 
     @jax.jit
@@ -149,17 +150,18 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
     def ask(state):
         def one(pair):
             genome, genes = pair
-            return express(genome, state.steps, config.slope * weight_matrix(genome, genes))
+            genes = genes._replace(weights=config.slope * genes.weights)
+            return express(genome, state.steps, weight_matrix(genome, genes))
 
-        return in_blocks(one, (state.genomes, state.genes))
+        return in_blocks(one, (state.genomes, state.genes), cached=True)
 
     def child(parents):
         """A child before its changes have numbers: genome, genes, identities, change, and the change's ends."""
         genome, genes, enabled, ids, other, other_enabled, crosses, elite, draws, gene_draws = parents
-        weights, both_enabled = crossed(gene_draws[:2], genes, enabled, other, other_enabled, config.keep_disabled)
+        weights, both_enabled = crossed(gene_draws[0], genes, enabled, other, other_enabled, config.keep_disabled)
         weights = jnp.where(crosses, weights, genes.weights)
         mutates = ~elite & (draws[4] < config.mutate_weights)
-        weights = jnp.where(mutates, mutated_weights(gene_draws[2:], weights, weight_mutation), weights)
+        weights = jnp.where(mutates, mutated_weights(gene_draws[1], weights, weight_mutation), weights)
         genes = genes._replace(weights=jnp.where(genes.markings == EMPTY, 0.0, weights))
         genome = with_enabled(genome, genes, jnp.where(crosses, both_enabled, enabled))
 
@@ -168,7 +170,7 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
         genome, change = changed(genome, operator, draws[:4], activations, keep=keep)
         ends = ends_of(ids, change.row, change.column, inputs)
         new_weight = config.weight_range * (2 * draws[5] - 1)
-        genes, ids = followed(genes, ids, change, inputs, new_weight, keep=keep)
+        genes, ids = followed(genes, ids, change, inputs, new_weight, keep=keep, deletes=deletes)
         return genome, genes, ids, change, ends
 
     @jax.jit
@@ -190,7 +192,7 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
         mothers = jax.tree.map(lambda leaf: leaf[first], (state.genomes, state.genes, enabled, state.ids))
         fathers = jax.tree.map(lambda leaf: leaf[second], (state.genes, enabled))
         draws = jax.random.uniform(draw_children, (config.population, 6))
-        gene_draws = jax.random.uniform(draw_genes, (config.population, 4, enabled.shape[1]))
+        gene_draws = jax.random.uniform(draw_genes, (config.population, 2, enabled.shape[1]))
         born = in_blocks(child, (*mothers, *fathers, parents.crosses, parents.elite, draws, gene_draws))
         genomes, genes, ids, change, (sources, targets) = born
         numbers, number = change_numbers(change.operator, sources, targets, state.number)

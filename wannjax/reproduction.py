@@ -14,12 +14,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from wannjax.genes import EMPTY, NO_GENE, Genes, gene_count, is_used, matching
-from wannjax.mutation import ADD_CONNECTION, ADD_NODE, DELETE_CONNECTION, NOTHING, Change, close_slot, insert
+from wannjax.mutation import ADD_CONNECTION, ADD_NODE, DELETE_CONNECTION, DELETE_NODE, NOTHING, Change, close_slot, insert
 from wannjax.validation import require
 
 
 def crossed(
-    draws: Float[Array, "2 G"],
+    draws: Float[Array, " G"],
     genes: Genes,
     enabled: Bool[Array, " G"],
     other: Genes,
@@ -32,9 +32,11 @@ def crossed(
     with probability `keep_disabled`, and enabled otherwise. Disjoint and excess genes are the fitter parent's.
     """
     place, matches = matching(genes, other)
-    weights = jnp.where(matches & (draws[0] < 0.5), other.weights[place], genes.weights)
+    from_other = draws < 0.5
+    weights = jnp.where(matches & from_other, other.weights[place], genes.weights)
     intact = enabled & (~matches | other_enabled[place])
-    return weights, is_used(genes) & (intact | (draws[1] >= keep_disabled))
+    rest = jnp.where(from_other, 2 * draws, 2 * draws - 1)  # as uniform as the draw was: one serves both decisions
+    return weights, is_used(genes) & (intact | (rest >= keep_disabled))
 
 
 class WeightMutation(NamedTuple):
@@ -53,14 +55,18 @@ class WeightMutation(NamedTuple):
     largest: float
 
 
-def mutated_weights(draws: Float[Array, "2 G"], weights: Float[Array, " G"], mutation: WeightMutation) -> Float32[Array, " G"]:
+def mutated_weights(draws: Float[Array, " G"], weights: Float[Array, " G"], mutation: WeightMutation) -> Float32[Array, " G"]:
     """Every weight either drawn anew or perturbed, uniformly."""
-    uniform = 2 * draws[1] - 1
-    moved = jnp.where(draws[0] < mutation.replaced, mutation.scale * uniform, weights + mutation.perturbation * uniform)
+    replaced = draws < mutation.replaced
+    new = 2 * draws / max(mutation.replaced, 1e-6) - 1
+    step = 2 * (draws - mutation.replaced) / max(1 - mutation.replaced, 1e-6) - 1
+    moved = jnp.where(replaced, mutation.scale * new, weights + mutation.perturbation * step)
     return jnp.clip(moved, -mutation.largest, mutation.largest)
 
 
-def followed(genes: Genes, ids: Int32[Array, " H"], change: Change, inputs: int, weight, *, keep: bool) -> tuple[Genes, Int32[Array, " H"]]:
+def followed(
+    genes: Genes, ids: Int32[Array, " H"], change: Change, inputs: int, weight, *, keep: bool, deletes: bool
+) -> tuple[Genes, Int32[Array, " H"]]:
     """The genes, and the identities of hidden nodes, of a genome after a structural change.
 
     New genes are appended with marking 0, and a new node gets identity 0: `numbered` puts numbers in their place.
@@ -68,13 +74,15 @@ def followed(genes: Genes, ids: Int32[Array, " H"], change: Change, inputs: int,
     Args:
         weight: of an added connection.
         keep: whether a connection that was split stays: then the new node's own starts with weight 0, else with the old weight.
+        deletes: whether changes may be deletions: closing the gaps that they leave takes time.
     """
     hidden, first_hidden = ids.shape[0], 1 + inputs
     splits, adds = change.operator == ADD_NODE, change.operator == ADD_CONNECTION
     here = (genes.rows == change.row) & (genes.columns == change.column) & is_used(genes)
     old_weight = 0.0 if keep else jnp.sum(jnp.where(here, genes.weights, 0.0))
-    lost = (genes.rows == first_hidden + change.closed) | ((genes.columns == change.closed) & (change.closed < hidden))
-    genes = _without(genes, jnp.where(change.operator == DELETE_CONNECTION, here, lost & (change.closed < hidden)))
+    if deletes:
+        of_node = (genes.rows == first_hidden + change.closed) | (genes.columns == change.closed)
+        genes = _without(genes, jnp.where(change.operator == DELETE_CONNECTION, here, of_node & (change.operator == DELETE_NODE)))
 
     def moved(numbers, first, end):
         slots = numbers - first

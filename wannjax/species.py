@@ -132,7 +132,7 @@ def apportioned(claims: Float[Array, " M"], total: int) -> Int32[Array, " M"]:
 
 
 def _places(values: Float[Array, " M"]) -> Int32[Array, " M"]:
-    """The place of each value among all, 0 for the greatest; of equals the first comes first. For few values: a sort takes long to compile."""
+    """The place of each value among all, 0 for the greatest; of equals the first comes first. A sort would take long to compile."""
     number = jnp.arange(values.shape[0])
     ahead = (values[None, :] > values[:, None]) | ((values[None, :] == values[:, None]) & (number[None, :] < number[:, None]))
     return jnp.sum(ahead, axis=1, dtype=jnp.int32)
