@@ -18,12 +18,12 @@ from rich.table import Table
 
 from wannjax import devices
 from wannjax.activations import LINEAR, NAMES, PUBLISHED, activation_ids
+from wannjax.algorithm import SMALLEST_CAPACITY
 from wannjax.expression import express, steps_needed
 from wannjax.genome import ENABLED, Genome
 from wannjax.graph import Connection, Graph, network_of
 from wannjax.network import Network
 from wannjax.problems import Problem
-from wannjax.wann import SMALLEST_CAPACITY
 
 PACKAGES = ("jax", "jaxlib", "numpy", "gymnax")
 

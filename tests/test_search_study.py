@@ -16,8 +16,8 @@ from benchmarks.search_study.candidates import _ALL, CANDIDATES
 from benchmarks.search_study.fronts import crowding, fronts
 from benchmarks.search_study.operators import duplicate_node
 from benchmarks.search_study.variants import StudyConfig, _insert, _rank
+from wannjax.algorithm import sizes_of
 from wannjax.config import WannConfig
-from wannjax.wann import sizes_of
 
 LIBRARY = {setting.name for setting in dataclasses.fields(WannConfig)}
 VARIANTS = [candidate for candidate in CANDIDATES.values() if set(candidate.settings) - LIBRARY]

@@ -3,12 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from wannjax.algorithm import Algorithm
 from wannjax.analysis.canonical import Canonical, canonical
 from wannjax.analysis.explanation import Explanation, explain
 from wannjax.analysis.formula import Formulas, formula
 from wannjax.analysis.pruning import Pruned, prune
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
-from wannjax.config import PRESETS, WannConfig
+from wannjax.config import PRESETS, NeatConfig, WannConfig
 from wannjax.devices import use_all_cores
 from wannjax.ensembles import Ensemble, ensemble, load_ensemble
 from wannjax.evaluation import Report, Score, evaluate
@@ -20,7 +21,6 @@ from wannjax.many import ManyResults, evolve_many
 from wannjax.network import Network
 from wannjax.problems import DataProblem, Evaluation, GymnaxProblem, Problem, environment_names, make
 from wannjax.storage import load, load_front, save
-from wannjax.wann import Algorithm
 
 if TYPE_CHECKING:
     from wannjax.analysis.animation import watch
@@ -43,6 +43,7 @@ __all__ = [
     "GymnaxProblem",
     "JsonLines",
     "ManyResults",
+    "NeatConfig",
     "Network",
     "PolicyGradient",
     "Problem",

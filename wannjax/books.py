@@ -209,6 +209,7 @@ def require_runnable(networks: Network) -> None:
     count, steps = networks.activations.shape
     rows = FIRST_INPUT + networks.inputs + steps - networks.outputs
     fine = networks.sources.shape[:2] == (count, steps) and networks.steps.shape == (count,)
+    fine = fine and (networks.weights is None or networks.weights.shape == networks.sources.shape)
     fine = fine and bool(np.all((networks.sources >= 0) & (networks.sources < rows)))
     fine = fine and bool(np.all((networks.activations >= 0) & (networks.activations < len(NAMES))))
     fine = fine and bool(np.all((networks.steps >= 0) & (networks.steps <= steps - networks.outputs)))

@@ -16,7 +16,7 @@ from wannjax.validation import require
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code. Bad input is one line on standard error and exit code 2."""
-    parser = _parser()
+    parser = _parser(_algorithm(arguments))
     options = parser.parse_args(arguments)
     try:
         devices.use_all_cores()
@@ -31,9 +31,22 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    from wannjax.config import PRESETS, WannConfig
+def _algorithm(arguments: list[str] | None) -> str:
+    """The search that is asked for: it decides which settings there are."""
+    from wannjax.config import WannConfig
 
+    early = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    early.add_argument("--algorithm", default=WannConfig.name)
+    try:
+        return early.parse_known_args(arguments)[0].algorithm
+    except argparse.ArgumentError:  # which the full parser will explain
+        return WannConfig.name
+
+
+def _parser(algorithm: str) -> argparse.ArgumentParser:
+    from wannjax.config import ALGORITHMS, WannConfig
+
+    config = ALGORITHMS.get(algorithm, WannConfig)
     parser = argparse.ArgumentParser(prog="wannjax", description="Evolve weight agnostic neural networks on accelerators.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -46,9 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     evolve.add_argument("--resume", action="store_true", help="continue the same run in --out where it has a checkpoint, for job scripts")
     _add_saving_option(evolve)
     _add_process_options(evolve)
-    evolve.add_argument("--preset", default="default", help=f"one of {', '.join(PRESETS)}; the options below change it (default: default)")
-    group = evolve.add_argument_group("settings", "defaults shown are those of the default preset")
-    for setting in fields(WannConfig):
+    evolve.add_argument(
+        "--algorithm",
+        default=WannConfig.name,
+        help=f"one of {', '.join(ALGORITHMS)}; each has settings of its own, which --help lists with it (default: {WannConfig.name})",
+    )
+    presets = ", ".join(config.presets)
+    evolve.add_argument("--preset", default="default", help=f"one of {presets}; the options below change it (default: default)")
+    group = evolve.add_argument_group(f"settings of {config.name}", "defaults shown are those of the default preset")
+    for setting in fields(config):
         assert setting.default is not MISSING
         many = isinstance(setting.default, tuple)
         group.add_argument(
@@ -201,10 +220,12 @@ def _plain(value: object) -> str:
 def _evolve(options: argparse.Namespace) -> int:
     import wannjax
     from wannjax import runs
-    from wannjax.config import WannConfig
+    from wannjax.config import ALGORITHMS
 
-    changes = {f.name: getattr(options, f.name) for f in fields(WannConfig) if hasattr(options, f.name)}
-    config = WannConfig.preset(options.preset, **changes)
+    require("algorithm", options.algorithm, f"one of {', '.join(ALGORITHMS)}", options.algorithm in ALGORITHMS)
+    settings = ALGORITHMS[options.algorithm]
+    changes = {f.name: getattr(options, f.name) for f in fields(settings) if hasattr(options, f.name)}
+    config = settings.preset(options.preset, **changes)
     problem = _problem(options.environment, options)
     directory = options.out or _new_directory(options.environment, options.seed)
     if options.resume:
@@ -240,10 +261,12 @@ def _show(result: Any, problem: Any, directory: Path) -> int:
     from rich.console import Console
 
     import wannjax
+    from wannjax.evaluation import SWEEP
     from wannjax.tables import report_table
 
     console = Console()
-    report = wannjax.evaluate(result.champion, problem, seed=result.seed + 1, weights=result.config.weights)
+    weights = result.config.weights if result.champion.weights is None else SWEEP  # of the bare wiring, beside its own weights
+    report = wannjax.evaluate(result.champion, problem, seed=result.seed + 1, weights=weights)
     console.print(report_table(report, problem))
     history, (count, seconds) = result.history, result.compilations
     speed = history["alive_steps"].sum() / history["rollout_seconds"].sum() / 1e6
@@ -337,7 +360,6 @@ def _prune(options: argparse.Namespace) -> int:
 
     import wannjax
     from wannjax.tables import pruned_table
-    from wannjax.validation import require
 
     require("-o", str(options.out), "a name that ends in .json or .out", options.out.suffix in (".json", ".out"))
     network, problem = _network_and_problem(options)

@@ -22,6 +22,10 @@ _MEMORY_SHARE = 0.25
 _TEMPORARIES = 32
 """Copies of a genome's bytes that mutating or expressing it takes, at the most."""
 
+_CPU_GENOME_BYTES = 1 << 18
+"""Bytes of genomes that leave room in a core's second-level cache for what is made of them: with weights, 32 of 50 slots side by side are
+expressed in half the time of 1000."""
+
 _UNKNOWN_MEMORY = 8 << 30
 
 
@@ -104,8 +108,13 @@ def compiler_options() -> dict[str, str] | None:
     return {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"} if on_cpu() else None
 
 
-def genome_block(bytes_per_genome: int) -> int:
-    """How many genomes one device should mutate or express side by side: all, unless they and their temporaries fill the memory."""
+def genome_block(bytes_per_genome: int, *, cached: bool = False) -> int:
+    """How many genomes one device should mutate or express side by side: all, unless they and their temporaries fill the memory.
+
+    With `cached`, for work that reads them in no order, a CPU takes as many as its cache holds.
+    """
+    if cached and on_cpu():
+        return max(_CPU_GENOME_BYTES // bytes_per_genome, 1)
     return max(int(_memory() * _MEMORY_SHARE) // (_TEMPORARIES * bytes_per_genome), 1)
 
 

@@ -12,22 +12,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from wannjax import hosts
+from wannjax.algorithm import State
 from wannjax.books import Books, Confirmed, Record, Work, require_runnable
 from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, capacities_of, saving, seconds_of, tree_like, with_capacities
-from wannjax.config import AUTO, WannConfig
+from wannjax.config import AUTO, Config, NeatConfig, WannConfig
 from wannjax.interruption import interrupt_flag
 from wannjax.network import Network, take
 from wannjax.problems import Problem
 from wannjax.ranking import usable
 from wannjax.validation import require, require_seed
-from wannjax.wann import WannState
 
 FINAL_EPISODES = 128
 """Fresh episodes per weight of the final comparison."""
@@ -35,6 +35,8 @@ FINAL_EPISODES = 128
 
 CHECKPOINTS = "checkpoints"
 """The folder of a run directory that holds them."""
+
+ConfigT = TypeVar("ConfigT", WannConfig, NeatConfig)
 
 Callback = Callable[[Record], object]
 """Called once per generation; a true return value ends the run after that generation."""
@@ -61,7 +63,7 @@ class Result:
     front: list[Network]
     front_scores: np.ndarray
     history: dict[str, np.ndarray]
-    config: WannConfig
+    config: Config
     seed: int
     problem_name: str
     seconds: float
@@ -71,7 +73,7 @@ class Result:
 
 def evolve(
     problem: Problem,
-    config: WannConfig | None = None,
+    config: Config | None = None,
     *,
     generations: int | None = None,
     seed: int = 0,
@@ -81,11 +83,11 @@ def evolve(
     resume: bool = False,
     save_every: float = SAVE_EVERY,
 ) -> Result:
-    """Evolves weight-agnostic networks for `problem`.
+    """Evolves networks for `problem`: weight-agnostic ones, or with a `NeatConfig` those with weights of their own.
 
     Args:
         problem: from `wannjax.make`, or anything that fulfils `Problem`.
-        config: the search's settings; the recommended ones when None.
+        config: the settings of a WANN or NEAT search; the recommended WANN search when None.
         generations: overrides `config.generations`.
         seed: the same seed gives the same result, on any number of CPU devices.
         callbacks: called with a `Record` after every generation; a true return value ends the run.
@@ -147,7 +149,7 @@ def evolve(
     return result
 
 
-def settled(config: WannConfig, problem: Problem, generations: int | None) -> WannConfig:
+def settled(config: ConfigT, problem: Problem, generations: int | None) -> ConfigT:
     """`config` for a run on `problem`, with another number of `generations` unless that is None."""
     if generations is not None:
         config = config.replace(generations=generations)
@@ -166,15 +168,15 @@ class _Run:
         seconds: wall time before and after the run was resumed.
     """
 
-    def __init__(self, problem: Problem, config: WannConfig, seed: int):
+    def __init__(self, problem: Problem, config: Config, seed: int):
         self.problem, self.config, self.seed = problem, config, seed
         self.held_out = problem.split("validation")
         self.algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
         self.sweep = jnp.array(config.weights, jnp.float32)
         search_key, *self.keys = jax.random.split(jax.random.key(seed), 4)
-        self.state: WannState | None = self.algorithm.init(search_key)
+        self.state: State | None = self.algorithm.init(search_key)
         self.books = Books()
-        self.last: tuple[WannState, np.ndarray] | None = None
+        self.last: tuple[State, np.ndarray] | None = None
         self.seconds_before, self.started = 0.0, time.perf_counter()
 
     @property
@@ -238,7 +240,12 @@ class _Run:
         """The run after its last complete generation, of which there must be one."""
         assert self.last is not None
         state, scores = self.last
-        document = {"generations": self.config.generations, "capacities": capacities_of(state), "seconds": self.seconds}
+        document = {
+            "algorithm": self.config.name,
+            "generations": self.config.generations,
+            "capacities": capacities_of(state),
+            "seconds": self.seconds,
+        }
         return Checkpoint(self.number, document, arrays_of(state, "state") | {"scores": scores} | self.books.arrays())
 
     def restore(self, found: Checkpoint) -> None:
@@ -250,6 +257,7 @@ class _Run:
         require_runnable(networks)
         self.books = Books.restored(found.arrays, take(networks, np.arange(1)))
         require("checkpoint", self.number, f"of generation {found.number}", self.number == found.number)
+        jax.eval_shape(self.algorithm.tell, state, scores)
         self.last, self.state = (state, scores), None
         self.seconds_before = seconds_of(found.document)
 

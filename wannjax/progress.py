@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from wannjax.config import WannConfig
+from wannjax.config import Config
 from wannjax.devices import describe, idle_cores
 from wannjax.evolution import Record
 from wannjax.finetuning import TrainingRecord
@@ -70,11 +70,12 @@ class _View:
 class LiveView(_View):
     """Shows a search as it goes: a callback of `evolve`."""
 
-    def __init__(self, problem: Problem, config: WannConfig, done: int = 0, console: Console | None = None):
+    def __init__(self, problem: Problem, config: Config, done: int = 0, console: Console | None = None):
         resumed = f"resumed after generation {done}; " if done else ""
+        sweep = f"{len(config.weights)} shared weights x " if len(config.weights) > 1 else ""
         headline = (
-            f"[bold]{problem.name}[/bold]: {problem.inputs} inputs, {problem.outputs} outputs; population {config.population}, "
-            f"{len(config.weights)} shared weights x {config.episodes} episodes; {resumed}{describe()}"
+            f"[bold]{problem.name}[/bold]: {problem.inputs} inputs, {problem.outputs} outputs; {config.name}, population "
+            f"{config.population}, {sweep}{config.episodes} episodes; {resumed}{describe()}"
         )
         super().__init__("generation", config.generations, headline, console, done)
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from wannjax.checkpoints import Checkpoints
-from wannjax.config import WannConfig
+from wannjax.config import ALGORITHMS, Config, WannConfig
 from wannjax.devices import describe
 from wannjax.evolution import CHECKPOINTS, Result
 from wannjax.finetuning import Tuned
@@ -42,7 +42,7 @@ def claim(directory: Path, *, overwrite: bool) -> None:
             shutil.rmtree(directory / folder, ignore_errors=True)
 
 
-def saved_search(directory: Path) -> tuple[str, WannConfig, int]:
+def saved_search(directory: Path) -> tuple[str, Config, int]:
     """The problem, settings and seed of the search whose checkpoints are in a run directory. Raises ValueError if there is none."""
     found = Checkpoints(directory / CHECKPOINTS).newest()
     if found is None:
@@ -50,7 +50,9 @@ def saved_search(directory: Path) -> tuple[str, WannConfig, int]:
     try:
         name, settings, seed, generations = (found.document[key] for key in ("problem", "config", "seed", "generations"))
         require("problem", name, "a name", isinstance(name, str))
-        return name, WannConfig(**settings, generations=generations), seed
+        algorithm = found.document.get("algorithm", WannConfig.name)  # which checkpoints of before NEAT do not have
+        require("algorithm", algorithm, f"one of {', '.join(ALGORITHMS)}", isinstance(algorithm, str) and algorithm in ALGORITHMS)
+        return name, ALGORITHMS[algorithm](**settings, generations=generations), seed
     except (KeyError, TypeError) as error:
         raise ValueError(f"{directory}: its checkpoint makes no sense: {reason_of(error)}") from None
 
@@ -66,6 +68,7 @@ def write(directory: Path, result: Result) -> None:
     document = {
         "problem": result.problem_name,
         "seed": result.seed,
+        "algorithm": result.config.name,
         "config": asdict(result.config),
         "generations run": len(result.history["generation"]),
         "seconds": round(result.seconds, 1),

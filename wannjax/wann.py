@@ -14,23 +14,17 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Float, Float32, Int32, Key
 
 from wannjax.activations import LINEAR, NAMES, SUM
+from wannjax.algorithm import SMALLEST_CAPACITY, Algorithm, Sizes, doubled, in_blocks, sizes_of
 from wannjax.config import AUTO, LEXICASE, WannConfig
-from wannjax.devices import genome_block
-from wannjax.expression import express, steps_needed
-from wannjax.genome import Genome, Placeholder, connection_count, grow, hidden_count, random_genome
+from wannjax.expression import express
+from wannjax.genome import Genome, Placeholder, grow, random_genome
 from wannjax.mutation import Operators, mutate
-from wannjax.network import Network
 from wannjax.ranking import finite_or_worst, rank, usable
 from wannjax.selection import lexicase, tournaments
 from wannjax.validation import require
-
-SMALLEST_CAPACITY = 32
-"""Hidden slots, and steps, that a population starts with; both double when the largest genome fills either."""
-
 
 RATES = ("initial_density", "initial_fan_in", "complexity_probability", *Operators._fields[:-1])
 """The settings that are numbers in the compiled programs: searches that differ in these alone share them, and can run side by side."""
@@ -46,14 +40,6 @@ class Rates(NamedTuple):
 
     by_complexity: Float32[Array, ""]
     ends: Float32[Array, "6"]
-
-
-class Sizes(NamedTuple):
-    """How large each genome is: hidden nodes, enabled connections, steps of its tape at the most; each int32[P]."""
-
-    hidden: Int32[Array, " P"]
-    connections: Int32[Array, " P"]
-    steps: Int32[Array, " P"]
 
 
 @jax.tree_util.register_dataclass
@@ -76,24 +62,6 @@ class WannState:
     generation: Int32[Array, ""] | Placeholder
     rates: Rates
     steps: int = field(metadata={"static": True})
-
-
-class Algorithm(NamedTuple):
-    """A search, as pure functions on its state.
-
-    Attributes:
-        init: key → state.
-        ask: state → networks [P] to be scored.
-        tell: (state, scores [P, W], higher is better) → the next generation's state. Non-finite scores rank last.
-        grow: state → the same state with room for the next generation; between generations, outside of jit, since shapes change.
-        activations: the activation ids that its networks can contain.
-    """
-
-    init: Callable[[Array], WannState]
-    ask: Callable[[WannState], Network]
-    tell: Callable[[WannState, Array | np.ndarray], WannState]
-    grow: Callable[[WannState], WannState]
-    activations: tuple[int, ...]
 
 
 def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
@@ -137,7 +105,7 @@ def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, 
 
     @jax.jit
     def ask(state):
-        return _in_blocks(lambda genome: express(genome, state.steps), state.genomes)
+        return in_blocks(lambda genome: express(genome, state.steps), state.genomes)
 
     @jax.jit
     def tell(state, scores):
@@ -153,7 +121,7 @@ def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, 
         else:  # a parent is the better of two tournaments' winners
             parents = tournaments(draw_parents, order[:survivors], size=2 * config.tournament, count=children)
         draws = jax.random.uniform(draw_moves, (children, 4))
-        born = _in_blocks(
+        born = in_blocks(
             lambda pair: mutate(pair[0], pair[1], state.rates.ends, activations),
             (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws),
         )
@@ -174,8 +142,8 @@ def _enlarge(state: WannState) -> WannState:
     """`Algorithm.grow`, for one run or, with a leading axis on the state's arrays, for several."""
     hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
     # A generation adds at most one node and one step. Both grow at once where they can: every new shape costs a compilation.
-    room = _doubled(state.steps, steps)
-    capacity = _doubled(state.genomes.hidden, hidden if room == state.steps else 2 * hidden)
+    room = doubled(state.steps, steps)
+    capacity = doubled(state.genomes.hidden, hidden if room == state.steps else 2 * hidden)
     return with_room(state, capacity, room)
 
 
@@ -186,19 +154,7 @@ def with_room(state: WannState, hidden: int, steps: int) -> WannState:
     return replace(state, genomes=_grow(state.genomes, hidden), steps=steps)
 
 
-def _doubled(capacity: int, needed: int) -> int:
-    """`capacity`, doubled until it is greater than `needed`."""
-    while capacity <= needed:
-        capacity *= 2
-    return capacity
-
-
 _grow = jax.jit(grow, static_argnums=1)
-
-
-def sizes_of(genomes: Genome) -> Sizes:
-    """The sizes of P genomes."""
-    return Sizes(hidden_count(genomes), connection_count(genomes), jax.vmap(steps_needed)(genomes))
 
 
 def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_complexity) -> Int32[Array, " P"]:
@@ -215,17 +171,3 @@ def cases_of(scores: Float[Array, "P W"]) -> tuple[Float[Array, "P C"], Bool[Arr
     valid = usable(scores)
     cases = jnp.concatenate([scores, jnp.mean(scores, axis=1, keepdims=True)], axis=1)
     return jnp.where(valid[:, None], cases, 0.0), valid
-
-
-def _in_blocks(function, population):
-    """vmap of `function` over the leading axis, in one block if memory allows, else in equal ones; the last is filled up."""
-    leaves = jax.tree.leaves(population)
-    count = leaves[0].shape[0]
-    blocks = -(-count // genome_block(sum(leaf.nbytes for leaf in leaves) // count))
-    if blocks == 1:
-        return jax.vmap(function)(population)
-    block = -(-count // blocks)
-    filled = jnp.arange(blocks * block) % count
-    split = jax.tree.map(lambda leaf: leaf[filled].reshape(blocks, block, *leaf.shape[1:]), population)
-    results = lax.map(jax.vmap(function), split)
-    return jax.tree.map(lambda leaf: leaf.reshape(blocks * block, *leaf.shape[2:])[:count], results)

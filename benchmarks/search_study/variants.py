@@ -15,12 +15,14 @@ from jaxtyping import Array, Float, Int32
 from benchmarks.search_study.fronts import crowding, fronts
 from benchmarks.search_study.operators import duplicate_node
 from wannjax.activations import LINEAR, NAMES
-from wannjax.config import AUTO, LEXICASE, WannConfig, choice, count, share
+from wannjax.algorithm import Algorithm, Sizes, sizes_of
+from wannjax.config import AUTO, LEXICASE, WannConfig
 from wannjax.genome import Genome, grow, random_genome
 from wannjax.mutation import mutate
 from wannjax.ranking import finite_or_worst, rank
 from wannjax.selection import lexicase, tournaments
-from wannjax.wann import Algorithm, Sizes, WannState, cases_of, sizes_of, wann
+from wannjax.settings import choice, count, share
+from wannjax.wann import WannState, cases_of, wann
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ DOWNLOAD_SECONDS = 10.0
 
 
 def environment_names() -> list[str]:
-    """The environments that `make` knows: every registered gymnax environment, and our swing-up."""
+    """The environments that `make` knows: every registered gymnax environment, our swing-up and double pole."""
     import gymnax
 
-    from wannjax.problems import swing_up
+    from wannjax.problems import double_pole, swing_up
 
-    if swing_up.NAME not in gymnax.registered_envs:
-        gymnax.register(swing_up.NAME, swing_up.CartPoleSwingUp)
+    for name, environment in ((swing_up.NAME, swing_up.CartPoleSwingUp), (double_pole.NAME, double_pole.DoublePole)):
+        if name not in gymnax.registered_envs:
+            gymnax.register(name, environment)
     return list(gymnax.registered_envs)
 
 
