@@ -22,7 +22,7 @@ from wannjax import hosts
 from wannjax.algorithm import State
 from wannjax.books import Books, Confirmed, Record, Work, require_runnable
 from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, capacities_of, saving, seconds_of, tree_like, with_capacities
-from wannjax.config import AUTO, Config, NeatConfig, WannConfig
+from wannjax.config import AUTO, Config, WannConfig
 from wannjax.interruption import interrupt_flag
 from wannjax.network import Network, take
 from wannjax.problems import Problem
@@ -36,7 +36,7 @@ FINAL_EPISODES = 128
 CHECKPOINTS = "checkpoints"
 """The folder of a run directory that holds them."""
 
-ConfigT = TypeVar("ConfigT", WannConfig, NeatConfig)
+ConfigT = TypeVar("ConfigT", bound=Config)
 
 Callback = Callable[[Record], object]
 """Called once per generation; a true return value ends the run after that generation."""

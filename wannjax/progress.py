@@ -86,7 +86,7 @@ class LiveView(_View):
 class ManyView(_View):
     """Shows several searches as they go, by their medians."""
 
-    def __init__(self, problem: Problem, config: WannConfig, runs: int, console: Console | None = None):
+    def __init__(self, problem: Problem, config: Config, runs: int, console: Console | None = None):
         headline = (
             f"[bold]{problem.name}[/bold]: {problem.inputs} inputs, {problem.outputs} outputs; {runs} runs of population "
             f"{config.population}, {len(config.weights)} shared weights x {config.episodes} episodes; {describe()}"
