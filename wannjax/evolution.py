@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -151,11 +151,10 @@ def evolve(
 
 def settled(config: ConfigT, problem: Problem, generations: int | None) -> ConfigT:
     """`config` for a run on `problem`, with another number of `generations` unless that is None."""
-    if generations is not None:
-        config = config.replace(generations=generations)
+    changes: dict[str, Any] = {} if generations is None else {"generations": generations}
     if config.output_activation == AUTO:
-        config = config.replace(output_activation=problem.output_activation)
-    return config
+        changes["output_activation"] = problem.output_activation
+    return cast(ConfigT, config.replace(**changes))
 
 
 class _Run:
