@@ -1,8 +1,8 @@
 """How far one search spreads over processes: `python -m benchmarks.scaling [--population 1024] [--generations 40] [--repeats 3]`.
 
-The same search runs as one process and as two, each on a core of its own with one device, to the same result; in turns, and the fastest of
-several runs counts, since other work on the machine only slows them. From the run of one and the time of an exchange comes a model, which is
-checked against the run of two:
+The same search runs as one process and as two, each on a core of its own with one device, to the same result. They take turns, and the
+fastest of several runs counts, since other work on the machine only slows them. From the run of one and the time of an exchange comes a
+model, which is checked against the run of two:
 
     T(N) = outside + rollouts / N + (N - 1) exchange,    efficiency(N) = T(1) / (N T(N))
 
