@@ -15,13 +15,17 @@ import numpy as np
 from wannjax.checkpoints import Checkpoints
 from wannjax.config import WannConfig
 from wannjax.devices import describe
+from wannjax.evaluation import Report
 from wannjax.evolution import CHECKPOINTS, Result
 from wannjax.finetuning import Tuned
 from wannjax.finetuning.finetune import CHECKPOINTS as TRAINING_CHECKPOINTS
+from wannjax.growth import save_growth
+from wannjax.problems import Problem
 from wannjax.storage import parse_json, read_text, reason_of, save, save_front, write_text
 from wannjax.validation import require
 
 CHAMPION, FRONT, HISTORY, CONFIG = "champion.json", "front.json", "history.csv", "config.json"
+GROWTH, REPORT = "growth.json", "report.html"
 DRAWING, CURVES = "champion.png", "curves.png"
 TUNED, TRAINING, TRAINING_CONFIG = "tuned.json", "training.csv", "training.json"
 TUNED_DRAWING, TRAINING_CURVES = "tuned.png", "training.png"
@@ -55,13 +59,15 @@ def saved_search(directory: Path) -> tuple[str, WannConfig, int]:
         raise ValueError(f"{directory}: its checkpoint makes no sense: {reason_of(error)}") from None
 
 
-def write(directory: Path, result: Result) -> None:
-    """Writes all files of a finished or interrupted run, the checkpoints apart."""
+def write(directory: Path, result: Result, problem: Problem) -> Report | None:
+    """Writes all files of a finished or interrupted run, the checkpoints apart; returns the champion's scores that the report shows."""
     from wannjax.analysis.curves import draw_curves
     from wannjax.analysis.drawing import draw
+    # from wannjax.analysis.report import write_report
 
     save(directory / CHAMPION, result.champion)
     save_front(directory / FRONT, result.front, result.front_scores, result.config.weights)
+    save_growth(directory / GROWTH, result.growth)
     _write_history(directory / HISTORY, result.history)
     document = {
         "problem": result.problem_name,
@@ -75,6 +81,7 @@ def write(directory: Path, result: Result) -> None:
     mean = float(np.mean(result.champion_scores))
     draw(result.champion, directory / DRAWING, title=f"{result.problem_name}: mean score {mean:.0f} over the sweep")
     draw_curves(result.history, directory / CURVES, title=result.problem_name)
+    return None if 1 else write_report(directory, problem)
 
 
 def write_training(directory: Path, tuned: Tuned) -> None:
