@@ -4,13 +4,24 @@ To keep more of them, change `KEPT`; which one goes is decided in `remembered`.
 """
 
 import json
-import math
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from wannjax.graph import graph_of, network_of
 from wannjax.network import Network
-from wannjax.storage import VERSION, Pathlike, check_header, network_text, parse_json, parse_network, read_text, reason_of, write_text
+from wannjax.storage import (
+    VERSION,
+    Pathlike,
+    check_header,
+    network_text,
+    parse_json,
+    parse_network,
+    parse_score,
+    read_text,
+    reason_of,
+    write_text,
+)
 from wannjax.validation import require
 
 FORMAT = "wannjax growth"
@@ -66,7 +77,7 @@ def load_growth(path: Pathlike) -> list[Stage]:
         check_header(document, FORMAT)
         growth = [_stage(member) for member in document["members"]]
         at = [0, *(stage.generation for stage in growth)]
-        require("generations", at[1:], "ascending from 1", all(a < b for a, b in zip(at, at[1:], strict=False)))
+        require("generations", at[1:], "ascending from 1", all(a < b for a, b in pairwise(at)))
         require("members", len(growth), f"at most {KEPT}", len(growth) <= KEPT)
         return growth
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
@@ -74,7 +85,6 @@ def load_growth(path: Pathlike) -> list[Stage]:
 
 
 def _stage(member: dict) -> Stage:
-    generation, score = member["generation"], member["mean score"]
+    generation = member["generation"]
     require("generation", generation, "an integer", isinstance(generation, int) and not isinstance(generation, bool))
-    require("mean score", score, "a finite number", isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score))
-    return Stage(generation, network_of(parse_network(member["network"])), float(score))
+    return Stage(generation, network_of(parse_network(member["network"])), parse_score(member["mean score"]))
