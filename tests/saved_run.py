@@ -83,7 +83,9 @@ def training(
 def outcome(result) -> list[str]:
     """All that a run found, to the last bit, but for times."""
     if isinstance(result, wannjax.Result):
-        networks, scores = [result.champion, *result.front], [result.champion_scores, result.front_scores]
+        networks = [result.champion, *result.front, *(stage.network for stage in result.growth)]
+        growth = np.array([(stage.generation, stage.score) for stage in result.growth])
+        scores = [result.champion_scores, result.front_scores, growth]
     else:
         networks, scores = [result.network], [result.member_scores]
     lines = [str(graph_of(network)) for network in networks] + [array.tobytes().hex() for array in scores]

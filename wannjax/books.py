@@ -1,4 +1,4 @@
-"""The books of one run, kept on the host: a record of every generation, and the networks that may become champion.
+"""The books of one run, kept on the host: a record of every generation, the networks that may become champion, and those that were.
 
 A generation's best are candidates when they promise more than the champion; candidates are scored on fresh episodes, and the best of
 those are kept. At the end they meet the last generation's front once more, on episodes that none of them has seen. Who does the
@@ -15,6 +15,7 @@ import numpy as np
 from wannjax.activations import NAMES
 from wannjax.checkpoints import arrays_of
 from wannjax.graph import graph_of
+from wannjax.growth import KEPT, Stage, remembered
 from wannjax.network import FIRST_INPUT, Network, connection_count, take, with_room
 from wannjax.ranking import non_dominated, usable
 from wannjax.validation import require
@@ -92,11 +93,13 @@ class Books:
     Attributes:
         records: one per generation.
         archive: confirmed networks, the best first.
+        growth: the champions so far, thinned.
     """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.archive: list[Confirmed] = []
+        self.growth: list[Stage] = []
 
     @property
     def number(self) -> int:
@@ -129,6 +132,8 @@ class Books:
         """Ends a generation with these `scores` [P, W], and `sizes`, the hidden nodes and connections of its genomes."""
         fine, mean = usable(scores), _means(scores)
         champion = self.archive[0] if self.archive else None
+        if champion and (not self.growth or graph_of(champion.network) != graph_of(self.growth[-1].network)):
+            self.growth = remembered(self.growth, Stage(self.number + 1, champion.network, champion.mean))
         record = Record(
             generation=self.number + 1,
             mean_score=float(np.max(mean[fine])) if fine.any() else float("nan"),
@@ -170,6 +175,10 @@ class Books:
             front = sorted((front[i] for i in keep), key=lambda member: member.quality, reverse=True)
         return champion, front
 
+    def named_growth(self, names: dict[str, Any]) -> list[Stage]:
+        """The champions so far, with `names` on all networks."""
+        return [stage._replace(network=replace(stage.network, **names)) for stage in self.growth]
+
     @property
     def history(self) -> dict[str, np.ndarray]:
         """One array per field of `Record`, one entry per generation."""
@@ -182,6 +191,10 @@ class Books:
             arrays |= arrays_of(_stacked([member.network for member in self.archive]), "archive.network")
             arrays["archive.scores"] = np.stack([member.scores for member in self.archive])
             arrays["archive.rounds"] = np.array([member.rounds for member in self.archive], np.int64)
+        if self.growth:
+            arrays |= arrays_of(_stacked([stage.network for stage in self.growth]), "growth.network")
+            arrays["growth.generations"] = np.array([stage.generation for stage in self.growth], np.int64)
+            arrays["growth.scores"] = np.array([stage.score for stage in self.growth], np.float64)
         return arrays
 
     @classmethod
@@ -194,13 +207,22 @@ class Books:
         kinds = [Record.__annotations__[name] for name in Record._fields]
         books.records = [Record(*(kind(value) for kind, value in zip(kinds, row, strict=True))) for row in rows.tolist()]
         if "archive.scores" in arrays:
-            parts = ("sources", "activations", "steps", "weights")
-            leaves: dict[str, Any] = {name: arrays.get(f"archive.network.{name}") for name in parts}
-            networks = replace(template, **leaves)
-            require_runnable(networks)
+            networks = _restored_networks(arrays, "archive.network", template)
             scores, rounds = arrays["archive.scores"], arrays["archive.rounds"]
             books.archive = [Confirmed(take(networks, i), scores[i], int(rounds[i])) for i in range(len(scores))]
+        if "growth.scores" in arrays:
+            networks = _restored_networks(arrays, "growth.network", template)
+            scores, at = arrays["growth.scores"], arrays["growth.generations"]
+            require("checkpoint", len(scores), f"of at most {KEPT} champions", len(scores) <= KEPT)
+            books.growth = [Stage(int(at[i]), take(networks, i), float(scores[i])) for i in range(len(scores))]
         return books
+
+
+def _restored_networks(arrays: dict[str, np.ndarray], prefix: str, template: Network) -> Network:
+    leaves: dict[str, Any] = {name: arrays.get(f"{prefix}.{name}") for name in ("sources", "activations", "steps", "weights")}
+    networks = replace(template, **leaves)
+    require_runnable(networks)
+    return networks
 
 
 def require_runnable(networks: Network) -> None:

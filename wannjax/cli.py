@@ -1,5 +1,5 @@
 """The command line: `wannjax evolve`, `wannjax resume`, `wannjax finetune`, `wannjax evaluate`, `wannjax explain`,
-`wannjax prune`, `wannjax formula`, `wannjax draw`, `wannjax watch`, `wannjax environments`."""
+`wannjax prune`, `wannjax formula`, `wannjax draw`, `wannjax watch`, `wannjax report`, `wannjax environments`."""
 
 import argparse
 import os
@@ -147,6 +147,12 @@ def _parser(algorithm: str) -> argparse.ArgumentParser:
     )
     watch.set_defaults(run=_watch)
 
+    report = commands.add_parser("report", help="write the page on a run again, report.html in its directory")
+    report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run directory")
+    report.add_argument("environment", metavar="ENV", nargs="?", help="another environment to measure it on (default: the run's)")
+    _add_data_option(report)
+    report.set_defaults(run=_report)
+
     environments = commands.add_parser("environments", help="list the environments and data sets")
     environments.set_defaults(run=_environments)
     return parser
@@ -260,20 +266,17 @@ def _show(result: Any, problem: Any, directory: Path) -> int:
         return 0
     from rich.console import Console
 
-    import wannjax
-    from wannjax.evaluation import SWEEP
+    from wannjax import runs
     from wannjax.tables import report_table
 
     console = Console()
-    weights = result.config.weights if result.champion.weights is None else SWEEP  # of the bare wiring, beside its own weights
-    report = wannjax.evaluate(result.champion, problem, seed=result.seed + 1, weights=weights)
-    console.print(report_table(report, problem))
+    console.print(report_table(result.report, problem))
     history, (count, seconds) = result.history, result.compilations
     speed = history["alive_steps"].sum() / history["rollout_seconds"].sum() / 1e6
     state = f" (interrupted: continue with `wannjax resume {directory}`)" if result.interrupted else ""
     console.print(
         f"{len(history['generation'])} generations in {result.seconds:.0f} s{state}; {speed:.1f} M alive environment steps/s; "
-        f"{count} programs compiled in {seconds:.0f} s\nwritten to {directory}{os.sep}",
+        f"{count} programs compiled in {seconds:.0f} s\nwritten to {directory}{os.sep}, to look at: {directory / runs.REPORT}",
         highlight=False,
     )
     return 0
@@ -399,6 +402,16 @@ def _watch(options: argparse.Namespace) -> int:
     episodes = wannjax.watch(network, problem, options.out, weights=options.weights, seed=options.seed)
     returns = ", ".join(f"{value:.1f}" for value in episodes.rewards.sum(axis=0))
     print(f"{problem.metric} {returns}\nwritten to {options.out}")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from wannjax import runs
+    from wannjax.analysis.report import write_report
+
+    problem = _problem(options.environment or runs.problem_name(options.run_dir), options)
+    write_report(options.run_dir, problem)
+    print(f"written to {options.run_dir / runs.REPORT}")
     return 0
 
 

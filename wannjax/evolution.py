@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -23,6 +23,8 @@ from wannjax.algorithm import State
 from wannjax.books import Books, Confirmed, Record, Work, require_runnable
 from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, capacities_of, saving, seconds_of, tree_like, with_capacities
 from wannjax.config import AUTO, Config, WannConfig
+from wannjax.evaluation import Report
+from wannjax.growth import Stage
 from wannjax.interruption import interrupt_flag
 from wannjax.network import Network, take
 from wannjax.problems import Problem
@@ -52,10 +54,13 @@ class Result:
         front: the last generation's non-dominated networks by mean score, best score and number of connections, rescored.
         front_scores: float[F, W], their scores on fresh episodes.
         history: one array per field of `Record`, one entry per generation.
+        growth: the champions that the search had, from the first on, thinned to at most `growth.KEPT`; the final comparison may have
+            preferred another one.
         config, seed, problem_name: what was run.
         seconds: wall time of the run.
         compilations: how many programs were compiled, and the seconds this took.
         interrupted: whether the run ended before its last generation.
+        report: the champion's scores in the paper's protocol; None without a run directory, and for a problem without `measure`.
     """
 
     champion: Network
@@ -63,12 +68,14 @@ class Result:
     front: list[Network]
     front_scores: np.ndarray
     history: dict[str, np.ndarray]
+    growth: list[Stage]
     config: Config
     seed: int
     problem_name: str
     seconds: float
     compilations: tuple[int, float]
     interrupted: bool
+    report: Report | None = None
 
 
 def evolve(
@@ -135,6 +142,7 @@ def evolve(
             front=[member.network for member in front],
             front_scores=np.array([member.scores for member in front]),
             history=run.books.history,
+            growth=run.books.named_growth(run.names),
             config=config,
             seed=seed,
             problem_name=problem.name,
@@ -145,7 +153,7 @@ def evolve(
         if run_dir is not None and hosts.is_first():
             from wannjax import runs
 
-            runs.write(Path(run_dir), result)
+            result = replace(result, report=runs.write(Path(run_dir), result, problem))
     return result
 
 
@@ -228,6 +236,11 @@ class _Run:
         return self.books.number
 
     @property
+    def names(self) -> dict[str, Any]:
+        """What the networks that are handed out call their inputs and outputs."""
+        return {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What another run must have in common with this one to continue it."""
         config = json.loads(json.dumps(asdict(self.config)))
@@ -267,8 +280,7 @@ class _Run:
         population = jax.device_get(self.algorithm.ask(state))
         finalists = self.books.finalists(population, scores, np.asarray(state.sizes.connections))
         fresh, _ = self.score(self.held_out, self.keys[-1], finalists, FINAL_EPISODES)
-        names = {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
-        return self.books.settle(finalists, fresh, names)
+        return self.books.settle(finalists, fresh, self.names)
 
 
 @dataclass

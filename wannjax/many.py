@@ -168,6 +168,7 @@ def evolve_many(
             front=[member.network for member in front],
             front_scores=np.array([member.scores for member in front]),
             history=books.history,
+            growth=books.named_growth(runs.names),
             config=config,
             seed=seed,
             problem_name=problem.name,
@@ -220,6 +221,11 @@ class _Runs:
         self.state = _together([algorithm.init(key) for algorithm, key in zip(algorithms, search_keys, strict=True)])
         self.books = [Books() for _ in pairs]
         self.last: tuple[WannState, np.ndarray] | None = None
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What the networks that are handed out call their inputs and outputs."""
+        return {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
 
     @property
     def number(self) -> int:
@@ -283,9 +289,8 @@ class _Runs:
         filled = [take(with_room(each, room), first * (first < count)) for each, count in zip(finalists, counts, strict=True)]
         together = jax.tree.map(lambda *leaves: np.stack(leaves), *filled)
         fresh, _ = self.score(self.held_out, self.keys[-1], together, np.ones(len(counts), bool), FINAL_EPISODES)
-        names = {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
         return [
-            books.settle(each, fresh[i, :count], names)
+            books.settle(each, fresh[i, :count], self.names)
             for i, (books, each, count) in enumerate(zip(self.books, finalists, counts, strict=True))
         ]
 

@@ -8,20 +8,26 @@ import shutil
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from wannjax.books import Record
 from wannjax.checkpoints import Checkpoints
 from wannjax.config import ALGORITHMS, Config, WannConfig
 from wannjax.devices import describe
+from wannjax.evaluation import Report
 from wannjax.evolution import CHECKPOINTS, Result
 from wannjax.finetuning import Tuned
 from wannjax.finetuning.finetune import CHECKPOINTS as TRAINING_CHECKPOINTS
-from wannjax.storage import parse_json, read_text, reason_of, save, save_front, write_text
-from wannjax.validation import require
+from wannjax.growth import Stage, load_growth, save_growth
+from wannjax.network import Network
+from wannjax.problems import Problem
+from wannjax.storage import load, load_scored_front, parse_json, parse_score, read_text, reason_of, save, save_front, write_text
+from wannjax.validation import require, require_seed
 
 CHAMPION, FRONT, HISTORY, CONFIG = "champion.json", "front.json", "history.csv", "config.json"
+GROWTH, REPORT = "growth.json", "report.html"
 DRAWING, CURVES = "champion.png", "curves.png"
 TUNED, TRAINING, TRAINING_CONFIG = "tuned.json", "training.csv", "training.json"
 TUNED_DRAWING, TRAINING_CURVES = "tuned.png", "training.png"
@@ -57,27 +63,101 @@ def saved_search(directory: Path) -> tuple[str, Config, int]:
         raise ValueError(f"{directory}: its checkpoint makes no sense: {reason_of(error)}") from None
 
 
-def write(directory: Path, result: Result) -> None:
-    """Writes all files of a finished or interrupted run, the checkpoints apart."""
+def write(directory: Path, result: Result, problem: Problem) -> Report | None:
+    """Writes all files of a finished or interrupted run, the checkpoints apart; returns the champion's scores that the report shows."""
     from wannjax.analysis.curves import draw_curves
     from wannjax.analysis.drawing import draw
+    from wannjax.analysis.report import write_report
 
     save(directory / CHAMPION, result.champion)
     save_front(directory / FRONT, result.front, result.front_scores, result.config.weights)
+    save_growth(directory / GROWTH, result.growth)
     _write_history(directory / HISTORY, result.history)
+    mean = float(np.mean(result.champion_scores))
     document = {
         "problem": result.problem_name,
         "seed": result.seed,
         "algorithm": result.config.name,
         "config": asdict(result.config),
+        "mean score": round(mean, 3),
         "generations run": len(result.history["generation"]),
         "seconds": round(result.seconds, 1),
         **_circumstances(),
     }
     _write_json(directory / CONFIG, document)
-    mean = float(np.mean(result.champion_scores))
     draw(result.champion, directory / DRAWING, title=f"{result.problem_name}: mean score {mean:.0f} over the sweep")
     draw_curves(result.history, directory / CURVES, title=result.problem_name)
+    return write_report(directory, problem)
+
+
+class Saved(NamedTuple):
+    """What the files of a run directory say.
+
+    Attributes:
+        problem: its name.
+        champion, mean: the champion, and its mean score over the sweep in the final comparison.
+        front, front_means: the last generation's non-dominated networks, and their mean scores.
+        growth: the champions that the search had.
+        history: one array per field of `Record`.
+        seconds: wall time of the run.
+        devices, versions: what it ran on.
+    """
+
+    problem: str
+    seed: int
+    config: Config
+    champion: Network
+    mean: float
+    front: list[Network]
+    front_means: list[float]
+    growth: list[Stage]
+    history: dict[str, np.ndarray]
+    seconds: float
+    devices: str
+    versions: dict[str, str]
+
+
+def read(directory: Path) -> Saved:
+    """The files of a finished or interrupted run. Raises ValueError, naming the file, for one that makes no sense, and OSError."""
+    path = directory / CONFIG
+    text = read_text(path)
+    try:
+        document = parse_json(text)
+        problem, seed = document["problem"], document["seed"]
+        require("problem", problem, "a name", isinstance(problem, str))
+        require_seed(seed)
+        config = ALGORITHMS[document["algorithm"]](**document["config"])
+        mean, seconds = parse_score(document["mean score"]), parse_score(document["seconds"])
+        devices = str(document["devices"])
+        versions = {str(name): str(number) for name, number in dict(document["versions"]).items()}
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise ValueError(f"{path}: not the settings of a run: {reason_of(error)}") from None
+    front = load_scored_front(directory / FRONT)
+    return Saved(
+        problem=problem,
+        seed=seed,
+        config=config,
+        champion=load(directory / CHAMPION),
+        mean=mean,
+        front=[network for network, _ in front],
+        front_means=[score for _, score in front],
+        growth=load_growth(directory / GROWTH),
+        history=_read_history(directory / HISTORY),
+        seconds=seconds,
+        devices=devices,
+        versions=versions,
+    )
+
+
+def _read_history(path: Path) -> dict[str, np.ndarray]:
+    try:
+        head, *rows = csv.reader(io.StringIO(read_text(path)))
+        require("columns", head, ", ".join(Record._fields), head == list(Record._fields))
+        require("rows", len(rows), f"at least one, each of {len(head)} figures", bool(rows) and all(len(row) == len(head) for row in rows))
+        columns = np.array(rows, np.float64).T
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path}: not the history of a run: {reason_of(error)}") from None
+    return dict(zip(head, columns, strict=True))
 
 
 def write_training(directory: Path, tuned: Tuned) -> None:

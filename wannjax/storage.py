@@ -77,14 +77,25 @@ def save_front(path: Pathlike, networks: list[Network], scores: np.ndarray, weig
 
 def load_front(path: Pathlike) -> list[Network]:
     """Reads the networks that `save_front` wrote, best mean score first. Raises as `load` does."""
+    return [network for network, _ in load_scored_front(path)]
+
+
+def load_scored_front(path: Pathlike) -> list[tuple[Network, float]]:
+    """As `load_front`, every network with its mean score."""
     path = Path(path)
     text = read_text(path)
     try:
         document = parse_json(text)
         check_header(document, FRONT_FORMAT)
-        return [network_of(parse_network(member["network"])) for member in document["members"]]
+        return [(network_of(parse_network(member["network"])), parse_score(member["mean score"])) for member in document["members"]]
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise ValueError(f"{path}: not a wannjax front: {reason_of(error)}") from None
+
+
+def parse_score(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"a score must be a finite number, got {value!r}")
+    return float(value)
 
 
 def read_bytes(path: Path) -> bytes:

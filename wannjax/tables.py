@@ -1,6 +1,7 @@
 """The tables that people see at the end of a run, and of what is asked about a network."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Group
@@ -8,32 +9,50 @@ from rich.table import Table
 
 from wannjax.analysis.explanation import Explanation
 from wannjax.analysis.pruning import Pruned
-from wannjax.evaluation import PAPER, Report, decimals_for
+from wannjax.evaluation import PAPER, PaperRow, Report, decimals_for
 from wannjax.problems import Problem
+
+
+class Row(NamedTuple):
+    """A line of the table of one network's scores: what was measured, the score, and the paper's, empty where it has none."""
+
+    name: str
+    score: str
+    paper: str = ""
+
+
+def report_rows(report: Report, problem: Problem) -> list[Row]:
+    """One network's scores: first at every weight of the sweep, then their mean, then the paper's columns."""
+    paper = PAPER.get(problem.name, PaperRow("", "", "", ""))
+    rows = [Row(f"shared weight {weight:g}", str(score)) for weight, score in report.per_weight.items()]
+    rows += [
+        Row("mean over the sweep", f"{report.mean:.{decimals_for(report.mean)}f}"),
+        Row("random weights", str(report.random_weights), paper.random_weights),
+        Row("random shared weight", str(report.random_shared), paper.random_shared),
+        Row(f"tuned shared weight ({report.tuned_weight:.2f})", str(report.tuned_shared), paper.tuned_shared),
+    ]
+    if report.tuned_weights:
+        rows.append(Row("tuned weights", str(report.tuned_weights), paper.tuned_weights))
+    return rows
+
+
+def report_note(report: Report, problem: Problem) -> str:
+    """What the scores rest on."""
+    draws = report.random_shared.episodes
+    return f"{draws} fresh episodes per score" if problem.stochastic else f"test examples; {draws} draws of random weights"
 
 
 def report_table(report: Report, problem: Problem) -> Table:
     """One network's scores, beside the paper's where it has any."""
-    paper = PAPER.get(problem.name)
-    draws = report.random_shared.episodes
-    caption = f"{draws} fresh episodes per score" if problem.stochastic else f"test examples; {draws} draws of random weights"
-    table = Table(title=f"{problem.name}: {report.connections} connections", caption=caption, title_justify="left")
+    paper = problem.name in PAPER
+    title = f"{problem.name}: {report.connections} connections"
+    table = Table(title=title, caption=report_note(report, problem), title_justify="left")
     table.add_column("")
     table.add_column(f"{problem.metric} (mean ± sd)", justify="right")
     if paper:
         table.add_column("paper", justify="right")
-
-    def row(name: str, score: object, published: str = "", *, end_section: bool = False) -> None:
-        table.add_row(name, str(score), *([published] if paper else []), end_section=end_section)
-
-    for weight, score in report.per_weight.items():
-        row(f"shared weight {weight:g}", score)
-    row("mean over the sweep", f"{report.mean:.{decimals_for(report.mean)}f}", end_section=True)
-    row("random weights", report.random_weights, paper.random_weights if paper else "")
-    row("random shared weight", report.random_shared, paper.random_shared if paper else "")
-    row(f"tuned shared weight ({report.tuned_weight:.2f})", report.tuned_shared, paper.tuned_shared if paper else "")
-    if report.tuned_weights:
-        row("tuned weights", report.tuned_weights, paper.tuned_weights if paper else "")
+    for number, row in enumerate(report_rows(report, problem)):
+        table.add_row(row.name, row.score, *([row.paper] if paper else []), end_section=number == len(report.per_weight))
     return table
 
 

@@ -1,9 +1,11 @@
 """The curves of a run, or of several: scores and sizes over generations, scores over the steps of training, over the shared weight."""
 
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wannjax.analysis.sensitivity import WeightCurve
@@ -16,21 +18,41 @@ _LINES = ("-", "--", "-.", ":")
 
 def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
     """Draws a run's history (`Result.history`); writes it to `path` unless that is None. Returns the figure."""
-    generation = history["generation"]
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     scores, sizes = figure.subplots(1, 2)
-    scores.plot(generation, history["mean_score"], color="#9fb4cc", linewidth=1, label="best of the generation")
-    scores.plot(generation, history["median_score"], color="#c9a66b", linewidth=1, label="median of the generation")
-    scores.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, confirmed")
-    scores.set(xlabel="generation", ylabel="mean score over the sweep", title=title)
-    scores.legend(frameon=False)
-    sizes.plot(generation, history["champion_connections"], color="#1f4e8c", linewidth=2, label="champion's connections")
-    sizes.plot(generation, history["median_connections"], color="#c9a66b", linewidth=1, label="median connections")
-    sizes.plot(generation, history["largest_hidden"], color="#8c510a", linewidth=1, linestyle="--", label="largest: hidden nodes")
-    sizes.set(xlabel="generation", ylabel="count")
-    sizes.set_ylim(bottom=0)
-    sizes.legend(frameon=False)
+    plot_scores(scores, history)
+    plot_sizes(sizes, history)
+    scores.set_title(title)
     return finished(figure, path)
+
+
+def plot_scores(axes: Axes, history: dict[str, np.ndarray]) -> None:
+    """Scores over the generations of a run."""
+    generation = history["generation"]
+    axes.plot(generation, history["mean_score"], color="#6b86a8", linewidth=1, linestyle="--", label="best of the generation")
+    axes.plot(generation, history["median_score"], color="#9a6a1f", linewidth=1, linestyle=":", label="median of the generation")
+    axes.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, confirmed")
+    axes.set(xlabel="generation", ylabel="mean score over the sweep")
+    axes.legend(frameon=False)
+
+
+def plot_sizes(axes: Axes, history: dict[str, np.ndarray]) -> None:
+    """Sizes over the generations of a run."""
+    generation = history["generation"]
+    axes.plot(generation, history["champion_connections"], color="#1f4e8c", linewidth=2, label="champion's connections")
+    axes.plot(generation, history["median_connections"], color="#9a6a1f", linewidth=1, linestyle=":", label="median connections")
+    axes.plot(generation, history["largest_hidden"], color="#8c510a", linewidth=1, linestyle="--", label="largest: hidden nodes")
+    axes.set(xlabel="generation", ylabel="count")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+
+
+def plot_front(axes: Axes, connections: Sequence[int], means: Sequence[float], champion: tuple[int, float]) -> None:
+    """The front: the mean score of every member against its connections; the champion, (connections, mean score), is a star."""
+    axes.scatter(connections, means, s=34, facecolor="white", edgecolor="#1f4e8c", linewidth=1.3, label="the last generation's front")
+    axes.scatter(*champion, s=150, marker="*", color="#b8600b", zorder=3, label="champion")
+    axes.set(xlabel="connections", ylabel="mean score over the sweep")
+    axes.legend(frameon=False)
 
 
 def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title: str = "") -> Figure:
@@ -70,14 +92,20 @@ def draw_weights(curves: dict[str, WeightCurve], path: str | Path | None = None,
     label; writes it to `path` unless that is None. Returns the figure."""
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.subplots()
+    plot_weights(axes, curves)
+    axes.set_title(title)
+    return finished(figure, path)
+
+
+def plot_weights(axes: Axes, curves: dict[str, WeightCurve]) -> None:
+    """Scores over the shared weight, mean and standard deviation over episodes, by label."""
     for (label, curve), colour, line in zip(curves.items(), cycle(_COLOURS), cycle(_LINES), strict=False):
         low, high = curve.means - curve.deviations, curve.means + curve.deviations
         axes.fill_between(curve.weights, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(curve.weights, curve.means, color=colour, linestyle=line, linewidth=2, label=label)
     metrics = dict.fromkeys(curve.metric for curve in curves.values())
-    axes.set(xlabel="shared weight", ylabel=", ".join(metrics), title=title)
+    axes.set(xlabel="shared weight", ylabel=", ".join(metrics))
     axes.legend(frameon=False)
-    return finished(figure, path)
 
 
 def finished(figure: Figure, path: str | Path | None) -> Figure:

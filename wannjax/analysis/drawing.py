@@ -55,6 +55,20 @@ def draw(network: Network, path: str | Path | None = None, *, title: str = "") -
     """
     if path is not None:
         require("path", str(path), f"a file name that ends in {', '.join(SUFFIXES)}", Path(path).suffix in SUFFIXES)
+    figure, heading, titles = _drawn(network, title)
+    if path is not None:
+        _write(figure, Path(path), heading, titles)
+    return figure
+
+
+def drawing_svg(network: Network, title: str = "") -> str:
+    """What `draw` writes as an .svg, as a text."""
+    figure, heading, titles = _drawn(network, title)
+    return with_titles(svg_text(figure), heading, titles)
+
+
+def _drawn(network: Network, title: str) -> tuple[Figure, str, dict[str, str]]:
+    """The figure of a network, its heading, and what its parts are."""
     graph = graph_of(network)
     layout = layout_of(graph)
     hidden = len(graph.activations) - graph.outputs
@@ -93,9 +107,22 @@ def draw(network: Network, path: str | Path | None = None, *, title: str = "") -
             color="#555b66",
             parse_math=False,
         )
-    if path is not None:
-        _write(figure, Path(path), heading, pen.titles)
-    return figure
+    return figure, heading, pen.titles
+
+
+def sketch_svg(network: Network, heading: str) -> str:
+    """One network as the text of a small SVG: no legend, no notes."""
+    graph = graph_of(network)
+    layout = layout_of(graph)
+    before, after = (0.4 + _LETTER * max(map(len, names), default=0) for names in _drawn_names(graph, layout))
+    width, height = layout.width + before + after + 2 * RADIUS, layout.height + 4 * RADIUS
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(-before - RADIUS, width - before - RADIUS)
+    axes.set_ylim(-2 * RADIUS, height - 2 * RADIUS)
+    Pen(axes, graph, layout).network()
+    return with_titles(svg_text(figure), heading, {})
 
 
 def _count(number: int, thing: str) -> str:
@@ -245,15 +272,20 @@ def _symbol(axes: Axes, x: float, y: float, radius: float, activation: int, *, r
     axes.plot(*(np.array([x, y]) + radius * points).T, color="white", linewidth=9 * radius, solid_joinstyle="round", zorder=4, gid="curve")
 
 
+def svg_text(figure: Figure) -> str:
+    """A figure as an SVG without a date or a random id, so that equal networks give equal texts."""
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "wannjax"}):
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        return file.getvalue()
+
+
 def _write(figure: Figure, path: Path, heading: str, titles: dict[str, str]) -> None:
     """Writes a drawing without a date or a random id, so that equal networks give equal files."""
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "wannjax"}):
-        if path.suffix in (".svg", ".html"):
-            file = io.StringIO()
-            figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-            text = with_titles(file.getvalue(), heading, titles)
-            write_text(path, page_of(text, heading) if path.suffix == ".html" else text)
-            return
-        metadata = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=130, metadata=metadata)
+    if path.suffix in (".svg", ".html"):
+        text = with_titles(svg_text(figure), heading, titles)
+        write_text(path, page_of(text, heading) if path.suffix == ".html" else text)
+        return
+    metadata = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=130, metadata=metadata)
