@@ -38,8 +38,9 @@ def numbers(changes: list[tuple[int, int, int] | None], first: int) -> tuple[lis
     return groups, first + len({change for change in changes if change is not None})
 
 
-def speciate(genomes: list[dict], models: list[dict | None], threshold: float, apart) -> list[int]:
-    """The species of every genome: the first that is near enough, a new one in the first free place, or the nearest.
+def speciate(genomes: list[dict], models: list[dict | None], threshold: float, apart) -> tuple[list[int | None], list[dict | None]]:
+    """The species of every genome: the first that is near enough, or a new one in the first free place; None for those that are left. And
+    what stands for every species then.
 
     Founders come in order, and whoever is near enough to a founder and has no species yet joins it.
     """
@@ -51,8 +52,7 @@ def speciate(genomes: list[dict], models: list[dict | None], threshold: float, a
         for i, genome in enumerate(genomes):
             if species[i] is None and (i == founder or apart(genome, models[place]) < threshold):
                 species[i] = place
-    nearest = [min((apart(g, model), m) for m, model in enumerate(models) if model is not None)[1] for g in genomes]
-    return [near if own is None else own for own, near in zip(species, nearest, strict=True)]
+    return species, models
 
 
 def children(age, narrows, fitness, valid, species, patience, places) -> list[float]:
