@@ -62,9 +62,13 @@ _PAPER_NEAT = dict(
     activations=("sigmoid",),
 )
 
-NEAT_PRESETS: dict[str, dict] = {"default": {}, "paper": _PAPER_NEAT}
-"""Named settings of NEAT: the recommended ones, and those that the paper used (its section 4.1; the range of weights and of their
-perturbation, which it does not give, is that of the authors' published code)."""
+NEAT_PRESETS: dict[str, dict] = {
+    "default": {},
+    "small": dict(population=150, weight_range=2.5, perturbation=1.0, add_node=0.02, add_connection=0.1),
+    "paper": _PAPER_NEAT,
+}
+"""Named settings of NEAT: the recommended ones, those for problems that small networks solve, and those that the paper used (its section
+4.1; the range of weights and of their perturbation, which it does not give, is that of the authors' published code)."""
 
 
 def _is_sweep(weights) -> bool:

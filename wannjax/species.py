@@ -90,7 +90,7 @@ def updated(
     that what comes of a narrowed search has time."""
     places = records.best.shape[0] - 1
     groups = jnp.concatenate([members_of(species, places), jnp.ones((1, species.shape[0]), bool)])
-    best = jnp.max(jnp.where(groups & valid, scores, -jnp.inf), axis=1)
+    best = jnp.max(jnp.where(groups & valid[None, :], scores[None, :], -jnp.inf), axis=1)
     better = best > records.best
     age = jnp.where(better, 0, records.age + 1).astype(jnp.int32)
     ends = age[-1] > patience
@@ -113,11 +113,11 @@ def children_of(
     places, population = age.shape[0], species.shape[0]
     members = members_of(species, places)
     size = jnp.sum(members, axis=1)
-    alive = jnp.any(members & valid, axis=1)
-    best = jnp.max(jnp.where(members & valid, fitness, -1.0), axis=1)
+    alive = jnp.any(members & valid[None, :], axis=1)
+    best = jnp.max(jnp.where(members & valid[None, :], fitness[None, :], -1.0), axis=1)
     order = _places(jnp.where(alive, best, -2.0))
     may = alive & jnp.where(narrows, order < 2, (age < patience) | (order == 0))
-    mean = jnp.sum(jnp.where(members, fitness, 0.0), axis=1) / jnp.maximum(size, 1)
+    mean = jnp.sum(jnp.where(members, fitness[None, :], 0.0), axis=1) / jnp.maximum(size, 1)
     claims = jnp.where(may, mean, 0.0)
     claims = jnp.where(jnp.sum(claims) > 0, claims, may)
     return apportioned(claims, population)
@@ -179,7 +179,7 @@ def parents_of(
     worth = jnp.where(valid, fitness, -1.0)
     order = jnp.lexsort((sizes, -worth, species)).astype(jnp.int32)
     members = members_of(species, places)
-    size, able = jnp.sum(members, axis=1), jnp.sum(members & valid, axis=1)
+    size, able = jnp.sum(members, axis=1), jnp.sum(members & valid[None, :], axis=1)
     starts = jnp.cumsum(size) - size
     survivors = jnp.maximum(jnp.ceil(mating.survival * able), 1).astype(jnp.int32)
 

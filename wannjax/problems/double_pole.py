@@ -15,6 +15,7 @@ from gymnax.environments import environment, spaces
 from wannjax.activations import sinpi_cospi
 
 NAME = "DoublePole-v0"
+_MOTION = ("x", "x_dot", "theta1", "theta1_dot", "theta2", "theta2_dot")
 
 
 @struct.dataclass
@@ -54,16 +55,16 @@ class DoublePole(environment.Environment[EnvState, EnvParams]):
 
     def step_env(self, key, state: EnvState, action, params: EnvParams):
         force = params.max_force * jnp.clip(jnp.ravel(action)[0], -1.0, 1.0)
-        motion = (state.x, state.x_dot, state.theta1, state.theta1_dot, state.theta2, state.theta2_dot)
+        motion = tuple(getattr(state, name) for name in _MOTION)
         for _ in range(2):
             motion = _runge_kutta(motion, force, params)
-        state = EnvState(*motion, time=state.time + 1)
+        state = EnvState(**dict(zip(_MOTION, motion, strict=True)), time=state.time + 1)
         reward = jnp.float32(1.0)
         return self.get_obs(state), state, reward, self.is_terminated(state, params), {"discount": self.discount(state, params)}
 
     def reset_env(self, key, params: EnvParams):
         zero = jnp.float32(0.0)
-        state = EnvState(zero, zero, jnp.asarray(params.start_angle, jnp.float32), zero, zero, zero, time=0)
+        state = EnvState(**{**dict.fromkeys(_MOTION, zero), "theta1": jnp.asarray(params.start_angle, jnp.float32)}, time=0)
         return self.get_obs(state), state
 
     def get_obs(self, state: EnvState, params=None, key=None):
@@ -90,8 +91,7 @@ class DoublePole(environment.Environment[EnvState, EnvParams]):
 
     def state_space(self, params: EnvParams) -> spaces.Dict:
         unbounded = spaces.Box(-np.inf, np.inf, (), jnp.float32)
-        names = ("x", "x_dot", "theta1", "theta1_dot", "theta2", "theta2_dot")
-        return spaces.Dict({**dict.fromkeys(names, unbounded), "time": spaces.Discrete(params.max_steps_in_episode + 1)})
+        return spaces.Dict({**dict.fromkeys(_MOTION, unbounded), "time": spaces.Discrete(params.max_steps_in_episode + 1)})
 
 
 def _runge_kutta(motion, force, params: EnvParams):
