@@ -27,7 +27,17 @@ def test_a_run_leaves_its_files_and_prints_the_table(run):
     directory, process = run
     assert process.returncode == 0, process.stderr
     names = {path.name for path in directory.iterdir() if not path.name.startswith(".")}
-    assert names == {"champion.json", "front.json", "history.csv", "config.json", "champion.png", "curves.png", "checkpoints"}
+    assert names == {
+        "champion.json",
+        "front.json",
+        "history.csv",
+        "config.json",
+        "champion.png",
+        "curves.png",
+        "checkpoints",
+        "growth.json",
+        "report.html",
+    }
     assert "random shared weight" in process.stdout
     assert "generation 3/3" in process.stderr
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from wannjax.analysis.sensitivity import WeightCurve
 from wannjax.many import ManyResults
@@ -29,10 +30,11 @@ def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, 
 def plot_scores(axes: Axes, history: dict[str, np.ndarray]) -> None:
     """Scores over the generations of a run."""
     generation = history["generation"]
-    axes.plot(generation, history["mean_score"], color="#6b86a8", linewidth=1, linestyle="--", label="best of the generation")
-    axes.plot(generation, history["median_score"], color="#9a6a1f", linewidth=1, linestyle=":", label="median of the generation")
+    axes.plot(generation, history["mean_score"], color="#6b86a8", linewidth=1.4, linestyle="--", label="best of the generation")
+    axes.plot(generation, history["median_score"], color="#9a6a1f", linewidth=1.6, linestyle=":", label="median of the generation")
     axes.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, confirmed")
     axes.set(xlabel="generation", ylabel="mean score over the sweep")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
 
 
@@ -40,9 +42,10 @@ def plot_sizes(axes: Axes, history: dict[str, np.ndarray]) -> None:
     """Sizes over the generations of a run."""
     generation = history["generation"]
     axes.plot(generation, history["champion_connections"], color="#1f4e8c", linewidth=2, label="champion's connections")
-    axes.plot(generation, history["median_connections"], color="#9a6a1f", linewidth=1, linestyle=":", label="median connections")
-    axes.plot(generation, history["largest_hidden"], color="#8c510a", linewidth=1, linestyle="--", label="largest: hidden nodes")
+    axes.plot(generation, history["median_connections"], color="#9a6a1f", linewidth=1.6, linestyle=":", label="median connections")
+    axes.plot(generation, history["largest_hidden"], color="#8c510a", linewidth=1.4, linestyle="--", label="largest: hidden nodes")
     axes.set(xlabel="generation", ylabel="count")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
 
@@ -52,6 +55,7 @@ def plot_front(axes: Axes, connections: Sequence[int], means: Sequence[float], c
     axes.scatter(connections, means, s=34, facecolor="white", edgecolor="#1f4e8c", linewidth=1.3, label="the last generation's front")
     axes.scatter(*champion, s=150, marker="*", color="#b8600b", zorder=3, label="champion")
     axes.set(xlabel="connections", ylabel="mean score over the sweep")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
 
 

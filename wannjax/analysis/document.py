@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 from wannjax.analysis.page import FOCUS, SCRIPT
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #20242c; --soft: #4c5361; --paper: #fff; --line: #c9ced8; --shade: #f2f4f8; --link: #1f4e8c; }
+:root { color-scheme: light dark; --ink: #20242c; --soft: #4c5361; --paper: #fff; --line: #c9ced8; --shade: #f2f4f8;
+  --link: #1f4e8c; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8eaf0; --soft: #b4bac8; --paper: #14171d; --line: #434a58; --shade: #1f242d; --link: #9cc2f5; }
 }
@@ -22,7 +23,7 @@ h1 { line-height: 1.2; margin: .5rem 0; overflow-wrap: anywhere; }
 h2 { margin: 2.5rem 0 .5rem; padding-top: .6rem; border-top: 1px solid var(--line); line-height: 1.25; }
 h3 { margin: 1.2rem 0 .3rem; }
 a { color: var(--link); }
-a:focus-visible, button:focus-visible, summary:focus-visible, [tabindex]:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+:is(a, button, summary, [tabindex]):focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 p, li { max-width: 46rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: 0; list-style: none; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -31,27 +32,33 @@ th, td { padding: .2rem .8rem; text-align: left; vertical-align: top; border-bot
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 tbody th { font-weight: normal; overflow-wrap: anywhere; }
 table.figures td, table.figures thead th + th { text-align: right; white-space: nowrap; }
-.scroll { overflow-x: auto; max-height: 28rem; }
+.scroll { overflow: auto; }
+details .scroll { max-height: 28rem; }
 pre { overflow: auto; max-height: 32rem; padding: .8rem; background: var(--shade); border: 1px solid var(--line); border-radius: 4px;
   font: 14px/1.45 ui-monospace, monospace; }
 code { font: 14px ui-monospace, monospace; overflow-wrap: anywhere; }
 details { margin: .5rem 0; }
 summary { cursor: pointer; color: var(--link); width: fit-content; }
-figure { margin: .8rem 0; }
+figure { margin: .8rem 0; max-width: 44rem; }
+figure.explore { max-width: none; }
 figcaption { color: var(--soft); }
 .picture { background: #fff; border: 1px solid var(--line); border-radius: 4px; padding: .3rem; overflow: hidden; }
 .picture svg { display: block; width: 100%; height: auto; margin: 0 auto; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: .2rem 1.5rem; }
 .explore svg { cursor: grab; touch-action: pan-y; max-height: 46rem; }
 .explore svg text { user-select: none; }
-.explore button { font: inherit; min-width: 2.75rem; min-height: 2.75rem; margin: 0 .4rem .4rem 0; color: var(--ink); background: var(--shade);
-  border: 1px solid var(--soft); border-radius: 4px; cursor: pointer; }
-ol.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 10.5rem), 1fr)); gap: .8rem; padding: 0; list-style: none; }
+.explore button { font: inherit; min-width: 2.75rem; min-height: 2.75rem; margin: 0 .4rem .4rem 0; color: var(--ink);
+  background: var(--shade); border: 1px solid var(--soft); border-radius: 4px; cursor: pointer; }
+ol.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 10rem), 1fr)); gap: .8rem; padding: 0;
+  list-style: none; }
 .strip .picture { height: 9rem; }
 .strip .picture svg { height: 100%; }
 .strip p { margin: .2rem 0; font-size: .9rem; line-height: 1.35; }
-@media print { .explore button, nav { display: none; } .scroll, pre { max-height: none; } }
+@media print { .explore button, nav { display: none; } details .scroll, pre { max-height: none; } }
 """
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""The page asks the browser to load nothing, whatever is in it."""
 
 _SVG = "http://www.w3.org/2000/svg"
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -67,7 +74,7 @@ def page(title: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> str
     )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n'
         f"<style>{STYLE}{FOCUS}</style>\n</head>\n<body>\n"
         f'<header><h1>{escape(title)}</h1>\n{lead}<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n'

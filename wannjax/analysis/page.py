@@ -93,7 +93,8 @@ def _add_title(element: ElementTree.Element, text: str) -> None:
 
 
 def page_of(svg: str, heading: str) -> str:
-    """The page that shows `svg`: wheel or + and - zoom, dragging and arrow keys move, 0 shows all of it again; pointing at a part fades the rest."""
+    """The page that shows `svg`: wheel or + and - zoom, dragging and arrow keys move, 0 shows all of it again; pointing at a part fades the
+    rest."""
     name = html.escape(heading)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}</title>\n'

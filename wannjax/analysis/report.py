@@ -162,11 +162,11 @@ def _search(saved: runs.Saved) -> str:
     sizes = history["champion_connections"]
     scores = _plot(
         lambda axes: plot_scores(axes, history),
-        f"Mean score over generations: the champion's goes from {_number(first)} in the first generation to {_number(last)} in the last.",
+        f"Mean score over generations: the champion's goes from {_number(first)} at first to {_number(last)} at last.",
     )
     counts = _plot(
         lambda axes: plot_sizes(axes, history),
-        f"Sizes over generations: the champion's connections go from {sizes[0]:.0f} in the first generation to {sizes[-1]:.0f} in the last.",
+        f"Sizes over generations: the champion's connections go from {sizes[0]:.0f} at first to {sizes[-1]:.0f} at last.",
     )
     columns = ("mean_score", "median_score", "champion_score", "champion_connections", "median_connections", "largest_hidden")
     count = len(history["generation"])
@@ -188,7 +188,7 @@ def _front(saved: runs.Saved) -> str:
     champion = (connection_count(saved.champion), saved.mean)
     alt = (
         f"Mean score against connections, {_count(len(sizes), 'network')} of {min(sizes)} to {max(sizes)} connections with scores from "
-        f"{_number(min(saved.front_means))} to {_number(max(saved.front_means))}; the champion has {champion[0]} and {_number(champion[1])}."
+        f"{_number(min(saved.front_means))} to {_number(max(saved.front_means))}; the champion: {champion[0]} and {_number(champion[1])}."
     )
     svg = _plot(lambda axes: plot_front(axes, sizes, saved.front_means, champion), alt)
     rows = [("champion", str(champion[0]), _number(champion[1]))]
@@ -264,8 +264,8 @@ def _again(saved: runs.Saved, directory: Path) -> str:
     verbs = ["evaluate", "explain", "finetune", *(["watch"] if saved.problem in environment_names() else []), "report"]
     return (
         paragraph(
-            "The same versions, seed and settings give the same networks, on any number of CPU devices. A problem that was made with options "
-            "of its own must be made with them again."
+            "The same versions, seed and settings give the same networks, on any number of CPU devices. A problem that was made with "
+            "options of its own must be made with them again."
         )
         + "<h3>On the command line</h3>\n"
         + preformatted(command, "Command")
