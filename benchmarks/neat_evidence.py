@@ -28,7 +28,6 @@ from benchmarks.tasks import quartiles
 from wannjax.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
 from wannjax.problems import make_environment
 from wannjax.problems.problem import check_population
-from wannjax.problems.spread import spread
 
 PAPER = {"xor": 4755, "double-pole": 3600}
 """Mean evaluations to a solution, sections 4.1 and 4.2."""
@@ -72,19 +71,11 @@ class Xor(wannjax.Problem):
     def answers(self, networks: Network, weights: Float[Array, " W"], *, among: tuple[int, ...]) -> Float32[Array, "P W 4"]:
         """The output of every network at every shared weight in all cases."""
         gain = jnp.repeat(weights, len(self.cases))
-
-        def run(networks):
-            tape = tape_of(networks)
-            count = tape.activations.shape[1]
-            observations = jnp.broadcast_to(jnp.tile(self.cases.T, (1, len(weights)))[:, None, :], (2, count, len(gain)))
-            _, outputs = forward(tape, initial_values(tape, len(gain)), observations, gain, among=among)
-            return outputs[0].reshape(count, len(weights), len(self.cases)), jnp.float32(0)
-
-        return spread(
-            run,
-            networks,
-            networks.activations.shape[0],
-        )[0]
+        tape = tape_of(networks)
+        count = tape.activations.shape[1]
+        observations = jnp.broadcast_to(jnp.tile(self.cases.T, (1, len(weights)))[:, None, :], (2, count, len(gain)))
+        _, outputs = forward(tape, initial_values(tape, len(gain)), observations, gain, among=among)
+        return outputs[0].reshape(count, len(weights), len(self.cases))
 
 
 class Solution(NamedTuple):

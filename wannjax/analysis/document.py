@@ -167,7 +167,7 @@ def inlined(svg: str, prefix: str) -> str:
     for element in root.iter():
         name = element.attrib.pop("id", None)
         if name in used or (name and not prefix and _PART.match(name)):
-            element.set("id", prefix + name)
+            element.set("id", f"{prefix}{name}")
         if _HREF in element.attrib:
             element.set(_HREF, "#" + prefix + element.attrib[_HREF].removeprefix("#"))
         for key, value in element.attrib.items():

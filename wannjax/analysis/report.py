@@ -68,7 +68,7 @@ def write_report(directory: Path, problem: Problem) -> Report | None:
 
 
 def _sweep(saved: runs.Saved) -> tuple[float, ...]:
-    """The shared weights of the table: those of the search, or, where networks have weights of their own, the usual ones, of the bare wiring."""
+    """The shared weights of the table: those of the search; the usual ones, of the bare wiring, for networks with own weights."""
     return saved.config.weights if saved.champion.weights is None else SWEEP
 
 
