@@ -35,7 +35,8 @@ table td { overflow-wrap: break-word; }
 table.figures td, table.figures thead th + th { text-align: right; white-space: nowrap; }
 .scroll { overflow: auto; }
 details .scroll { max-height: 28rem; }
-pre { overflow: auto; max-height: 32rem; white-space: pre-wrap; overflow-wrap: anywhere; padding: .8rem; background: var(--shade); border: 1px solid var(--line); border-radius: 4px;
+pre { overflow: auto; max-height: 32rem; white-space: pre-wrap; overflow-wrap: anywhere;
+  padding: .8rem; background: var(--shade); border: 1px solid var(--line); border-radius: 4px;
   font: 14px/1.45 ui-monospace, monospace; }
 code { font: 14px ui-monospace, monospace; overflow-wrap: anywhere; }
 details { margin: .5rem 0; }
