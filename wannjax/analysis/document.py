@@ -28,13 +28,15 @@ p, li { max-width: 46rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: 0; list-style: none; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
-th, td { padding: .2rem .8rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+th, td { padding: .2rem clamp(.35rem, 1.5vw, .8rem); text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
-tbody th { font-weight: normal; overflow-wrap: anywhere; }
+tbody th { font-weight: normal; min-width: 6.5rem; overflow-wrap: break-word; }
+table td { overflow-wrap: break-word; }
 table.figures td, table.figures thead th + th { text-align: right; white-space: nowrap; }
 .scroll { overflow: auto; }
 details .scroll { max-height: 28rem; }
-pre { overflow: auto; max-height: 32rem; padding: .8rem; background: var(--shade); border: 1px solid var(--line); border-radius: 4px;
+pre { overflow: auto; max-height: 32rem; white-space: pre-wrap; overflow-wrap: anywhere;
+  padding: .8rem; background: var(--shade); border: 1px solid var(--line); border-radius: 4px;
   font: 14px/1.45 ui-monospace, monospace; }
 code { font: 14px ui-monospace, monospace; overflow-wrap: anywhere; }
 details { margin: .5rem 0; }
@@ -165,9 +167,9 @@ def inlined(svg: str, prefix: str) -> str:
     text = ElementTree.tostring(root, encoding="unicode")
     used = {*re.findall(r'href="#([^"]+)"', text), *re.findall(r"url\(#([^)]+)\)", text)}
     for element in root.iter():
-        name = element.attrib.pop("id", None)
-        if name in used or (name and not prefix and _PART.match(name)):
-            element.set("id", f"{prefix}{name}")
+        name = element.attrib.pop("id", "")
+        if name in used or (not prefix and _PART.match(name)):
+            element.set("id", prefix + name)
         if _HREF in element.attrib:
             element.set(_HREF, "#" + prefix + element.attrib[_HREF].removeprefix("#"))
         for key, value in element.attrib.items():

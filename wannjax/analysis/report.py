@@ -140,7 +140,7 @@ def _formulas(network: Network) -> str:
 
 
 def _weights(curve: WeightCurve) -> str:
-    best, rest = curve.best_weight, f"{_count(curve.episodes, 'episode')} each" if curve.episodes > 1 else "test examples"
+    best, rest = curve.best_weight, f"{_count(curve.episodes, 'episode')} each" if curve.episodes > 1 else "Test examples"
     told = (
         f"{curve.metric} is highest at a shared weight of {best:.1f}, {_number(curve.means.max())}, and lowest, "
         f"{_number(curve.means.min())}, at {curve.weights[np.argmin(curve.means)]:.1f}; within a tenth of that range of the best at "
@@ -178,7 +178,8 @@ def _search(saved: runs.Saved) -> str:
     )  # fmt: skip
     caption = f"{_count(len(rows), 'generation')} of {count}; {runs.HISTORY} has all of them" if len(rows) < count else "All generations"
     pictures = picture(scores, "history-scores") + picture(counts, "history-sizes")
-    return f'<div class="pair">{pictures}</div>\n' + folded("The curves as a table", table(caption, head, rows))
+    note = paragraph("Scores here and below are what the search maximises: returns of episodes, or minus the loss on data.")
+    return note + f'<div class="pair">{pictures}</div>\n' + folded("The curves as a table", table(caption, head, rows))
 
 
 def _front(saved: runs.Saved) -> str:
@@ -221,7 +222,7 @@ def _settings(saved: runs.Saved) -> str:
     for setting in fields(saved.config):
         value = getattr(saved.config, setting.name)
         changed = "" if value == getattr(default, setting.name) else " (not the default)"
-        rows.append((setting.name, f"{_plain(value)}{changed}", setting.metadata["meaning"]))
+        rows.append((setting.name, f"{_plain(value)}{changed}", setting.metadata["meaning"].replace("`", "")))
     versions = [*saved.versions.items()]
     return (
         table("Settings of the search", ("setting", "value", "meaning"), rows, figures=False)
