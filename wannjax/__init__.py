@@ -3,8 +3,10 @@
 from wannjax.analysis.canonical import Canonical, canonical
 from wannjax.analysis.explanation import Explanation, explain
 from wannjax.analysis.formula import Formulas, formula
+from wannjax.analysis.motifs import Motif, Motifs, mine_motifs
 from wannjax.analysis.pruning import Pruned, prune
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
+from wannjax.blocks import Block, load_blocks, save_blocks
 from wannjax.config import PRESETS, WannConfig
 from wannjax.devices import use_all_cores
 from wannjax.ensembles import Ensemble, ensemble, load_ensemble
@@ -22,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "PRESETS",
     "Algorithm",
+    "Block",
     "Canonical",
     "DataProblem",
     "Ensemble",
@@ -31,6 +34,8 @@ __all__ = [
     "Formulas",
     "Gradient",
     "GymnaxProblem",
+    "Motif",
+    "Motifs",
     "Network",
     "PolicyGradient",
     "Problem",
@@ -52,11 +57,14 @@ __all__ = [
     "finetune",
     "formula",
     "load",
+    "load_blocks",
     "load_ensemble",
     "load_front",
     "make",
+    "mine_motifs",
     "prune",
     "save",
+    "save_blocks",
     "use_all_cores",
     "weight_curve",
 ]

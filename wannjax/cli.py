@@ -1,5 +1,5 @@
 """The command line: `wannjax evolve`, `wannjax resume`, `wannjax finetune`, `wannjax evaluate`, `wannjax explain`,
-`wannjax prune`, `wannjax formula`, `wannjax environments`."""
+`wannjax prune`, `wannjax formula`, `wannjax blocks`, `wannjax environments`."""
 
 import argparse
 import os
@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     evolve.add_argument("--preset", default="default", help=f"one of {', '.join(PRESETS)}; the options below change it (default: default)")
     group = evolve.add_argument_group("settings", "defaults shown are those of the default preset")
     for setting in fields(WannConfig):
+        if setting.name == "blocks":
+            group.add_argument("--blocks", type=Path, metavar="FILE", help="building blocks that may be inserted, see `wannjax blocks`")
+            continue
         assert setting.default is not MISSING
         many = isinstance(setting.default, tuple)
         group.add_argument(
@@ -111,6 +114,17 @@ def _parser() -> argparse.ArgumentParser:
     language.add_argument("--latex", action="store_true", help="as LaTeX")
     language.add_argument("--python", action="store_true", help="as a Python function")
     formula.set_defaults(run=_formula)
+
+    blocks = commands.add_parser("blocks", help="mine the building blocks that recur in the fronts of runs")
+    blocks.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run directory, or a front.json")
+    blocks.add_argument("--top", type=int, default=12, help="how many blocks are kept (default: 12)")
+    blocks.add_argument("--largest", type=int, default=5, help="nodes of a block at the most, 2 to 5 (default: 5)")
+    blocks.add_argument("--least-runs", type=int, default=None, help="runs that must show a block (default: half of them)")
+    blocks.add_argument("--draws", type=int, default=200, help="rewired networks of the baseline, per run (default: 200)")
+    blocks.add_argument("--seed", type=int, default=0, help="of the baseline (default: 0)")
+    blocks.add_argument("-o", dest="out", type=Path, default=None, metavar="FILE", help="the library, for `wannjax evolve --blocks`")
+    blocks.add_argument("--picture", type=Path, default=None, metavar="FILE", help="a drawing of them: .png, .svg or .pdf")
+    blocks.set_defaults(run=_blocks)
 
     environments = commands.add_parser("environments", help="list the environments and data sets")
     environments.set_defaults(run=_environments)
@@ -187,7 +201,9 @@ def _evolve(options: argparse.Namespace) -> int:
     from wannjax import runs
     from wannjax.config import WannConfig
 
-    changes = {f.name: getattr(options, f.name) for f in fields(WannConfig) if hasattr(options, f.name)}
+    changes = {f.name: getattr(options, f.name) for f in fields(WannConfig) if getattr(options, f.name, None) is not None}
+    if options.blocks is not None:
+        changes["blocks"] = wannjax.load_blocks(options.blocks)
     config = WannConfig.preset(options.preset, **changes)
     problem = _problem(options.environment, options)
     directory = options.out or _new_directory(options.environment, options.seed)
@@ -341,6 +357,28 @@ def _formula(options: argparse.Namespace) -> int:
     weight = 1.0 if options.weight is None and network.weights is not None else options.weight
     formulas = wannjax.formula(network, weight=weight)
     print(formulas.latex() if options.latex else formulas.python().rstrip() if options.python else formulas)
+    return 0
+
+
+def _blocks(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    import wannjax
+    from wannjax import runs
+    from wannjax.analysis.motif_drawing import draw_motifs
+    from wannjax.tables import motifs_table
+
+    fronts = [wannjax.load_front(path / runs.FRONT if path.is_dir() else path) for path in options.runs]
+    motifs = wannjax.mine_motifs(
+        fronts, largest=options.largest, least_runs=options.least_runs, draws=options.draws, seed=options.seed
+    ).top(options.top)
+    Console().print(motifs_table(motifs), highlight=False)
+    if options.out is not None:
+        wannjax.save_blocks(options.out, motifs.blocks)
+        print(f"written to {options.out}")
+    if options.picture is not None:
+        draw_motifs(motifs, options.picture)
+        print(f"written to {options.picture}")
     return 0
 
 

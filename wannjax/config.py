@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from wannjax.activations import NAMES, PUBLISHED, activation_ids
+from wannjax.blocks import MOST, Block, block_of
 from wannjax.mutation import Operators
 from wannjax.validation import require
 
@@ -55,6 +56,10 @@ def _are_activations(names) -> bool:
     return 0 < len(names) == len(set(names)) and set(names) <= set(NAMES[1:])
 
 
+def _is_library(blocks) -> bool:
+    return all(isinstance(block, Block) for block in blocks) and len(set(blocks)) == len(blocks) <= MOST
+
+
 @dataclass(frozen=True)
 class WannConfig:
     """Every setting of a WANN run; the defaults are the recommended run.
@@ -81,6 +86,8 @@ class WannConfig:
     delete_connection: float = rate(0.25, "relative rate of deleting a connection")
     delete_node: float = rate(0.15, "relative rate of deleting a hidden node with its connections")
     change_activation: float = rate(0.50, "relative rate of changing a hidden node's activation")
+    insert_block: float = rate(0.10, "relative rate of inserting a building block, where `blocks` are given")
+    blocks: tuple[Block, ...] = setting((), "building blocks that may be inserted whole", f"at most {MOST} blocks, each once", _is_library)
     activations: tuple[str, ...] = setting(
         APERIODIC, "activations of hidden nodes", f"different names from {', '.join(NAMES[1:])}", _are_activations
     )
@@ -89,10 +96,11 @@ class WannConfig:
     )
 
     def __post_init__(self):
-        for name in ("weights", "activations"):
+        for name in ("weights", "activations", "blocks"):
             value = getattr(self, name)
             if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
+                # as JSON gives them back
+                object.__setattr__(self, name, tuple(block_of(each) if isinstance(each, dict) else each for each in value))
         for each in fields(self):
             value = getattr(self, each.name)
             try:
@@ -102,8 +110,8 @@ class WannConfig:
             require(each.name, value, each.metadata["allowed"], fine)
             if isinstance(each.default, float):
                 object.__setattr__(self, each.name, float(value))
-        *rates, _ = self.operators
-        require(", ".join(Operators._fields[:-1]), tuple(rates), "not all zero", sum(rates) > 0)
+        rates = self.operators.rates
+        require(", ".join(rates), tuple(rates.values()), "not all zero", sum(rates.values()) > 0)
 
     @property
     def operators(self) -> Operators:
@@ -116,6 +124,8 @@ class WannConfig:
             delete_node=self.delete_node,
             change_activation=self.change_activation,
             activations=activation_ids(self.activations),
+            insert_block=self.insert_block,
+            blocks=self.blocks if self.insert_block > 0 else (),
         )
 
     @classmethod

@@ -127,7 +127,7 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
             parents = lexicase(draw_parents, *cases_of(scores), count=children)
         else:  # a parent is the better of two tournaments' winners
             parents = tournaments(draw_parents, order[:survivors], size=2 * config.tournament, count=children)
-        draws = jax.random.uniform(draw_moves, (children, 4))
+        draws = jax.random.uniform(draw_moves, (children, operators.draws))
         born = _in_blocks(
             lambda pair: mutate(pair[0], pair[1], operators), (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws)
         )
@@ -136,20 +136,22 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
 
     def enlarge(state):
         hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
-        # A generation adds at most one node and one step. Both grow at once where they can: every new shape costs a compilation.
-        room = _doubled(state.steps, steps)
-        capacity = _doubled(state.genomes.hidden, hidden if room == state.steps else 2 * hidden)
+        # Room for what a generation adds at the most. Both grow at once where they can: every new shape costs a compilation.
+        room = _doubled(state.steps, steps + operators.most_steps)
+        needed = hidden + operators.most_nodes
+        capacity = _doubled(state.genomes.hidden, needed if room == state.steps else max(2 * hidden + 1, needed))
         if (capacity, room) == (state.genomes.hidden, state.steps):
             return state
         return replace(state, genomes=_grow(state.genomes, capacity), steps=room)
 
-    among = tuple(sorted({SUM, output_activation, *operators.activations}))
+    of_blocks = {NAMES.index(name) for block in operators.blocks for name in block.activations}
+    among = tuple(sorted({SUM, output_activation, *operators.activations, *of_blocks}))
     return Algorithm(lambda key: enlarge(populate(key)), ask, tell, enlarge, among)
 
 
 def _doubled(capacity: int, needed: int) -> int:
-    """`capacity`, doubled until it is greater than `needed`."""
-    while capacity <= needed:
+    """`capacity`, doubled until it is at least `needed`."""
+    while capacity < needed:
         capacity *= 2
     return capacity
 
