@@ -29,7 +29,8 @@ class Block:
     """A connected, acyclic wiring of 2 to 5 nodes. Nodes are put into a normal order, so that isomorphic blocks are equal.
 
     Attributes:
-        activations: the name of each node's activation, layer by layer: a node stands one layer after the last of its sources.
+        activations: the name of each node's activation, layer by layer: sinks last, every other node one layer before the first of its
+            targets.
         connections: (source, target) by position, each pair once, source before target.
 
     Raises ValueError, naming the argument, for anything else.
@@ -43,15 +44,13 @@ class Block:
 
     def __post_init__(self):
         names, pairs = self.activations, self.connections
-        known = isinstance(names, list | tuple) and all(isinstance(name, str) and name in NAMES[1:] for name in names)
         allowed = f"{SMALLEST} to {LARGEST} names from {', '.join(NAMES[1:])}"
-        require("activations", names, allowed, known and SMALLEST <= len(names) <= LARGEST)
+        require("activations", names, allowed, SMALLEST <= len(names) <= LARGEST and all(name in NAMES[1:] for name in names))
         allowed = f"pairs of positions, each once, with 0 <= source < target < {len(names)}"
-        require("connections", pairs, allowed, isinstance(pairs, list | tuple) and all(_is_pair(pair, len(names)) for pair in pairs))
-        pairs = tuple(sorted((source, target) for source, target in pairs))
-        require("connections", self.connections, allowed, len(set(pairs)) == len(pairs))
-        require("connections", self.connections, "such that all nodes hang together", _hangs_together(len(names), pairs))
-        names, pairs = _normal_order(tuple(names), pairs)
+        forward = all(0 <= source < target < len(names) for source, target in pairs)
+        require("connections", pairs, allowed, forward and len(set(pairs)) == len(pairs))
+        require("connections", pairs, "such that all nodes hang together", _hang_together(len(names), pairs))
+        names, pairs = _normal_order(names, pairs)
         object.__setattr__(self, "activations", names)
         object.__setattr__(self, "connections", pairs)
 
@@ -125,7 +124,11 @@ def load_blocks(path: Pathlike) -> tuple[Block, ...]:
 def block_of(entry: Any) -> Block:
     """The block that a JSON object describes. Raises ValueError or KeyError."""
     require("block", type(entry).__name__, "an object", isinstance(entry, dict))
-    return Block(entry["activations"], entry["connections"])
+    names, pairs = entry["activations"], entry["connections"]
+    require("activations", names, "a list of names", isinstance(names, list) and all(isinstance(name, str) for name in names))
+    fine = isinstance(pairs, list) and all(isinstance(pair, list) and list(map(type, pair)) == [int, int] for pair in pairs)
+    require("connections", pairs, "a list of pairs of whole numbers", fine)
+    return Block(tuple(names), tuple((source, target) for source, target in pairs))
 
 
 def require_library(name: str, blocks: tuple[Block, ...]) -> None:
@@ -137,12 +140,7 @@ def require_library(name: str, blocks: tuple[Block, ...]) -> None:
         seen.add(block)
 
 
-def _is_pair(pair: Any, size: int) -> bool:
-    whole = isinstance(pair, list | tuple) and len(pair) == 2 and all(type(end) is int for end in pair)
-    return whole and 0 <= pair[0] < pair[1] < size
-
-
-def _hangs_together(size: int, connections: tuple[tuple[int, int], ...]) -> bool:
+def _hang_together(size: int, connections: tuple[tuple[int, int], ...]) -> bool:
     group = list(range(size))
     for source, target in connections:
         group = [group[source] if each == group[target] else each for each in group]
@@ -150,10 +148,10 @@ def _hangs_together(size: int, connections: tuple[tuple[int, int], ...]) -> bool
 
 
 def _layers(size: int, connections: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
-    layers = [0] * size
-    for source, target in sorted(connections):
-        layers[target] = max(layers[target], layers[source] + 1)
-    return tuple(layers)
+    heights = [0] * size
+    for source, target in sorted(connections, reverse=True):
+        heights[source] = max(heights[source], heights[target] + 1)
+    return tuple(max(heights) - height for height in heights)
 
 
 def _normal_order(names: tuple[str, ...], pairs: tuple[tuple[int, int], ...]) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:

@@ -372,6 +372,7 @@ def _blocks(options: argparse.Namespace) -> int:
     motifs = wannjax.mine_motifs(
         fronts, largest=options.largest, least_runs=options.least_runs, draws=options.draws, seed=options.seed
     ).top(options.top)
+    require("RUN", len(fronts), "runs that share a block, or more (or give --least-runs 1)", bool(motifs.ranked))
     Console().print(motifs_table(motifs), highlight=False)
     if options.out is not None:
         wannjax.save_blocks(options.out, motifs.blocks)

@@ -58,9 +58,9 @@ class Motifs:
         return tuple(motif.block for motif in self.ranked)
 
     def top(self, count: int) -> "Motifs":
-        """The best `count` of them. Raises ValueError for a count below 1."""
+        """The best `count` of those that occur more often than at random. Raises ValueError for a count below 1."""
         require_count("top", count)
-        return replace(self, ranked=self.ranked[:count])
+        return replace(self, ranked=tuple(motif for motif in self.ranked[:count] if motif.z > 0))
 
 
 def mine_motifs(
