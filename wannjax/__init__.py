@@ -7,8 +7,10 @@ from wannjax.algorithm import Algorithm
 from wannjax.analysis.canonical import Canonical, canonical
 from wannjax.analysis.explanation import Explanation, explain
 from wannjax.analysis.formula import Formulas, formula
+from wannjax.analysis.motifs import Motif, Motifs, mine_motifs
 from wannjax.analysis.pruning import Pruned, prune
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
+from wannjax.blocks import Block, load_blocks, save_blocks
 from wannjax.config import PRESETS, NeatConfig, WannConfig
 from wannjax.devices import use_all_cores
 from wannjax.ensembles import Ensemble, ensemble, load_ensemble
@@ -31,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "PRESETS",
     "Algorithm",
+    "Block",
     "Canonical",
     "Csv",
     "DataProblem",
@@ -43,6 +46,8 @@ __all__ = [
     "GymnaxProblem",
     "JsonLines",
     "ManyResults",
+    "Motif",
+    "Motifs",
     "NeatConfig",
     "Network",
     "PolicyGradient",
@@ -68,11 +73,14 @@ __all__ = [
     "finetune",
     "formula",
     "load",
+    "load_blocks",
     "load_ensemble",
     "load_front",
     "make",
+    "mine_motifs",
     "prune",
     "save",
+    "save_blocks",
     "use_all_cores",
     "watch",
     "weight_curve",

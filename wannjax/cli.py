@@ -1,5 +1,6 @@
 """The command line: `wannjax evolve`, `wannjax resume`, `wannjax finetune`, `wannjax evaluate`, `wannjax explain`,
-`wannjax prune`, `wannjax formula`, `wannjax draw`, `wannjax watch`, `wannjax report`, `wannjax environments`."""
+`wannjax prune`, `wannjax formula`, `wannjax draw`, `wannjax watch`, `wannjax report`,
+`wannjax blocks`, `wannjax environments`."""
 
 import argparse
 import os
@@ -152,6 +153,17 @@ def _parser(algorithm: str) -> argparse.ArgumentParser:
     report.add_argument("environment", metavar="ENV", nargs="?", help="another environment to measure it on (default: the run's)")
     _add_data_option(report)
     report.set_defaults(run=_report)
+
+    blocks = commands.add_parser("blocks", help="mine the building blocks that recur in the fronts of runs")
+    blocks.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run directory, or a front.json")
+    blocks.add_argument("--top", type=int, default=12, help="how many blocks are kept (default: 12)")
+    blocks.add_argument("--largest", type=int, default=5, help="nodes of a block at the most, 2 to 5 (default: 5)")
+    blocks.add_argument("--least-runs", type=int, default=None, help="runs that must show a block (default: half of them)")
+    blocks.add_argument("--draws", type=int, default=200, help="rewired networks of the baseline, per run (default: 200)")
+    blocks.add_argument("--seed", type=int, default=0, help="of the baseline (default: 0)")
+    blocks.add_argument("-o", dest="out", type=Path, default=None, metavar="FILE", help="the library of blocks")
+    blocks.add_argument("--picture", type=Path, default=None, metavar="FILE", help="a drawing of them: .png, .svg or .pdf")
+    blocks.set_defaults(run=_blocks)
 
     environments = commands.add_parser("environments", help="list the environments and data sets")
     environments.set_defaults(run=_environments)
@@ -412,6 +424,29 @@ def _report(options: argparse.Namespace) -> int:
     problem = _problem(options.environment or runs.problem_name(options.run_dir), options)
     write_report(options.run_dir, problem)
     print(f"written to {options.run_dir / runs.REPORT}")
+    return 0
+
+
+def _blocks(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    import wannjax
+    from wannjax import runs
+    from wannjax.analysis.motif_drawing import draw_motifs
+    from wannjax.tables import motifs_table
+
+    fronts = [wannjax.load_front(path / runs.FRONT if path.is_dir() else path) for path in options.runs]
+    motifs = wannjax.mine_motifs(
+        fronts, largest=options.largest, least_runs=options.least_runs, draws=options.draws, seed=options.seed
+    ).top(options.top)
+    require("RUN", len(fronts), "runs that share a block, or more (or give --least-runs 1)", bool(motifs.ranked))
+    Console().print(motifs_table(motifs), highlight=False)
+    if options.out is not None:
+        wannjax.save_blocks(options.out, motifs.blocks)
+        print(f"written to {options.out}")
+    if options.picture is not None:
+        draw_motifs(motifs, options.picture)
+        print(f"written to {options.picture}")
     return 0
 
 

@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
 from wannjax.analysis.explanation import Explanation
+from wannjax.analysis.motifs import Motifs
 from wannjax.analysis.pruning import Pruned
 from wannjax.evaluation import PAPER, PaperRow, Report, decimals_for
 from wannjax.problems import Problem
@@ -107,6 +109,19 @@ def pruned_table(pruned: Pruned) -> Group:
     single = [name for name in pruned.removed_connections if not {*name.split(" → ")} & {*pruned.removed_nodes}]
     parts = [_listed("nodes with their connections", pruned.removed_nodes), _listed("connections", single)]
     return Group(table, cost, *(part for part in parts if part))
+
+
+def motifs_table(motifs: Motifs) -> Table:
+    """The building blocks that recur, the most significant first."""
+    caption = f"{motifs.networks} networks in the fronts of {motifs.runs} runs; z-scores of {motifs.draws} draws of rewired networks"
+    table = Table(title="building blocks", caption=caption, title_justify="left", caption_justify="left")
+    table.add_column("block", overflow="fold")
+    for column in ("z", "a network", "at random", "networks", "runs"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for motif in motifs.ranked:
+        numbers = (f"{motif.z:.1f}", f"{motif.count:.2f}", f"{motif.expected:.2f}", str(motif.networks), str(motif.runs))
+        table.add_row(escape(motif.block.name), *numbers)
+    return table
 
 
 def _listed(kind: str, names: Sequence[str], most: int = 12) -> str:
