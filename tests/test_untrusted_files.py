@@ -36,6 +36,7 @@ from wannjax.export import from_onnx, to_onnx
 from wannjax.finetuning import Tuned
 from wannjax.finetuning.loop import TrainingRecord
 from wannjax.graph import Connection, Graph, graph_of, network_of
+from wannjax.growth import Stage
 from wannjax.network import FIRST_INPUT
 from wannjax.problems.datasets import mnist
 from wannjax.storage import load_front, network_text, save_front
@@ -619,23 +620,33 @@ def test_a_tensor_in_another_file_is_not_read(tmp_path):
         from_onnx(tmp_path / "network.onnx")
 
 
+class Unmeasured(wannjax.Problem):
+    """A problem that reports can say nothing of."""
+
+    name, inputs, outputs, output_activation = "p", 4, 2, "linear"
+    input_names, output_names = GRAPH.input_names, GRAPH.output_names
+
+    def evaluate(self, key, networks, weights, *, episodes, among=()):
+        raise NotImplementedError
+
+
 def test_links_in_a_run_directory_are_replaced_and_not_written_through(tmp_path):
     (tmp_path / "run").mkdir()
     outside = tmp_path / "outside"
     outside.write_text("precious")
     files = {
-        *(runs.CHAMPION, runs.FRONT, runs.HISTORY, runs.CONFIG, runs.DRAWING, runs.CURVES),
+        *(runs.CHAMPION, runs.FRONT, runs.GROWTH, runs.HISTORY, runs.CONFIG, runs.DRAWING, runs.CURVES, runs.REPORT),
         *(runs.TUNED, runs.TRAINING, runs.TRAINING_CONFIG, runs.TUNED_DRAWING, runs.TRAINING_CURVES),
     }
     for name in files:
         (tmp_path / "run" / name).symlink_to(outside)
-    history = dict.fromkeys((*Record._fields, *TrainingRecord._fields), np.arange(3.0))
+    history, training = (dict.fromkeys(kind._fields, np.arange(3.0)) for kind in (Record, TrainingRecord))
     method = wannjax.EvolutionStrategy()
     scores, front = np.ones(6), np.ones((1, 6))
-    runs.write(
-        tmp_path / "run", Result(NETWORKS[0], scores, NETWORKS[:1], front, history, wannjax.WannConfig(), 0, "p", 1.0, (1, 1.0), False)
-    )
-    runs.write_training(tmp_path / "run", Tuned(NETWORKS[1], 1.0, "own", scores, history, method, "p", 0, 1.0, False))
+    growth = [Stage(1, NETWORKS[0], 1.0)]
+    result = Result(NETWORKS[0], scores, NETWORKS[:1], front, history, growth, wannjax.WannConfig(), 0, "p", 1.0, (1, 1.0), False)
+    runs.write(tmp_path / "run", result, Unmeasured())
+    runs.write_training(tmp_path / "run", Tuned(NETWORKS[1], 1.0, "own", scores, training, method, "p", 0, 1.0, False))
     assert outside.read_text() == "precious"
     assert {path.name for path in (tmp_path / "run").iterdir()} == files
     assert not any(path.is_symlink() for path in (tmp_path / "run").iterdir())
