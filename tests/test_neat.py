@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import jax
@@ -107,7 +108,7 @@ def test_every_genome_is_well_formed_and_every_node_has_an_identity(lineage):
 def test_a_child_has_its_genes_from_one_genome_but_for_one_change(lineage):
     states, _ = lineage
     changes = set()
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in pairwise(states):
         parents = [set(genome) for genome in described(before)]
         for child in described(after):
             new = {marking for marking in child if marking >= 2 * int(before.number)}
@@ -124,7 +125,7 @@ def test_a_matching_gene_has_the_weight_of_either_parent_or_a_mutated_one(lineag
     """Where weights did not mutate, every weight of a child is one that some genome had under this marking."""
     states, _ = lineage
     unchanged = 0
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in pairwise(states):
         known: dict[int, set[float]] = {}
         for genome in described(before):
             for marking, (*_, weight, _) in genome.items():
@@ -336,7 +337,6 @@ def test_the_first_population_is_reproducible():
 
 def test_xor_scores_are_the_papers_fitness():
     task = neat_evidence.Xor()
-    networks = ALGORITHM.ask(ALGORITHM.init(jax.random.key(0)))
     one_output = wannjax.NeatConfig(population=6).algorithm(inputs=2, outputs=1)
     networks = one_output.ask(one_output.init(jax.random.key(0)))
     scores = task.evaluate(jax.random.key(0), networks, jnp.ones(1), episodes=1).scores
