@@ -76,7 +76,8 @@ def write(directory: Path, result: Result) -> None:
     }
     _write_json(directory / CONFIG, document)
     mean = float(np.mean(result.champion_scores))
-    draw(result.champion, directory / DRAWING, title=f"{result.problem_name}: mean score {mean:.0f} over the sweep")
+    sweep = " over the sweep" if len(result.config.weights) > 1 else ""
+    draw(result.champion, directory / DRAWING, title=f"{result.problem_name}: mean score {mean:.0f}{sweep}")
     draw_curves(result.history, directory / CURVES, title=result.problem_name)
 
 

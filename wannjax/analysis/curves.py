@@ -21,7 +21,7 @@ def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, 
     scores.plot(generation, history["mean_score"], color="#9fb4cc", linewidth=1, label="best of the generation")
     scores.plot(generation, history["median_score"], color="#c9a66b", linewidth=1, label="median of the generation")
     scores.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, confirmed")
-    scores.set(xlabel="generation", ylabel="mean score over the sweep", title=title)
+    scores.set(xlabel="generation", ylabel="mean score", title=title)
     scores.legend(frameon=False)
     sizes.plot(generation, history["champion_connections"], color="#1f4e8c", linewidth=2, label="champion's connections")
     sizes.plot(generation, history["median_connections"], color="#c9a66b", linewidth=1, label="median connections")
