@@ -39,7 +39,22 @@ def test_the_search_lowers(state):
         assert "callback" not in lowered(function, *arguments)
 
 
-@pytest.mark.parametrize("name", ["CartPoleSwingUp-v0", "CartPole-v1", "Breakout-MinAtar", "Pendulum-v1"])
+def test_neat_lowers():
+    config = wannjax.NeatConfig(population=16, delete_node=0.01, delete_connection=0.01)
+    algorithm = config.algorithm(inputs=5, outputs=1)
+    state = algorithm.init(jax.random.key(0))
+    assert "callback" not in lowered(algorithm.ask, state)
+    assert "callback" not in lowered(algorithm.tell, state, jnp.zeros((16, 1)))
+    problem = wannjax.make("CartPoleSwingUp-v0")
+    networks = algorithm.ask(state)
+
+    def evaluate(key, networks, params):
+        return problem._score(key, networks, jnp.ones(1), params, episodes=2, among=algorithm.activations)
+
+    assert "callback" not in lowered(evaluate, jax.random.key(0), networks, problem.params)
+
+
+@pytest.mark.parametrize("name", ["CartPoleSwingUp-v0", "CartPole-v1", "Breakout-MinAtar", "Pendulum-v1", "DoublePole-v0"])
 def test_evaluation_lowers(name):
     problem = wannjax.make(name)
     algorithm = CONFIG.algorithm(inputs=problem.inputs, outputs=problem.outputs)

@@ -113,6 +113,9 @@ def test_an_earlier_training_is_refused_and_kept(tuned, capsys):
         (["evolve", "CartPole-v9"], "did you mean CartPole-v1"),
         (["evolve", "CartPole-v1", "--population", "1"], "population: must be an integer >= 4, got 1"),
         (["evolve", "CartPole-v1", "--preset", "best"], "preset: must be one of"),
+        (["evolve", "CartPole-v1", "--algorithm", "best"], "algorithm: must be one of wann, neat, got 'best'"),
+        (["evolve", "CartPole-v1", "--algorithm", "neat", "--species", "0"], "species: must be an integer >= 1, got 0"),
+        (["evolve", "CartPole-v1", "--algorithm", "neat", "--preset", "thorough"], "preset: must be one of default, small, paper"),
         (["evolve", "CartPole-v1", "--weights", "nan"], "weights: must be finite"),
         (["evolve", "CartPole-v1", "--resume"], "--resume: must be given with --out"),
         (["evolve", "CartPole-v1", "--processes", "2"], "coordinator, processes, process: must be given all or none"),
@@ -160,6 +163,15 @@ def test_a_file_without_an_environment_is_refused(run, capsys):
     directory, _ = run
     assert main(["evaluate", str(directory / "champion.json")]) == 2
     assert "ENV: must be given" in capsys.readouterr().err
+
+
+def test_help_lists_the_settings_of_the_search_that_is_asked_for(capsys):
+    for algorithm, own, other in (("wann", "--tournament", "--species"), ("neat", "--species", "--tournament")):
+        with pytest.raises(SystemExit):
+            main(["evolve", "--algorithm", algorithm, "--help"])
+        text = capsys.readouterr().out
+        assert own in text
+        assert other not in text
 
 
 def test_environments_are_listed(capsys):

@@ -1,4 +1,4 @@
-"""`WannConfig`: defaults, presets, and errors that name the field, its value and what is allowed."""
+"""`WannConfig` and `NeatConfig`: defaults, presets, and errors that name the field, its value and what is allowed."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from wannjax import PRESETS, WannConfig
+from wannjax import PRESETS, NeatConfig, WannConfig
 from wannjax.mutation import Operators
 
 
@@ -39,6 +39,53 @@ def test_a_bad_setting_is_named(field, value):
     with pytest.raises(ValueError, match=rf"^{field}: must be .+, got ") as caught:
         WannConfig(**{field: value})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("population", 3),
+        ("species", 0),
+        ("threshold", 0.0),
+        ("threshold", float("inf")),
+        ("threshold_step", 1.0),
+        ("excess", -1.0),
+        ("normalise_from", -1),
+        ("survival", 0.0),
+        ("stagnation", 0),
+        ("elite_size", 0),
+        ("crossover", 1.1),
+        ("keep_disabled", "often"),
+        ("weight_range", 0.0),
+        ("largest_weight", float("nan")),
+        ("slope", -1.0),
+        ("add_node", 1.5),
+        ("split", "none"),
+        ("activations", ("tanh", "tanh")),
+        ("output_activation", "sum"),
+    ],
+)
+def test_a_bad_setting_of_neat_is_named(field, value):
+    with pytest.raises(ValueError, match=rf"^{field}: must be .+, got ") as caught:
+        NeatConfig(**{field: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_neats_probabilities_are_at_most_one_together():
+    with pytest.raises(ValueError, match=r"add_node, .*, disable: must be at most 1 together, got \(0.6, 0.5,"):
+        NeatConfig(add_node=0.6, add_connection=0.5)
+    assert sum(NeatConfig(add_node=0.5, add_connection=0.4, enable=0.05, disable=0.05).rates) == pytest.approx(1)
+
+
+def test_neats_paper_settings():
+    paper = NeatConfig.preset("paper")
+    assert (paper.population, paper.threshold, paper.threshold_step, paper.slope) == (150, 3.0, 0.0, 4.9)
+    assert (paper.excess, paper.disjoint, paper.weight_difference, paper.normalise_from) == (1.0, 1.0, 0.4, 20)
+    assert (paper.stagnation, paper.population_stagnation, paper.elite_size, paper.survival) == (15, 20, 6, 0.2)
+    assert (paper.mutate_weights, paper.replace_weight, paper.keep_disabled) == (0.8, 0.1, 0.75)
+    assert (paper.crossover, paper.interspecies) == (0.75, 0.001)
+    assert paper.rates == (0.03, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert (paper.split, paper.activations) == ("replace", ("sigmoid",))
 
 
 def test_rates_must_not_all_be_zero():
@@ -76,8 +123,10 @@ def test_replace_refuses_unknown_fields():
 
 
 def test_every_preset_is_valid_and_every_field_explains_itself():
-    assert all(isinstance(WannConfig.preset(name), WannConfig) for name in PRESETS)
-    assert all(setting.metadata["meaning"] and setting.metadata["allowed"] for setting in dataclasses.fields(WannConfig))
+    assert set(WannConfig.presets) == set(PRESETS)
+    for config in (WannConfig, NeatConfig):
+        assert all(isinstance(config.preset(name), config) for name in config.presets)
+        assert all(setting.metadata["meaning"] and setting.metadata["allowed"] for setting in dataclasses.fields(config))
 
 
 def test_scores_of_the_wrong_shape_are_refused():

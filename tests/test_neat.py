@@ -337,7 +337,6 @@ def test_the_first_population_is_reproducible():
 
 def test_xor_scores_are_the_papers_fitness():
     task = neat_evidence.Xor()
-    networks = ALGORITHM.ask(ALGORITHM.init(jax.random.key(0)))
     one_output = wannjax.NeatConfig(population=6).algorithm(inputs=2, outputs=1)
     networks = one_output.ask(one_output.init(jax.random.key(0)))
     scores = task.evaluate(jax.random.key(0), networks, jnp.ones(1), episodes=1).scores

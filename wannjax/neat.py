@@ -4,9 +4,10 @@ What it shares with WANN (`wann.py`): the matrix of connections and its operator
 of its own: genes with historical markings and weights (`genes.py`), children of two parents (`reproduction.py`), species that protect
 what is new (`species.py`). The settings are in `config.py`.
 
-Differences from the paper: networks are feed-forward; a gene that is found again in a later generation has a new marking, as there, but
-connections into earlier hidden nodes are never proposed; a child takes the disjoint and excess genes of its fitter parent also when
-both are equally fit (then of the smaller one); the threshold is steered to a number of species.
+Differences from the paper: networks are feed-forward; a child has the disjoint and excess genes of its fitter parent also when both are
+equally fit (of the smaller one then); after a generation that was narrowed to two species, patience starts again; the compatibility
+threshold is steered to a number of species, and there are twice as many at the most. A new sweep of episodes every generation makes
+scores noisy: records of species are then those of their luckiest genome.
 """
 
 from dataclasses import dataclass, field, replace
@@ -52,12 +53,14 @@ from wannjax.species import (
     Records,
     children_of,
     fitness_of,
+    inhabited,
     no_records,
     parents_of,
     representatives,
     speciate,
     steered,
     updated,
+    with_founded,
 )
 from wannjax.validation import require
 
@@ -198,19 +201,17 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
         numbers, number = change_numbers(change.operator, sources, targets, state.number)
         genes, ids = jax.vmap(partial(numbered, inputs=inputs, outputs=outputs))(genes, ids, change, numbers)
 
-        existed = jnp.any(jnp.arange(places)[:, None] == state.species[None, :], axis=1)
+        existed = inhabited(state.species, places)
         models = take_genes(state.genes, representatives(choose, state.species, places))
         species, exist = speciate(genes, models, existed, state.threshold, distance)
-        new = jnp.concatenate([exist & ~existed, jnp.zeros(1, bool)])
-        records = Records(jnp.where(new, -jnp.inf, records.best), jnp.where(new, 0, records.age))
-        living = jnp.sum(jnp.any(jnp.arange(places)[:, None] == species[None, :], axis=1))
+        living = jnp.sum(inhabited(species, places))
         return NeatState(
             genomes=genomes,
             genes=genes,
             ids=ids,
             sizes=_sizes(genomes),
             species=species,
-            records=records,
+            records=with_founded(records, exist & ~existed),
             threshold=steered(state.threshold, living, config.species, config.threshold_step),
             number=number,
             key=key,

@@ -85,7 +85,8 @@ def write(directory: Path, result: Result, problem: Problem) -> Report | None:
         **_circumstances(),
     }
     _write_json(directory / CONFIG, document)
-    draw(result.champion, directory / DRAWING, title=f"{result.problem_name}: mean score {mean:.0f} over the sweep")
+    sweep = " over the sweep" if len(result.config.weights) > 1 else ""
+    draw(result.champion, directory / DRAWING, title=f"{result.problem_name}: mean score {mean:.0f}{sweep}")
     draw_curves(result.history, directory / CURVES, title=result.problem_name)
     return write_report(directory, problem)
 

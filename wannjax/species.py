@@ -37,6 +37,11 @@ def members_of(species: Int32[Array, " P"], places: int) -> Bool[Array, "M P"]:
     return jnp.arange(places)[:, None] == species[None, :]
 
 
+def inhabited(species: Int32[Array, " P"], places: int) -> Bool[Array, " M"]:
+    """Which species have members."""
+    return jnp.any(members_of(species, places), axis=1)
+
+
 def representatives(key: Key[Array, ""], species: Int32[Array, " P"], places: int) -> Int32[Array, " M"]:
     """A random member of every species; of those without members any genome."""
     draws = jax.random.uniform(key, species.shape)
@@ -95,6 +100,12 @@ def updated(
     age = jnp.where(better, 0, records.age + 1).astype(jnp.int32)
     ends = age[-1] > patience
     return Records(jnp.where(better, best, records.best), jnp.where(ends, 0, age)), ends
+
+
+def with_founded(records: Records, founded: Bool[Array, " M"]) -> Records:
+    """The records with none of the `founded` species, which may stand in places of extinct ones."""
+    new = jnp.concatenate([founded, jnp.zeros(1, bool)])
+    return Records(jnp.where(new, -jnp.inf, records.best), jnp.where(new, 0, records.age))
 
 
 def children_of(

@@ -33,7 +33,7 @@ def plot_scores(axes: Axes, history: dict[str, np.ndarray]) -> None:
     axes.plot(generation, history["mean_score"], color="#6b86a8", linewidth=1.4, linestyle="--", label="best of the generation")
     axes.plot(generation, history["median_score"], color="#9a6a1f", linewidth=1.6, linestyle=":", label="median of the generation")
     axes.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, confirmed")
-    axes.set(xlabel="generation", ylabel="mean score over the sweep")
+    axes.set(xlabel="generation", ylabel="mean score")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
 
@@ -54,7 +54,7 @@ def plot_front(axes: Axes, connections: Sequence[int], means: Sequence[float], c
     """The front: the mean score of every member against its connections; the champion, (connections, mean score), is a star."""
     axes.scatter(connections, means, s=34, facecolor="white", edgecolor="#1f4e8c", linewidth=1.3, label="the last generation's front")
     axes.scatter(*champion, s=150, marker="*", color="#b8600b", zorder=3, label="champion")
-    axes.set(xlabel="connections", ylabel="mean score over the sweep")
+    axes.set(xlabel="connections", ylabel="mean score")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
 
