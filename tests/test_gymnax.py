@@ -10,7 +10,7 @@ SMALL = wannjax.WannConfig(population=6, generations=2, episodes=1, confirm_epis
 DOWNLOADS = {"MNISTBandit-bsuite"}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", sorted(set(wannjax.environment_names()) - DOWNLOADS))
 def test_evolves_for_two_generations(name):
     problem = wannjax.make(name, max_steps=20)

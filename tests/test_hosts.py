@@ -85,14 +85,14 @@ def test_two_processes_find_what_one_finds_and_go_on_when_one_was_killed(tmp_pat
     assert not (tmp_path / "run1").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_each_of_four_can_be_killed_and_the_run_goes_on_with_another_number(tmp_path, cache, expected):
     for victim in range(4):
         assert_ended_clearly(killed(started(4, tmp_path / "run", cache), victim, after=2 * (victim + 1)))
     assert outcomes(started(3, tmp_path / "run", cache)) == [expected] * 3
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_first_of_two_can_be_killed_and_one_goes_on_alone(tmp_path, cache, expected):
     assert_ended_clearly(killed(started(2, tmp_path / "run", cache), victim=0, after=3))
     assert saved_run.without_costs(saved_run.outcome(saved_run.quick(tmp_path / "run", resume=True))) == expected

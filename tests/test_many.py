@@ -39,7 +39,11 @@ def assert_as_alone(problem, results):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("CartPole-v1", marks=pytest.mark.slow), pytest.param("swing-up", marks=pytest.mark.slow), "data"]
+    "name",
+    [
+        pytest.param("CartPole-v1", marks=pytest.mark.slow),
+        *(pytest.param(name, marks=pytest.mark.nightly) for name in ("swing-up", "data")),
+    ],
 )
 def test_every_run_is_the_one_that_evolve_gives(name):
     problem = PROBLEMS[name]()
@@ -48,7 +52,7 @@ def test_every_run_is_the_one_that_evolve_gives(name):
     assert_as_alone(problem, many.results[1:3])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_runs_that_outgrow_the_padding_at_different_times_are_the_same_as_alone():
     problem = Larger(lambda _call, scores: np.round(scores, 1))
     many = wannjax.evolve_many(problem, [SMALL.replace(generations=40), GROWING], seeds=[1, 2], progress=False)

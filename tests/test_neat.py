@@ -345,7 +345,7 @@ def test_xor_scores_are_the_papers_fitness():
         np.testing.assert_allclose(scores[i, 0], (4 - np.abs(answers - [0, 1, 1, 0]).sum()) ** 2, rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_xor_is_solved():
     assert all(neat_evidence.xor(seed)["evaluations"] for seed in range(3))
 

@@ -72,14 +72,14 @@ def test_a_killed_search_ends_as_one_that_was_not(tmp_path, cache):
     assert_the_same_when_killed("search", [during_a_generation, during_a_write], tmp_path, cache, seed=0)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", ["search", "training"])
 def test_twenty_kills_change_nothing(kind, tmp_path, cache):
     moments = [(during_a_generation, during_a_write, after_a_write)[i % 3] for i in range(20)]
     assert_the_same_when_killed(kind, moments, tmp_path, cache, seed=1)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_can_be_resumed_on_another_number_of_devices(tmp_path, cache):
     expected = finished(started("search", tmp_path / "whole", cache))
     process = started("search", tmp_path / "moved", cache)
@@ -89,7 +89,7 @@ def test_a_search_can_be_resumed_on_another_number_of_devices(tmp_path, cache):
     assert without_costs(finished(started("search", tmp_path / "moved", cache, devices=3))) == without_costs(expected)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_number_of_devices_does_not_change_a_run(tmp_path, cache):
     """Nor does it matter that none of them divides the population."""
     one, *more = (without_costs(finished(started("search", tmp_path / str(n), cache, devices=n))) for n in (1, 2, 4, 8))
@@ -125,8 +125,8 @@ def test_a_finished_run_that_is_resumed_gives_its_result_again(whole, tmp_path):
     ("method", "name"),
     [
         (saved_run.METHOD, "CartPoleSwingUp-v0"),
-        pytest.param(wannjax.Gradient(), "CartPoleSwingUp-v0", marks=pytest.mark.slow),
-        pytest.param(wannjax.PolicyGradient(), "CartPole-v1", marks=pytest.mark.slow),
+        pytest.param(wannjax.Gradient(), "CartPoleSwingUp-v0", marks=pytest.mark.nightly),
+        pytest.param(wannjax.PolicyGradient(), "CartPole-v1", marks=pytest.mark.nightly),
     ],
 )
 def test_training_that_was_ended_goes_on(method, name, tmp_path):

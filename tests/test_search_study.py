@@ -104,7 +104,7 @@ def test_candidates_have_different_names_and_valid_settings():
         assert candidate.config.population % candidate.config.islands == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("candidate", VARIANTS, ids=lambda candidate: candidate.name)
 def test_every_variant_breeds_populations_of_the_same_size(candidate):
     config = candidate.config.replace(population=32)
