@@ -57,7 +57,7 @@ class Xor(wannjax.Problem):
         """The fitness at each of W shared weights; there is but one episode. See `Problem`."""
         del key, episodes
         check_population(networks, self)
-        errors = jnp.sum(jnp.abs(self.answers(networks, weights, among=among) - self.targets), axis=2)
+        errors = jnp.sum(jnp.abs(self.answers(networks, weights, among=among) - self.targets[None, None, :]), axis=2)
         steps = jnp.full(errors.shape, len(self.cases), jnp.int32)
         return wannjax.Evaluation((4 - errors) ** 2, steps, jnp.sum(steps, dtype=jnp.float32))
 

@@ -200,7 +200,7 @@ def beginning():
     connections = np.zeros((1 + INPUTS + 4, 4 + OUTPUTS), np.int8)
     connections[:3, 4:] = 1
     genome = genome_of(oracle.Genes(connections, np.array([0, 0, 0, 0, 5, 1], np.int8), INPUTS, OUTPUTS))
-    genes = first_genes(jnp.linspace(-1, 1, 6).reshape(3, 2), 4, 12)
+    genes = first_genes(jnp.linspace(-1, 1, 6).reshape(3, 2), 4, 16)
     return genome, genes, jnp.zeros(4, jnp.int32)
 
 
@@ -231,7 +231,7 @@ def test_splitting_connections_keeps_the_function(alter, keep):
         if before is not None:
             np.testing.assert_allclose(outputs, before, atol=1e-5)
         split = weight_matrix(genome, genes)[np.asarray(genes.rows), np.asarray(genes.columns)]
-        np.testing.assert_allclose(split[-4 if step > 2 else 6 + 2 * step], 1.0)
+        np.testing.assert_allclose(split[6 + 2 * step], 1.0)
         assert int(genes.markings[6 + 2 * step]) == 2 * (number + step)
         assert {int(end) for end in ends} & {0, 1, 2, 3, 4}
     assert int(jnp.sum(genome.connections == -1)) == (0 if keep else 4)
@@ -299,7 +299,8 @@ def test_a_resumed_search_is_the_same_search(found, tmp_path):
 def test_it_is_saved_and_loaded(found, name, tmp_path):
     wannjax.save(tmp_path / name, found.champion)
     again = wannjax.load(tmp_path / name, inputs=INPUTS, outputs=OUTPUTS)
-    assert graph_of(again).connections == graph_of(found.champion).connections
+    kept = [connection for connection in graph_of(found.champion).connections if name != "champion.out" or connection.weight != 0]
+    assert list(graph_of(again).connections) == kept
     x = np.random.default_rng(2).normal(size=(4, INPUTS))
     np.testing.assert_allclose(again(x), found.champion(x), rtol=1e-6)
 
