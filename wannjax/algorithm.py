@@ -16,6 +16,7 @@ from wannjax.devices import genome_block
 from wannjax.expression import steps_needed
 from wannjax.genome import Genome, connection_count, hidden_count
 from wannjax.network import Network
+from wannjax.validation import require
 
 SMALLEST_CAPACITY = 32
 """Hidden slots, and steps, that a population starts with; both double when the largest genome fills either."""
@@ -57,6 +58,12 @@ class Algorithm(NamedTuple):
 def sizes_of(genomes: Genome) -> Sizes:
     """The sizes of P genomes."""
     return Sizes(hidden_count(genomes), connection_count(genomes), jax.vmap(steps_needed)(genomes))
+
+
+def require_scores(scores: Array | np.ndarray, population: int) -> None:
+    """Raises ValueError unless there is a row of scores for every genome."""
+    fits = scores.ndim == 2 and scores.shape[0] == population
+    require("scores", scores.shape, f"of shape [{population}, number of shared weights]", fits)
 
 
 def doubled(capacity: int, needed: int) -> int:

@@ -132,7 +132,7 @@ class Books:
         """Ends a generation with these `scores` [P, W], and `sizes`, the hidden nodes and connections of its genomes."""
         fine, mean = usable(scores), _means(scores)
         champion = self.archive[0] if self.archive else None
-        if champion and (not self.growth or graph_of(champion.network) != graph_of(self.growth[-1].network)):
+        if champion and not (self.growth and _same(champion.network, self.growth[-1].network)):
             self.growth = remembered(self.growth, Stage(self.number + 1, champion.network, champion.mean))
         record = Record(
             generation=self.number + 1,
@@ -242,6 +242,11 @@ def _stacked(networks: Sequence[Network]) -> Network:
     """Networks of different lengths as one population."""
     room = max(network.activations.shape[0] for network in networks)
     return jax.tree.map(lambda *leaves: np.stack(leaves), *(with_room(network, room) for network in networks))
+
+
+def _same(one: Network, other: Network) -> bool:
+    """Whether two networks have one graph; most generations' champion is the very network of before."""
+    return one is other or graph_of(one) == graph_of(other)
 
 
 def _means(scores: np.ndarray) -> np.ndarray:

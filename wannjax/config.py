@@ -8,7 +8,7 @@ settings and put them into `ALGORITHMS`; what `evolve` reads of any search's are
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wannjax.activations import NAMES, PUBLISHED, activation_ids
+from wannjax.activations import LINEAR, NAMES, PUBLISHED, activation_ids
 from wannjax.mutation import Operators
 from wannjax.settings import Settings, activation_names, choice, count, positive, rate, setting, share
 from wannjax.validation import require
@@ -213,5 +213,12 @@ class NeatConfig(Settings):
 
 
 Config = WannConfig | NeatConfig
+
+
+def output_activation_id(config: Config) -> int:
+    """The activation id of the outputs; linear where `AUTO` was left to no problem."""
+    return LINEAR if config.output_activation == AUTO else NAMES.index(config.output_activation)
+
+
 ALGORITHMS: dict[str, type[WannConfig] | type[NeatConfig]] = {config.name: config for config in (WannConfig, NeatConfig)}
 """The settings of every search, by its name."""

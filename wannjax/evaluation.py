@@ -14,7 +14,8 @@ import numpy as np
 from wannjax.config import SWEEP
 from wannjax.network import Network, connection_count, individual_weights
 from wannjax.problems import Problem
-from wannjax.validation import require, require_count, require_seed
+from wannjax.problems.problem import check_single
+from wannjax.validation import require_count, require_seed, require_weights
 
 RANDOM_RANGE = 2.0
 """Random weights are drawn from U(-RANDOM_RANGE, RANDOM_RANGE), as in the paper."""
@@ -96,8 +97,8 @@ def evaluate(
     """
     require_count("episodes", episodes)
     require_seed(seed)
-    require("weights", weights, "finite and not empty", len(weights) > 0 and bool(np.all(np.isfinite(weights))))
-    require("network", network, "one network, not a population", network.activations.ndim == 1)
+    require_weights(weights)
+    check_single(network)
     grid_key, score_key, shared_key, weights_key = jax.random.split(jax.random.key(seed), 4)
     bare = replace(network, weights=None, input_names=(), output_names=())
     plain = jax.tree.map(lambda leaf: leaf[None], bare)

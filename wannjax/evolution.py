@@ -135,26 +135,44 @@ def evolve(
             stop = hosts.any_of(any([callback(record) for callback in callbacks]) or interrupted())
             if saver:
                 saver.keep(last=stop or record.generation == config.generations)
-        champion, front = run.final_comparison()
-        result = Result(
-            champion=champion.network,
-            champion_scores=champion.scores,
-            front=[member.network for member in front],
-            front_scores=np.array([member.scores for member in front]),
-            history=run.books.history,
-            growth=run.books.named_growth(run.names),
-            config=config,
-            seed=seed,
-            problem_name=problem.name,
-            seconds=run.seconds,
-            compilations=(compilations.count, compilations.seconds),
-            interrupted=run.books.number < config.generations,
-        )
+        result = result_of(problem, config, seed, run.books, run.final_comparison(), run.seconds, compilations)
         if run_dir is not None and hosts.is_first():
             from wannjax import runs
 
             result = replace(result, report=runs.write(Path(run_dir), result, problem))
     return result
+
+
+def result_of(
+    problem: Problem,
+    config: Config,
+    seed: int,
+    books: Books,
+    found: tuple[Confirmed, list[Confirmed]],
+    seconds: float,
+    compilations: "Compilations",
+) -> Result:
+    """What a run with these `books` found, given the champion and the front of its final comparison."""
+    champion, front = found
+    return Result(
+        champion=champion.network,
+        champion_scores=champion.scores,
+        front=[member.network for member in front],
+        front_scores=np.array([member.scores for member in front]),
+        history=books.history,
+        growth=books.named_growth(names_of(problem)),
+        config=config,
+        seed=seed,
+        problem_name=problem.name,
+        seconds=seconds,
+        compilations=(compilations.count, compilations.seconds),
+        interrupted=books.number < config.generations,
+    )
+
+
+def names_of(problem: Problem) -> dict[str, Any]:
+    """What the networks that are handed out call their inputs and outputs."""
+    return {"input_names": problem.input_names, "output_names": problem.output_names}
 
 
 def settled(config: ConfigT, problem: Problem, generations: int | None) -> ConfigT:
@@ -218,8 +236,10 @@ class _Run:
     def score(self, problem: Problem, key, networks: Network, episodes: int) -> tuple[np.ndarray, Work]:
         """The scores [N, W] of `networks` over the sweep, of which every process finds its share, and what they cost."""
         begun = time.perf_counter()
-        shares = hosts.shares_of(np.asarray(networks.steps))
-        mine = take(networks, shares[hosts.index()]) if hosts.count() > 1 else networks
+        mine = networks
+        if hosts.count() > 1:
+            shares = hosts.shares_of(np.asarray(networks.steps))
+            mine = take(networks, shares[hosts.index()])
         evaluation = problem.evaluate(key, mine, self.sweep, episodes=episodes, among=self.algorithm.activations)
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is not a score
             scores = np.asarray(evaluation.scores, np.float32)
@@ -234,11 +254,6 @@ class _Run:
     def number(self) -> int:
         """Generations that are complete."""
         return self.books.number
-
-    @property
-    def names(self) -> dict[str, Any]:
-        """What the networks that are handed out call their inputs and outputs."""
-        return {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -280,7 +295,7 @@ class _Run:
         population = jax.device_get(self.algorithm.ask(state))
         finalists = self.books.finalists(population, scores, np.asarray(state.sizes.connections))
         fresh, _ = self.score(self.held_out, self.keys[-1], finalists, FINAL_EPISODES)
-        return self.books.settle(finalists, fresh, self.names)
+        return self.books.settle(finalists, fresh, names_of(self.problem))
 
 
 @dataclass

@@ -21,7 +21,7 @@ from wannjax import devices
 from wannjax.books import Books, Confirmed, Record, Work
 from wannjax.config import WannConfig
 from wannjax.evaluation import decimals_for
-from wannjax.evolution import FINAL_EPISODES, Result, count_compilations, settled
+from wannjax.evolution import FINAL_EPISODES, Result, count_compilations, names_of, result_of, settled
 from wannjax.interruption import interrupt_flag
 from wannjax.network import Network, connection_count, take, with_room
 from wannjax.problems import Problem
@@ -160,25 +160,11 @@ def evolve_many(
                 view(records)
         found = runs.final_comparison()
         seconds = time.perf_counter() - started
-        compiled = (compilations.count, compilations.seconds)
     results = [
-        Result(
-            champion=champion.network,
-            champion_scores=champion.scores,
-            front=[member.network for member in front],
-            front_scores=np.array([member.scores for member in front]),
-            history=books.history,
-            growth=books.named_growth(runs.names),
-            config=config,
-            seed=seed,
-            problem_name=problem.name,
-            seconds=seconds / len(found),
-            compilations=compiled,
-            interrupted=books.number < config.generations,
-        )
-        for (config, seed), books, (champion, front) in zip(runs.pairs, runs.books, found, strict=True)
+        result_of(problem, config, seed, books, each, seconds / len(found), compilations)
+        for (config, seed), books, each in zip(runs.pairs, runs.books, found, strict=True)
     ]
-    return ManyResults(results, configs, seeds, seconds, compiled)
+    return ManyResults(results, configs, seeds, seconds, (compilations.count, compilations.seconds))
 
 
 def _require_alike(configs: Sequence[WannConfig]) -> None:
@@ -221,11 +207,6 @@ class _Runs:
         self.state = _together([algorithm.init(key) for algorithm, key in zip(algorithms, search_keys, strict=True)])
         self.books = [Books() for _ in pairs]
         self.last: tuple[WannState, np.ndarray] | None = None
-
-    @property
-    def names(self) -> dict[str, Any]:
-        """What the networks that are handed out call their inputs and outputs."""
-        return {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
 
     @property
     def number(self) -> int:
@@ -290,7 +271,7 @@ class _Runs:
         together = jax.tree.map(lambda *leaves: np.stack(leaves), *filled)
         fresh, _ = self.score(self.held_out, self.keys[-1], together, np.ones(len(counts), bool), FINAL_EPISODES)
         return [
-            books.settle(each, fresh[i, :count], self.names)
+            books.settle(each, fresh[i, :count], names_of(self.problem))
             for i, (books, each, count) in enumerate(zip(self.books, finalists, counts, strict=True))
         ]
 

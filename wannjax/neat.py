@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int32, Key
 
-from wannjax.activations import LINEAR, NAMES, SUM, activation_ids
-from wannjax.algorithm import SMALLEST_CAPACITY, Algorithm, Sizes, doubled, in_blocks, sizes_of
-from wannjax.config import AUTO, EXACT, NeatConfig
+from wannjax.activations import SUM, activation_ids
+from wannjax.algorithm import SMALLEST_CAPACITY, Algorithm, Sizes, doubled, in_blocks, require_scores, sizes_of
+from wannjax.config import EXACT, NeatConfig, output_activation_id
 from wannjax.expression import express
 from wannjax.genes import (
     EMPTY,
@@ -113,7 +113,7 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
     distance = Distance(config.excess, config.disjoint, config.weight_difference, config.normalise_from)
     mating = Mating(config.survival, config.elite_size, config.crossover, config.interspecies)
     weight_mutation = WeightMutation(config.replace_weight, config.weight_range, config.perturbation, config.largest_weight)
-    output_activation = LINEAR if config.output_activation == AUTO else NAMES.index(config.output_activation)
+    output_activation = output_activation_id(config)
     deletes = config.delete_connection + config.delete_node > 0
     operator_ends = tuple(np.cumsum(config.rates).tolist())
 
@@ -178,8 +178,7 @@ def neat(config: NeatConfig, *, inputs: int, outputs: int) -> Algorithm:
 
     @jax.jit
     def tell(state, scores):
-        fits = scores.ndim == 2 and scores.shape[0] == config.population
-        require("scores", scores.shape, f"of shape [{config.population}, number of shared weights]", fits)
+        require_scores(scores, config.population)
         choose, draw_parents, draw_children, draw_genes, key = jax.random.split(state.key, 5)
         valid = usable(scores)
         valid = valid | ~jnp.any(valid)

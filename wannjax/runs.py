@@ -14,7 +14,7 @@ import numpy as np
 
 from wannjax.books import Record
 from wannjax.checkpoints import Checkpoints
-from wannjax.config import ALGORITHMS, Config, WannConfig
+from wannjax.config import ALGORITHMS, Config
 from wannjax.devices import describe
 from wannjax.evaluation import Report
 from wannjax.evolution import CHECKPOINTS, Result
@@ -56,11 +56,15 @@ def saved_search(directory: Path) -> tuple[str, Config, int]:
     try:
         name, settings, seed, generations = (found.document[key] for key in ("problem", "config", "seed", "generations"))
         require("problem", name, "a name", isinstance(name, str))
-        algorithm = found.document.get("algorithm", WannConfig.name)  # which checkpoints of before NEAT do not have
-        require("algorithm", algorithm, f"one of {', '.join(ALGORITHMS)}", isinstance(algorithm, str) and algorithm in ALGORITHMS)
-        return name, ALGORITHMS[algorithm](**settings, generations=generations), seed
+        return name, _config(found.document["algorithm"], {**settings, "generations": generations}), seed
     except (KeyError, TypeError) as error:
         raise ValueError(f"{directory}: its checkpoint makes no sense: {reason_of(error)}") from None
+
+
+def _config(algorithm: Any, settings: dict[str, Any]) -> Config:
+    """What a file says of a search's settings."""
+    require("algorithm", algorithm, f"one of {', '.join(ALGORITHMS)}", isinstance(algorithm, str) and algorithm in ALGORITHMS)
+    return ALGORITHMS[algorithm](**settings)
 
 
 def write(directory: Path, result: Result, problem: Problem) -> Report | None:
@@ -127,7 +131,7 @@ def read(directory: Path) -> Saved:
         problem, seed = document["problem"], document["seed"]
         require("problem", problem, "a name", isinstance(problem, str))
         require_seed(seed)
-        config = ALGORITHMS[document["algorithm"]](**document["config"])
+        config = _config(document["algorithm"], document["config"])
         mean, seconds = parse_score(document["mean score"]), parse_score(document["seconds"])
         devices = str(document["devices"])
         versions = {str(name): str(number) for name, number in dict(document["versions"]).items()}

@@ -1,5 +1,8 @@
 """One-line errors for bad arguments, in one form: the argument, its value, and what is allowed."""
 
+import math
+from collections.abc import Sequence
+
 
 def require(name: str, value: object, allowed: str, condition: bool) -> None:
     """Raises ValueError, naming the argument, its value and what is allowed, unless `condition` holds.
@@ -20,6 +23,11 @@ def require_seed(seed: object) -> None:
 def require_count(name: str, value: object) -> None:
     """Raises ValueError unless `value` is a number of things, of which there must be one."""
     require(name, value, "an integer >= 1", isinstance(value, int) and value >= 1)
+
+
+def require_weights(weights: Sequence[float]) -> None:
+    """Raises ValueError unless `weights`, shared ones to measure at, are finite and at least one."""
+    require("weights", weights, "finite and not empty", len(weights) > 0 and all(math.isfinite(weight) for weight in weights))
 
 
 def require_positive(name: str, value: float) -> None:

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int32, Key
 
-from wannjax.activations import LINEAR, NAMES, SUM
-from wannjax.algorithm import SMALLEST_CAPACITY, Algorithm, Sizes, doubled, in_blocks, sizes_of
-from wannjax.config import AUTO, LEXICASE, WannConfig
+from wannjax.activations import SUM
+from wannjax.algorithm import SMALLEST_CAPACITY, Algorithm, Sizes, doubled, in_blocks, require_scores, sizes_of
+from wannjax.config import LEXICASE, WannConfig, output_activation_id
 from wannjax.expression import express
 from wannjax.genome import Genome, Placeholder, grow, random_genome
 from wannjax.mutation import Operators, mutate
@@ -78,7 +78,7 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
     rates = Rates(jnp.float32(config.complexity_probability), jnp.asarray(config.operators.ends))
     density = jnp.float32(min(config.initial_density, config.initial_fan_in / (1 + inputs)))
     populate, ask, tell = _programs(config.replace(**_USUAL_RATES), inputs, outputs)
-    among = tuple(sorted({SUM, _output_activation(config), *config.operators.activations}))
+    among = tuple(sorted({SUM, output_activation_id(config), *config.operators.activations}))
     return Algorithm(lambda key: _enlarge(populate(key, density, rates)), ask, tell, _enlarge, among)
 
 
@@ -98,7 +98,7 @@ def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, 
             outputs=outputs,
             hidden=SMALLEST_CAPACITY,
             density=density,
-            output_activation=_output_activation(config),
+            output_activation=output_activation_id(config),
         )
         genomes = jax.vmap(genome)(jax.random.split(draw, config.population))
         return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), rates, SMALLEST_CAPACITY)
@@ -109,8 +109,7 @@ def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, 
 
     @jax.jit
     def tell(state, scores):
-        fits = scores.ndim == 2 and scores.shape[0] == config.population
-        require("scores", scores.shape, f"of shape [{config.population}, number of shared weights]", fits)
+        require_scores(scores, config.population)
         which, draw_parents, draw_moves, key = jax.random.split(state.key, 4)
         by_complexity = jax.random.bernoulli(which, state.rates.by_complexity)
         order = jnp.argsort(_rank(state.sizes.connections, scores, by_complexity))
@@ -132,10 +131,6 @@ def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, 
 
 
 _USUAL_RATES = {setting.name: setting.default for setting in fields(WannConfig) if setting.name in RATES}
-
-
-def _output_activation(config: WannConfig) -> int:
-    return LINEAR if config.output_activation == AUTO else NAMES.index(config.output_activation)
 
 
 def _enlarge(state: WannState) -> WannState:

@@ -16,7 +16,7 @@ from wannjax.config import SWEEP
 from wannjax.graph import Graph, network_of
 from wannjax.network import Network, with_room
 from wannjax.problems import Problem
-from wannjax.validation import require, require_count
+from wannjax.validation import require, require_count, require_weights
 
 ROUNDS = 8
 """Groups of episodes that scores are measured in: their spread tells how certain a mean is."""
@@ -31,7 +31,7 @@ def sweep_for(network: Network, weights: Sequence[float] | None) -> tuple[float,
     """
     if weights is None:
         return SWEEP if network.weights is None else (1.0,)
-    require("weights", weights, "finite and not empty", len(weights) > 0 and bool(np.all(np.isfinite(weights))))
+    require_weights(weights)
     return tuple(float(weight) for weight in weights)
 
 

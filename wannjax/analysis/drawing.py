@@ -72,7 +72,7 @@ def _drawn(network: Network, title: str) -> tuple[Figure, str, dict[str, str]]:
     graph = graph_of(network)
     layout = layout_of(graph)
     hidden = len(graph.activations) - graph.outputs
-    heading = title or f"{_count(hidden, 'hidden node')}, {_count(len(graph.connections), 'connection')}"
+    heading = title or f"{counted(hidden, 'hidden node')}, {counted(len(graph.connections), 'connection')}"
     before, after = (0.4 + _LETTER * max(map(len, names), default=0) for names in _drawn_names(graph, layout))
     width = max(layout.width + before + after + 2 * RADIUS, 0.088 * len(heading) + 0.4, 4.5)
     left = before + (width - layout.width - before - after) / 2
@@ -125,7 +125,8 @@ def sketch_svg(network: Network, heading: str) -> str:
     return with_titles(svg_text(figure), heading, {})
 
 
-def _count(number: int, thing: str) -> str:
+def counted(number: int, thing: str) -> str:
+    """So many things, in words that fit one and several."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 

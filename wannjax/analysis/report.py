@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from wannjax import runs
 from wannjax.activations import NAMES
 from wannjax.analysis.curves import finished, plot_front, plot_scores, plot_sizes, plot_weights
 from wannjax.analysis.document import explorable, folded, page, paragraph, picture, preformatted, strip, table
-from wannjax.analysis.drawing import drawing_svg, sketch_svg, svg_text
+from wannjax.analysis.drawing import counted, drawing_svg, sketch_svg, svg_text
 from wannjax.analysis.formula import formula
 from wannjax.analysis.page import with_titles
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
@@ -83,9 +84,9 @@ def _lead(saved: runs.Saved) -> str:
     graph = graph_of(saved.champion)
     hidden = len(graph.activations) - graph.outputs
     return paragraph(
-        f"The champion has {_count(len(graph.connections), 'connection')} and {_count(hidden, 'hidden node')}, and a mean score of "
+        f"The champion has {counted(len(graph.connections), 'connection')} and {counted(hidden, 'hidden node')}, and a mean score of "
         f"{_number(saved.mean)} {_which_weights(saved)}. Found in "
-        f"{_count(generations, 'generation')}{ended}, {saved.config.population} networks each, {saved.seconds:.0f} s."
+        f"{counted(generations, 'generation')}{ended}, {saved.config.population} networks each, {saved.seconds:.0f} s."
     )
 
 
@@ -98,7 +99,7 @@ def _table(report: Report, problem: Problem) -> str:
         if paper
         else ""
     )
-    return table(f"{_count(report.connections, 'connection')}; {report_note(report, problem)}", head, rows) + source
+    return table(f"{counted(report.connections, 'connection')}; {report_note(report, problem)}", head, rows) + source
 
 
 def _champion(saved: runs.Saved) -> str:
@@ -140,7 +141,7 @@ def _formulas(network: Network) -> str:
 
 
 def _weights(curve: WeightCurve) -> str:
-    best, rest = curve.best_weight, f"{_count(curve.episodes, 'episode')} each" if curve.episodes > 1 else "Test examples"
+    best, rest = curve.best_weight, f"{counted(curve.episodes, 'episode')} each" if curve.episodes > 1 else "Test examples"
     told = (
         f"{curve.metric} is highest at a shared weight of {best:.1f}, {_number(curve.means.max())}, and lowest, "
         f"{_number(curve.means.min())}, at {curve.weights[np.argmin(curve.means)]:.1f}; within a tenth of that range of the best at "
@@ -176,7 +177,7 @@ def _search(saved: runs.Saved) -> str:
         "generation", "best mean score", "median mean score", "champion's mean score", "champion's connections", "median connections",
         "hidden nodes of the largest",
     )  # fmt: skip
-    caption = f"{_count(len(rows), 'generation')} of {count}; {runs.HISTORY} has all of them" if len(rows) < count else "All generations"
+    caption = f"{counted(len(rows), 'generation')} of {count}; {runs.HISTORY} has all of them" if len(rows) < count else "All generations"
     pictures = picture(scores, "history-scores") + picture(counts, "history-sizes")
     note = paragraph("Scores here and below are what the search maximises: returns of episodes, or minus the loss on data.")
     return note + f'<div class="pair">{pictures}</div>\n' + folded("The curves as a table", table(caption, head, rows))
@@ -188,7 +189,7 @@ def _front(saved: runs.Saved) -> str:
     sizes = [connection_count(network) for network in saved.front]
     champion = (connection_count(saved.champion), saved.mean)
     alt = (
-        f"Mean score against connections, {_count(len(sizes), 'network')} of {min(sizes)} to {max(sizes)} connections with scores from "
+        f"Mean score against connections, {counted(len(sizes), 'network')} of {min(sizes)} to {max(sizes)} connections with scores from "
         f"{_number(min(saved.front_means))} to {_number(max(saved.front_means))}; the champion: {champion[0]} and {_number(champion[1])}."
     )
     svg = _plot(lambda axes: plot_front(axes, sizes, saved.front_means, champion), alt)
@@ -208,7 +209,7 @@ def _growth(saved: runs.Saved) -> str:
         items.append(("Chosen in the final comparison", saved.champion, saved.mean))
     pictures = []
     for when, network, score in items:
-        caption = f"{when}: {_count(connection_count(network), 'connection')}, score {_number(score)}"
+        caption = f"{when}: {counted(connection_count(network), 'connection')}, score {_number(score)}"
         pictures.append((sketch_svg(network, f"Drawing of the champion. {caption}"), caption))
     note = (
         "The champions of the search at the generations in which they became it. Scores are those that confirmed them, on fresh episodes."
@@ -216,13 +217,19 @@ def _growth(saved: runs.Saved) -> str:
     return paragraph(note) + strip(pictures, "growth-")
 
 
-def _settings(saved: runs.Saved) -> str:
+def _changes(saved: runs.Saved) -> dict[str, Any]:
+    """The settings that are not the defaults."""
     default = type(saved.config)()
+    values = {setting.name: getattr(saved.config, setting.name) for setting in fields(saved.config)}
+    return {name: value for name, value in values.items() if value != getattr(default, name)}
+
+
+def _settings(saved: runs.Saved) -> str:
+    changes = _changes(saved)
     rows = [("problem", saved.problem, ""), ("seed", str(saved.seed), "")]
     for setting in fields(saved.config):
-        value = getattr(saved.config, setting.name)
-        changed = "" if value == getattr(default, setting.name) else " (not the default)"
-        rows.append((setting.name, f"{_plain(value)}{changed}", setting.metadata["meaning"].replace("`", "")))
+        changed = " (not the default)" if setting.name in changes else ""
+        rows.append((setting.name, f"{_plain(getattr(saved.config, setting.name))}{changed}", setting.metadata["meaning"].replace("`", "")))
     versions = [*saved.versions.items()]
     return (
         table("Settings of the search", ("setting", "value", "meaning"), rows, figures=False)
@@ -232,11 +239,7 @@ def _settings(saved: runs.Saved) -> str:
 
 
 def _again(saved: runs.Saved, directory: Path) -> str:
-    changes = {
-        setting.name: getattr(saved.config, setting.name)
-        for setting in fields(saved.config)
-        if getattr(saved.config, setting.name) != getattr(type(saved.config)(), setting.name)
-    }
+    changes = _changes(saved)
     settings = ", ".join(f"{name}={value!r}" for name, value in changes.items())
     call = f"wannjax.{type(saved.config).__name__}({settings}), seed={saved.seed}"
     known = saved.problem in (*environment_names(), *DATA_SETS)
@@ -283,10 +286,6 @@ def _plot(plot: Callable[[Axes], None], alternative: str) -> str:
     figure = Figure(figsize=(5.2, 3.5), layout="constrained")
     plot(figure.subplots())
     return with_titles(svg_text(finished(figure, None)), alternative, {})
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _number(value: float) -> str:

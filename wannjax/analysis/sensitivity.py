@@ -10,8 +10,8 @@ from jaxtyping import Float64
 
 from wannjax.network import Network
 from wannjax.problems import Problem
-from wannjax.problems.problem import check_sizes
-from wannjax.validation import require, require_count, require_seed
+from wannjax.problems.problem import check_single, check_sizes
+from wannjax.validation import require_count, require_seed, require_weights
 
 RANGE = tuple(round(float(weight), 1) for weight in np.linspace(-3, 3, 61))
 """-3 to 3 in steps of 0.1: the sweep, and what the search never looked at."""
@@ -56,8 +56,8 @@ def weight_curve(
     """
     require_count("episodes", episodes)
     require_seed(seed)
-    require("weights", weights, "finite and not empty", len(weights) > 0 and bool(np.all(np.isfinite(weights))))
-    require("network", network, "one network, not a population", network.activations.ndim == 1)
+    require_weights(weights)
+    check_single(network)
     check_sizes(network, problem)
     count = episodes if problem.stochastic else 1
     plain = jax.tree.map(lambda leaf: leaf[None], replace(network, input_names=(), output_names=()))

@@ -24,6 +24,7 @@ from wannjax.finetuning import Callback
 from wannjax.graph import graph_of
 from wannjax.network import Network
 from wannjax.problems import DataProblem, GymnaxProblem
+from wannjax.problems.problem import check_single
 from wannjax.validation import require, require_count, require_seed
 
 KINDS = ("mixture", "regions", "bagging", "vote")
@@ -66,7 +67,7 @@ def ensemble(
     require("members", members, "an integer >= 2", isinstance(members, int) and members >= 2)
     require_count("steps", steps)
     require_seed(seed)
-    require("network", network, "one network, not a population", network.activations.ndim == 1)
+    check_single(network)
     require("start", start, "None or a finite weight", start is None or abs(start) < float("inf"))
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)

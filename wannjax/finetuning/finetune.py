@@ -30,6 +30,7 @@ from wannjax.gradients import copies, topology_of
 from wannjax.graph import Graph, graph_of, network_of
 from wannjax.network import Network
 from wannjax.problems import DataProblem, GymnaxProblem, Problem
+from wannjax.problems.problem import check_single
 from wannjax.storage import network_text
 from wannjax.validation import require, require_count, require_seed
 
@@ -116,7 +117,7 @@ def finetune(
     """
     chosen = method_for(method, problem)
     require_count("steps", steps)
-    require("network", network, "one network, not a population", network.activations.ndim == 1)
+    check_single(network)
     require_seed(seed)
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)

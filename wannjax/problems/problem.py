@@ -125,6 +125,11 @@ def alone(function: Callable[..., Any], own: Any, networks: Network, *shared: An
     return jax.tree.map(lambda leaf: leaf[0], function(own, networks, *shared, jnp.ones(1, bool)))
 
 
+def check_single(network: Network) -> None:
+    """Raises ValueError unless `network` is one network."""
+    require("network", network, "one network, not a population", network.activations.ndim == 1)
+
+
 def check_sizes(networks: Network, problem: Problem) -> None:
     """Raises ValueError unless `networks`, one or many, have the inputs and outputs that `problem` needs."""
     require(
