@@ -10,9 +10,12 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_num_cpu_devices", 2)
-jax.config.update("jax_compilation_cache_dir", tempfile.mkdtemp(prefix="wannjax-tests-"))  # tests share many programs
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
+# The tests of one worker, and the processes that they start, share many programs; between workers the folder would need a lock.
+_CACHE = tempfile.TemporaryDirectory(prefix="wannjax-tests-")
+for _option, _value in {"jax_compilation_cache_dir": _CACHE.name, "jax_persistent_cache_min_compile_time_secs": 0.0}.items():
+    jax.config.update(_option, _value)
+    os.environ[_option.upper()] = str(_value)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 collect_ignore = ["saved_run.py"]  # a program that tests run, which doctest collection would import

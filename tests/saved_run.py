@@ -1,21 +1,19 @@
 """A search or a training that keeps checkpoints, for tests that kill and damage it; as a program it resumes and prints the outcome.
 
-Arguments: search, quick or training, directory, folder of the compilation cache, devices, and for one of several processes its
-coordinator, how many there are and which one it is.
+Arguments: search, quick or training, directory, devices, and for one of several processes its coordinator, how many there are and which
+one it is.
 """
 
 import sys
 import time
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import jax
 
 if __name__ == "__main__":
-    cache, devices = sys.argv[3], int(sys.argv[4])
-    jax.config.update("jax_num_cpu_devices", devices)
-    jax.config.update("jax_compilation_cache_dir", cache)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
 
 import numpy as np
 
@@ -45,6 +43,12 @@ def quick(directory: Path | None, **options):
     return search(directory, problem=OfTapes(), **options)
 
 
+@cache
+def environment(name: str = "CartPoleSwingUp-v0") -> wannjax.Problem:
+    """One for all runs of a process, which then share what is compiled."""
+    return wannjax.make(name, max_steps=200)
+
+
 def search(
     directory: Path | None,
     *,
@@ -54,7 +58,7 @@ def search(
     callbacks=(),
     save_every: float = 0.0,
 ):
-    problem = problem or wannjax.make("CartPoleSwingUp-v0", max_steps=200)
+    problem = problem or environment()
     config = CONFIG.replace(generations=generations)
     return wannjax.evolve(
         problem, config, seed=3, progress=False, run_dir=directory, resume=resume, callbacks=callbacks, save_every=save_every
@@ -64,7 +68,7 @@ def search(
 def training(
     directory: Path | None, *, resume: bool = False, callbacks=(), method=METHOD, steps: int = 12, name: str = "CartPoleSwingUp-v0"
 ):
-    problem = wannjax.make(name, max_steps=200)
+    problem = environment(name)
     network = wannjax.evolve(problem, CONFIG, generations=2, seed=3, progress=False).champion
     return wannjax.finetune(
         network,
@@ -103,7 +107,7 @@ if __name__ == "__main__":
         print("at", getattr(record, "generation", None) or record.step, flush=True)
 
     kind, directory = sys.argv[1], Path(sys.argv[2])
-    several = sys.argv[5:]
+    several = sys.argv[4:]
     with wannjax.distributed(several[0], int(several[1]), int(several[2])) if several else nullcontext():
         found = {"search": search, "quick": quick, "training": training}[kind](directory, resume=True, callbacks=[say])
         print("\n".join(["found", *outcome(found)]), flush=True)

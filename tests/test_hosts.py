@@ -20,23 +20,18 @@ LIMIT = 60.0
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
 def expected():
     return saved_run.without_costs(saved_run.outcome(saved_run.quick(None)))
 
 
-def started(count, directory, cache):
+def started(count, directory):
     """That many processes on one run; each has a directory of its own, but for the first it stays empty."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     return [
         subprocess.Popen(
-            [sys.executable, SCRIPT, "quick", f"{directory}{i or ''}", cache, "1", coordinator, str(count), str(i)],
+            [sys.executable, SCRIPT, "quick", f"{directory}{i or ''}", "1", coordinator, str(count), str(i)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -77,35 +72,35 @@ def assert_ended_clearly(ends):
 
 
 @pytest.mark.slow
-def test_two_processes_find_what_one_finds_and_go_on_when_one_was_killed(tmp_path, cache, expected):
-    ends = killed(started(2, tmp_path / "run", cache), victim=1, after=3)
+def test_two_processes_find_what_one_finds_and_go_on_when_one_was_killed(tmp_path, expected):
+    ends = killed(started(2, tmp_path / "run"), victim=1, after=3)
     assert_ended_clearly(ends)
     assert "can be resumed" in ends[0][1]
-    assert outcomes(started(2, tmp_path / "run", cache)) == [expected, expected]
+    assert outcomes(started(2, tmp_path / "run")) == [expected, expected]
     assert not (tmp_path / "run1").exists()
 
 
 @pytest.mark.nightly
-def test_each_of_four_can_be_killed_and_the_run_goes_on_with_another_number(tmp_path, cache, expected):
+def test_each_of_four_can_be_killed_and_the_run_goes_on_with_another_number(tmp_path, expected):
     for victim in range(4):
-        assert_ended_clearly(killed(started(4, tmp_path / "run", cache), victim, after=2 * (victim + 1)))
-    assert outcomes(started(3, tmp_path / "run", cache)) == [expected] * 3
+        assert_ended_clearly(killed(started(4, tmp_path / "run"), victim, after=2 * (victim + 1)))
+    assert outcomes(started(3, tmp_path / "run")) == [expected] * 3
 
 
 @pytest.mark.nightly
-def test_the_first_of_two_can_be_killed_and_one_goes_on_alone(tmp_path, cache, expected):
-    assert_ended_clearly(killed(started(2, tmp_path / "run", cache), victim=0, after=3))
+def test_the_first_of_two_can_be_killed_and_one_goes_on_alone(tmp_path, expected):
+    assert_ended_clearly(killed(started(2, tmp_path / "run"), victim=0, after=3))
     assert saved_run.without_costs(saved_run.outcome(saved_run.quick(tmp_path / "run", resume=True))) == expected
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_ends_all_after_the_generation(tmp_path, cache, expected):
-    processes = started(2, tmp_path / "run", cache)
+def test_a_signal_to_one_ends_all_after_the_generation(tmp_path, expected):
+    processes = started(2, tmp_path / "run")
     processes[0].stdout.readline()
     processes[1].send_signal(signal.SIGTERM)
     first, second = outcomes(processes)
     assert first == second != expected
-    assert outcomes(started(2, tmp_path / "run", cache)) == [expected, expected]
+    assert outcomes(started(2, tmp_path / "run")) == [expected, expected]
 
 
 def test_shares_are_equally_many_and_hold_everything(monkeypatch):

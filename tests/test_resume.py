@@ -14,16 +14,11 @@ import wannjax
 from wannjax.checkpoints import Checkpoints
 
 SCRIPT = Path(saved_run.__file__)
-FOLDERS = {"search": "checkpoints", "training": "training-checkpoints"}
+FOLDERS = {"search": "checkpoints", "quick": "checkpoints", "training": "training-checkpoints"}
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-def started(kind, directory, cache, devices=1):
-    command = [sys.executable, SCRIPT, kind, directory, cache, str(devices)]
+def started(kind, directory, devices=1):
+    command = [sys.executable, SCRIPT, kind, directory, str(devices)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -53,46 +48,46 @@ def after_a_write(process, folder, _rng):
         time.sleep(0.0005)
 
 
-def assert_the_same_when_killed(kind, moments, directory, cache, seed):
+def assert_the_same_when_killed(kind, moments, directory, seed):
     """Kills a run at `moments`, looks that no checkpoint which was there is lost, and compares what comes out in the end."""
     rng, folder = random.Random(seed), directory / "killed" / FOLDERS[kind]
-    expected = finished(started(kind, directory / "whole", cache))
+    expected = finished(started(kind, directory / "whole"))
     for moment in moments:
-        process = started(kind, directory / "killed", cache)
+        process = started(kind, directory / "killed")
         moment(process, folder, rng)
         saved = Checkpoints(folder).numbers()
         process.kill()
         process.communicate()
         if saved:
             assert Checkpoints(folder).newest().number >= saved[0]
-    assert finished(started(kind, directory / "killed", cache)) == expected
+    assert finished(started(kind, directory / "killed")) == expected
 
 
-def test_a_killed_search_ends_as_one_that_was_not(tmp_path, cache):
-    assert_the_same_when_killed("search", [during_a_generation, during_a_write], tmp_path, cache, seed=0)
+def test_a_killed_search_ends_as_one_that_was_not(tmp_path):
+    assert_the_same_when_killed("quick", [during_a_generation, during_a_write], tmp_path, seed=0)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("kind", ["search", "training"])
-def test_twenty_kills_change_nothing(kind, tmp_path, cache):
+def test_twenty_kills_change_nothing(kind, tmp_path):
     moments = [(during_a_generation, during_a_write, after_a_write)[i % 3] for i in range(20)]
-    assert_the_same_when_killed(kind, moments, tmp_path, cache, seed=1)
+    assert_the_same_when_killed(kind, moments, tmp_path, seed=1)
 
 
 @pytest.mark.nightly
-def test_a_search_can_be_resumed_on_another_number_of_devices(tmp_path, cache):
-    expected = finished(started("search", tmp_path / "whole", cache))
-    process = started("search", tmp_path / "moved", cache)
+def test_a_search_can_be_resumed_on_another_number_of_devices(tmp_path):
+    expected = finished(started("search", tmp_path / "whole"))
+    process = started("search", tmp_path / "moved")
     process.stdout.readline()
     process.kill()
     process.communicate()
-    assert without_costs(finished(started("search", tmp_path / "moved", cache, devices=3))) == without_costs(expected)
+    assert without_costs(finished(started("search", tmp_path / "moved", devices=3))) == without_costs(expected)
 
 
 @pytest.mark.nightly
-def test_the_number_of_devices_does_not_change_a_run(tmp_path, cache):
+def test_the_number_of_devices_does_not_change_a_run(tmp_path):
     """Nor does it matter that none of them divides the population."""
-    one, *more = (without_costs(finished(started("search", tmp_path / str(n), cache, devices=n))) for n in (1, 2, 4, 8))
+    one, *more = (without_costs(finished(started("search", tmp_path / str(n), devices=n))) for n in (1, 2, 4, 8))
     assert all(other == one for other in more)
 
 
