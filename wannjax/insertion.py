@@ -41,9 +41,8 @@ def insert_block(genome: Genome, applies: Bool[Array, ""], draws: Float[Array, "
 
     def placed(values, positions):
         """The values [M] of the block's nodes at their positions, 0 elsewhere."""
-        node = positions[:, None] - slot
-        here = (node == jnp.arange(len(block.genes))) & inserts
-        return jnp.sum(jnp.where(here, values, 0), axis=1, dtype=jnp.int32)
+        here = (positions[:, None] == slot + jnp.arange(len(values))[None, :]) & inserts
+        return jnp.sum(jnp.where(here, values[None, :], 0), axis=1, dtype=jnp.int32)
 
     # For every column: the block's nodes that it reads, as bits, and the row behind which a root's source stands, both 0 for none.
     inner, reads = placed(block.sources, columns), placed(jnp.where(block.is_root, source + 1, 0), columns)
