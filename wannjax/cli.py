@@ -71,8 +71,8 @@ def _parser(algorithm: str) -> argparse.ArgumentParser:
     for setting in fields(config):
         assert setting.default is not MISSING
         if setting.name == "blocks":
-            blocks = f"{setting.metadata['meaning']}, from a file that `wannjax blocks -o` wrote (default: none)"
-            group.add_argument("--blocks", type=Path, default=argparse.SUPPRESS, metavar="FILE", help=blocks)
+            meaning = f"{setting.metadata['meaning']}, from a file that `wannjax blocks -o` wrote (default: none)"
+            group.add_argument("--blocks", type=Path, default=argparse.SUPPRESS, metavar="FILE", help=meaning)
             continue
         many = isinstance(setting.default, tuple)
         group.add_argument(
