@@ -39,6 +39,15 @@ def test_the_search_lowers(state):
         assert "callback" not in lowered(function, *arguments)
 
 
+def test_a_search_with_blocks_lowers():
+    blocks = (wannjax.Block(("tanh", "step"), ((0, 1),)), wannjax.Block(("sin", "abs", "cos"), ((0, 2), (1, 2))))
+    algorithm = CONFIG.replace(blocks=blocks, insert_block=0.1).algorithm(inputs=5, outputs=1)
+    state = algorithm.init(jax.random.key(0))
+    assert "callback" not in lowered(algorithm.tell, state, jnp.zeros((16, 6)))
+    states = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), state)
+    assert "callback" not in lowered(devices.over_runs(algorithm.tell), states, jnp.zeros((3, 16, 6)))
+
+
 def test_neat_lowers():
     config = wannjax.NeatConfig(population=16, delete_node=0.01, delete_connection=0.01)
     algorithm = config.algorithm(inputs=5, outputs=1)

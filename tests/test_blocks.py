@@ -1,13 +1,21 @@
 """Building blocks: their normal form and names, library files, and how a search is given them."""
 
+import dataclasses
+import html
 import json
+import shutil
 from itertools import combinations, permutations
 
 import pytest
+import saved_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wannjax import Block, load_blocks, save_blocks
+import wannjax
+from wannjax import Block, WannConfig, load_blocks, runs, save_blocks
+from wannjax.activations import NAMES
+from wannjax.cli import main
+from wannjax.mutation import SHARED
 
 LIBRARY = (Block(("tanh", "step"), ((0, 1),)), Block(("abs", "relu", "tanh"), ((0, 2), (1, 2))))
 
@@ -121,7 +129,7 @@ FAULTS = {
     "blocks of no list": (library(blocks={"a": 1}), "blocks: must be a list, got 'dict'"),
     "too many": (library(blocks=[{}] * 1001), "blocks: must be 1 to 1000 blocks, got 1001"),
     "a block of no object": (library(blocks=[3]), "block: must be an object, got 'int'"),
-    "half a block": (library(blocks=[{"activations": ["tanh", "abs"]}]), "'connections' is missing"),
+    "half a block": (library(blocks=[{"activations": ["tanh", "abs"]}]), "connections: must be a list of pairs of whole numbers, got None"),
     "one twice": (library(blocks=[{"activations": ["tanh", "abs"], "connections": [[0, 1]]}] * 2), "must be blocks, each once"),
     "NaN": (library().replace("[[0, 1]]", "[[0, NaN]]"), "it contains NaN"),
     "deep": ("[" * 100_000, "nested too deeply"),
@@ -156,3 +164,100 @@ def test_only_a_library_is_written(tmp_path):
         with pytest.raises(ValueError, match="blocks: must be"):
             save_blocks(tmp_path / "blocks.json", bad)
     assert not list(tmp_path.iterdir())
+
+
+WITH_BLOCKS = WannConfig(population=16, generations=6, episodes=1, confirm_episodes=2, blocks=LIBRARY, insert_block=5.0)
+
+
+def test_settings_with_blocks_come_back_from_json():
+    assert WannConfig(**json.loads(json.dumps(dataclasses.asdict(WITH_BLOCKS)))) == WITH_BLOCKS
+
+
+ENTRY = {"activations": ["tanh", "abs"], "connections": [[0, 1]]}
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [[3], [{}], [{"activations": ["tanh", "abs"]}], [ENTRY | {"connections": [[1, 0]]}], [ENTRY, ENTRY], [ENTRY] * 1001, {"a": 1}, "tanh"],
+    ids=str,
+)
+def test_what_a_file_of_settings_calls_blocks_is_checked(entries):
+    with pytest.raises(ValueError, match=r"^(blocks|activations|connections): must be .+, got ") as caught:
+        WannConfig(blocks=entries, insert_block=0.1)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{"blocks": LIBRARY}, {"insert_block": 0.1}], ids=["no rate", "no blocks"])
+def test_blocks_and_their_rate_go_together(settings):
+    with pytest.raises(ValueError, match=r"^insert_block: must be > 0 where there are blocks, .* and 0 where there are none, got"):
+        WannConfig(**settings)
+
+
+def test_blocks_alone_may_be_what_a_search_does():
+    assert WITH_BLOCKS.replace(**dict.fromkeys(SHARED, 0.0)).operators.ends.tolist() == [0, 0, 0, 0, 0, 0, 1]
+
+
+def test_without_blocks_the_operators_are_those_of_before():
+    operators = WannConfig().operators
+    assert (tuple(operators.rates), operators.draws, operators.most_nodes, operators.most_steps) == (SHARED, 4, 1, 1)
+
+
+def test_a_search_can_contain_what_its_blocks_contain():
+    foreign = Block(("sin", "square"), ((0, 1),))
+    among = WannConfig(blocks=(foreign,), insert_block=0.1).algorithm(inputs=2, outputs=1).activations
+    assert {NAMES.index("sin"), NAMES.index("square")} <= set(among)
+
+
+class OfTapes(saved_run.OfTapes):
+    """Under the name of an environment, so that the report has a command for it."""
+
+    name = "CartPole-v1"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run with blocks, and its directory."""
+    directory = tmp_path_factory.mktemp("runs") / "whole"
+    return wannjax.evolve(OfTapes(), WITH_BLOCKS, progress=False, run_dir=directory), directory
+
+
+@pytest.mark.slow
+def test_a_run_with_blocks_is_resumed_from_its_directory_alone(whole, tmp_path):
+    expected, directory = whole
+    wannjax.evolve(OfTapes(), WITH_BLOCKS, generations=3, progress=False, run_dir=tmp_path / "run")
+    for name in (runs.LIBRARY, runs.CONFIG):
+        (tmp_path / "run" / name).unlink()
+    shutil.move(tmp_path / "run", tmp_path / "moved")
+    _, config, seed = runs.saved_search(tmp_path / "moved")
+    assert (config.blocks, config.insert_block) == (LIBRARY, 5.0)
+    found = wannjax.evolve(OfTapes(), config, generations=6, seed=seed, progress=False, run_dir=tmp_path / "moved", resume=True)
+    assert saved_run.outcome(found) == saved_run.outcome(expected)
+    assert runs.read(tmp_path / "moved").config == runs.read(directory).config == expected.config
+    assert found.history["largest_hidden"].max() > found.config.generations, "nothing was inserted"
+    with pytest.raises(ValueError, match=r"run_dir: must be of a run with config.blocks"):
+        wannjax.evolve(OfTapes(), WITH_BLOCKS.replace(blocks=LIBRARY[:1]), progress=False, run_dir=tmp_path / "moved", resume=True)
+
+
+@pytest.mark.slow
+def test_the_report_says_how_to_run_it_again(whole):
+    _, directory = whole
+    assert load_blocks(directory / runs.LIBRARY) == LIBRARY
+    page = html.unescape((directory / "report.html").read_text())
+    assert "--insert-block 5.0 --blocks whole/library.json" in page
+    assert "insert_block=5.0, blocks=wannjax.load_blocks('whole/library.json')" in page
+    assert "tanh→step, abs+relu→tanh" in page
+
+
+def test_the_command_line_takes_a_library(tmp_path, monkeypatch, capsys):
+    save_blocks(tmp_path / "blocks.json", LIBRARY)
+    found = []
+    monkeypatch.setattr(wannjax, "evolve", lambda _problem, config, **_: found.append(config))
+    monkeypatch.setattr("wannjax.cli._show", lambda *_: 0)
+    command = ["evolve", "CartPole-v1", "--out", str(tmp_path / "run"), "--insert-block", "0.2"]
+    assert main([*command, "--blocks", str(tmp_path / "blocks.json")]) == 0
+    assert found == [WannConfig(blocks=LIBRARY, insert_block=0.2)]
+    for wrong, message in {(): "insert_block: must be > 0", ("--blocks", "none.json"): "No such file or directory: 'none.json'"}.items():
+        assert main([*command, *wrong]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from wannjax import PRESETS, NeatConfig, WannConfig
-from wannjax.mutation import Operators
+from wannjax.mutation import SHARED
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,9 @@ from wannjax.mutation import Operators
         ("complexity_probability", -0.1),
         ("complexity_probability", "often"),
         ("add_node", float("nan")),
+        ("insert_block", float("inf")),
+        ("blocks", 5),
+        ("blocks", ("tanh→step",)),
         ("activations", ()),
         ("activations", ("tanh", "tanh")),
         ("activations", ("softmax",)),
@@ -90,7 +93,7 @@ def test_neats_paper_settings():
 
 def test_rates_must_not_all_be_zero():
     with pytest.raises(ValueError, match="not all zero"):
-        WannConfig(**dict.fromkeys(Operators._fields[:-1], 0))
+        WannConfig(**dict.fromkeys(SHARED, 0))
 
 
 def test_lists_become_tuples():

@@ -63,10 +63,11 @@ def test_runs_that_outgrow_the_padding_at_different_times_are_the_same_as_alone(
 
 def test_settings_that_differ_in_rates_run_side_by_side_as_alone():
     settings = {name: 1.0 for name in RATES} | {"initial_fan_in": 1}
-    others = [SMALL.replace(**{name: settings[name] for name in RATES[part::3]}) for part in range(3)]
+    first = SMALL.replace(blocks=(wannjax.Block(("sin", "cos"), ((0, 1),)),), insert_block=0.1)
+    others = [first.replace(**{name: settings[name] for name in RATES[part::3]}) for part in range(3)]
     problem = Larger()
-    many = wannjax.evolve_many(problem, [SMALL, *others], seeds=[5], progress=False)
-    assert [result.config for result in many.results] == [each.replace(output_activation="linear") for each in (SMALL, *others)]
+    many = wannjax.evolve_many(problem, [first, *others], seeds=[5], progress=False)
+    assert [result.config for result in many.results] == [each.replace(output_activation="linear") for each in (first, *others)]
     assert len({result.history["median_connections"].tobytes() for result in many.results}) == 4
     assert_as_alone(problem, many.results)
 

@@ -69,6 +69,9 @@ class Block:
         """The nodes without a target in the block."""
         return tuple(sorted(set(range(self.size)) - {source for source, _ in self.connections}))
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def layers(self) -> tuple[int, ...]:
         """The layer of each node, from 0."""
@@ -122,9 +125,9 @@ def load_blocks(path: Pathlike) -> tuple[Block, ...]:
 
 
 def block_of(entry: Any) -> Block:
-    """The block that a JSON object describes. Raises ValueError or KeyError."""
+    """The block that a JSON object describes. Raises ValueError."""
     require("block", type(entry).__name__, "an object", isinstance(entry, dict))
-    names, pairs = entry["activations"], entry["connections"]
+    names, pairs = entry.get("activations"), entry.get("connections")
     require("activations", names, "a list of names", isinstance(names, list) and all(isinstance(name, str) for name in names))
     fine = isinstance(pairs, list) and all(isinstance(pair, list) and list(map(type, pair)) == [int, int] for pair in pairs)
     require("connections", pairs, "a list of pairs of whole numbers", fine)

@@ -70,6 +70,10 @@ def _parser(algorithm: str) -> argparse.ArgumentParser:
     group = evolve.add_argument_group(f"settings of {config.name}", "defaults shown are those of the default preset")
     for setting in fields(config):
         assert setting.default is not MISSING
+        if setting.name == "blocks":
+            meaning = f"{setting.metadata['meaning']}, from a file that `wannjax blocks -o` wrote (default: none)"
+            group.add_argument("--blocks", type=Path, default=argparse.SUPPRESS, metavar="FILE", help=meaning)
+            continue
         many = isinstance(setting.default, tuple)
         group.add_argument(
             "--" + setting.name.replace("_", "-"),
@@ -161,7 +165,7 @@ def _parser(algorithm: str) -> argparse.ArgumentParser:
     blocks.add_argument("--least-runs", type=int, default=None, help="runs that must show a block (default: half of them)")
     blocks.add_argument("--draws", type=int, default=200, help="rewired networks of the baseline, per run (default: 200)")
     blocks.add_argument("--seed", type=int, default=0, help="of the baseline (default: 0)")
-    blocks.add_argument("-o", dest="out", type=Path, default=None, metavar="FILE", help="the library of blocks")
+    blocks.add_argument("-o", dest="out", type=Path, default=None, metavar="FILE", help="the library, for `wannjax evolve --blocks`")
     blocks.add_argument("--picture", type=Path, default=None, metavar="FILE", help="a drawing of them: .png, .svg or .pdf")
     blocks.set_defaults(run=_blocks)
 
@@ -243,6 +247,8 @@ def _evolve(options: argparse.Namespace) -> int:
     require("algorithm", options.algorithm, f"one of {', '.join(ALGORITHMS)}", options.algorithm in ALGORITHMS)
     settings = ALGORITHMS[options.algorithm]
     changes = {f.name: getattr(options, f.name) for f in fields(settings) if hasattr(options, f.name)}
+    if "blocks" in changes:
+        changes["blocks"] = wannjax.load_blocks(changes["blocks"])
     config = settings.preset(options.preset, **changes)
     problem = _problem(options.environment, options)
     directory = options.out or _new_directory(options.environment, options.seed)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wannjax.activations import LINEAR, NAMES, PUBLISHED, activation_ids
-from wannjax.mutation import Operators
+from wannjax.blocks import MOST, Block, block_of
+from wannjax.mutation import SHARED, Operators
 from wannjax.settings import Settings, activation_names, choice, count, positive, rate, setting, share
 from wannjax.validation import require
 
@@ -71,6 +72,10 @@ NEAT_PRESETS: dict[str, dict] = {
 4.1; the range of weights and of their perturbation, which it does not give, is that of the authors' published code)."""
 
 
+def _is_library(blocks) -> bool:
+    return all(isinstance(block, Block) for block in blocks) and len(set(blocks)) == len(blocks) <= MOST
+
+
 def _is_sweep(weights) -> bool:
     return 0 < len(weights) == len(set(weights)) and all(abs(weight) < float("inf") for weight in weights)
 
@@ -104,19 +109,26 @@ class WannConfig(Settings):
     delete_connection: float = rate(0.25, "relative rate of deleting a connection")
     delete_node: float = rate(0.15, "relative rate of deleting a hidden node with its connections")
     change_activation: float = rate(0.50, "relative rate of changing a hidden node's activation")
+    insert_block: float = rate(0.0, "relative rate of inserting one of `blocks`")
+    blocks: tuple[Block, ...] = setting((), "building blocks that may be inserted whole", f"at most {MOST} blocks, each once", _is_library)
     activations: tuple[str, ...] = activation_names(APERIODIC, "activations of hidden nodes")
     output_activation: str = choice(
         AUTO, f"activation of the outputs, which never changes; {AUTO} is what suits the problem", (AUTO, *NAMES[1:])
     )
 
     def __post_init__(self):
+        if isinstance(self.blocks, list) and len(self.blocks) <= MOST:  # as JSON gives them back
+            blocks = tuple(block_of(block) if isinstance(block, dict) else block for block in self.blocks)
+            object.__setattr__(self, "blocks", blocks)
         super().__post_init__()
-        *rates, _ = self.operators
-        require(", ".join(Operators._fields[:-1]), tuple(rates), "not all zero", sum(rates) > 0)
+        allowed = "> 0 where there are blocks, such as 0.1, and 0 where there are none"
+        require("insert_block", self.insert_block, allowed, (self.insert_block > 0) == bool(self.blocks))
+        rates = self.operators.rates
+        require(", ".join(rates), tuple(rates.values()), "not all zero", sum(rates.values()) > 0)
 
     @property
     def operators(self) -> Operators:
-        """The rates of the structural operators, with the activations that hidden nodes take."""
+        """The rates of the structural operators, with the activations that hidden nodes take and the blocks."""
         return Operators(
             add_node=self.add_node,
             add_connection=self.add_connection,
@@ -125,6 +137,8 @@ class WannConfig(Settings):
             delete_node=self.delete_node,
             change_activation=self.change_activation,
             activations=activation_ids(self.activations),
+            insert_block=self.insert_block,
+            blocks=self.blocks,
         )
 
     def algorithm(self, *, inputs: int, outputs: int) -> "Algorithm":
@@ -134,7 +148,7 @@ class WannConfig(Settings):
         return wann(self, inputs=inputs, outputs=outputs)
 
 
-_NEAT_OPERATORS = (*Operators._fields[:-1], "disable")
+_NEAT_OPERATORS = (*SHARED, "disable")
 
 
 @dataclass(frozen=True)

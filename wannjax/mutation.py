@@ -1,22 +1,25 @@
-"""The structural operators of the searches: add, enable, disable or delete a connection, add or delete a node, change an activation.
+"""The structural operators of the searches: add, enable, disable or delete a connection, add or delete a node, change an activation, and,
+where WANN has a library of building blocks, insert one (`insertion.py`).
 
 A child differs from its parent by exactly one of them. WANN draws one by relative rates (`mutate`); NEAT chooses by itself, and asks what
 has changed (`changed`), since its genomes carry more than the matrix. Those on connections share one code path, because under vmap the
 branches of a switch would be computed one after the other: the operator decides which cells of the matrix qualify and what is written,
 and one draw chooses among them. To add such an operator, say which cells qualify and what is written (`_WANTED`, `_WRITTEN`).
 
-Differences from the published code: it deletes nothing; it draws the source of a new connection first and its target second, so
-that pairs are not uniform, and it demands a strictly later *layer*; here every allowed absent pair is equally likely.
+Differences from the published code: it deletes nothing, and knows no blocks; it draws the source of a new connection first and its
+target second, so that pairs are not uniform, and it demands a strictly later *layer*; here every allowed absent pair is equally likely.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float, Float32, Int
 
+from wannjax.blocks import Block
 from wannjax.genome import ABSENT, DISABLED, ENABLED, Genome, allowed, hidden_count
+from wannjax.insertion import insert_block
+from wannjax.slots import close_slot, index, open_slots
 
 ADD_NODE, ADD_CONNECTION, ENABLE, DELETE_CONNECTION, DELETE_NODE, CHANGE_ACTIVATION, DISABLE, NOTHING = range(8)
 _ON_CONNECTIONS = (True, True, True, True, False, False, True, False)
@@ -28,7 +31,7 @@ _WRITTEN = (DISABLED, ENABLED, ENABLED, ABSENT, ABSENT, ABSENT, DISABLED, ABSENT
 
 
 class Operators(NamedTuple):
-    """How often WANN draws each operator, as relative weights, and the activation ids that hidden nodes take."""
+    """How often WANN draws each operator, as relative weights, the activation ids that hidden nodes take, and the blocks to insert."""
 
     add_node: float
     add_connection: float
@@ -37,12 +40,38 @@ class Operators(NamedTuple):
     delete_node: float
     change_activation: float
     activations: tuple[int, ...]
+    insert_block: float = 0.0
+    blocks: tuple[Block, ...] = ()
 
     @property
-    def ends(self) -> Float32[np.ndarray, "6"]:
+    def rates(self) -> dict[str, float]:
+        """The relative weights by name; that of inserting a block comes last, where there are blocks."""
+        return {name: getattr(self, name) for name in (*SHARED, *(("insert_block",) if self.blocks else ()))}
+
+    @property
+    def ends(self) -> Float32[np.ndarray, " rates"]:
         """Where the share of each operator ends on the way from 0 to 1."""
-        sums = np.cumsum(np.array(self[:-1], np.float64))
+        sums = np.cumsum(np.array([*self.rates.values()], np.float64))
         return (sums / sums[-1]).astype(np.float32)
+
+    @property
+    def draws(self) -> int:
+        """How many uniform draws a child takes."""
+        return max((3 + block.size for block in self.blocks), default=4)
+
+    @property
+    def most_nodes(self) -> int:
+        """How many nodes a child has more than its parent, at the most."""
+        return max((block.size for block in self.blocks), default=1)
+
+    @property
+    def most_steps(self) -> int:
+        """How many steps its tape has more, at the most: no more than connections, where a block is inserted."""
+        return max((len(block.connections) + len(block.roots) + len(block.sinks) for block in self.blocks), default=1)
+
+
+SHARED = Operators._fields[: CHANGE_ACTIVATION + 1]
+"""The operators that all searches have, by their numbers."""
 
 
 class Change(NamedTuple):
@@ -61,13 +90,25 @@ class Change(NamedTuple):
     closed: Int[Array, ""]
 
 
-def mutate(genome: Genome, draws: Float[Array, "4"], ends: Float32[Array | np.ndarray, "6"], activations: tuple[int, ...]) -> Genome:
-    """One genome's child by one structural operator, chosen by four uniform `draws` in [0, 1): `ends` and `activations` of `Operators`.
+def mutate(
+    genome: Genome,
+    draws: Float[Array, " D"],
+    ends: Float32[Array | np.ndarray, " rates"],
+    activations: tuple[int, ...],
+    blocks: tuple[Block, ...] = (),
+) -> Genome:
+    """One genome's child by one structural operator, chosen by uniform `draws` in [0, 1): how many there are, `ends`, `activations` and
+    `blocks` are those of `Operators`.
 
-    Where the drawn operator has no place to act (no free slot, no absent or disabled connection, no hidden node, no second
+    Where the drawn operator has no place to act (no free slots, no absent or disabled connection, no hidden node, no second
     activation), the child is a copy.
     """
-    return changed(genome, jnp.sum(draws[0] >= ends[:-1]), draws, activations)[0]
+    operator = jnp.sum(draws[0] >= ends[:-1])
+    if not blocks:
+        return changed(genome, operator, draws, activations)[0]
+    inserts = operator == len(ends) - 1
+    genome, _ = changed(genome, jnp.where(inserts, NOTHING, operator), draws[:4], activations)
+    return insert_block(genome, inserts, draws[1:], blocks)
 
 
 def changed(
@@ -83,23 +124,18 @@ def changed(
     return genome, Change(jnp.where(acts, operator, NOTHING), row, column, opened, closed)
 
 
-def _index(draw, count):
-    """A uniform index below `count`; 0 when there is none."""
-    return jnp.minimum(jnp.floor(draw * count).astype(jnp.int32), jnp.maximum(count - 1, 0))
-
-
 def _pick(table, draw):
-    return table[_index(draw, table.shape[0])]
+    return table[index(draw, table.shape[0])]
 
 
 def _change_activation(genome: Genome, operator: Int[Array, ""], draws, activations: tuple[int, ...]):
     """The genome with another activation of a hidden node, and whether it has."""
     count = hidden_count(genome)
-    node = _index(draws[1], count)
+    node = index(draws[1], count)
     table = jnp.array(activations, jnp.int8)
     same = table == genome.activations[node]
     others = len(activations) - jnp.any(same)
-    different = table[(jnp.argmax(same) + jnp.any(same) + _index(draws[2], others)) % len(activations)]
+    different = table[(jnp.argmax(same) + jnp.any(same) + index(draws[2], others)) % len(activations)]
     applies = (operator == CHANGE_ACTIVATION) & (count > 0)
     here = applies & (jnp.arange(genome.activations.shape[0]) == node)
     child = Genome(genome.connections, jnp.where(here, different, genome.activations), genome.inputs, genome.outputs)
@@ -109,19 +145,9 @@ def _change_activation(genome: Genome, operator: Int[Array, ""], draws, activati
 def _delete_node(genome: Genome, operator, draws):
     """The genome without a hidden node and all its connections, and the slot that it left; H for none."""
     count = hidden_count(genome)
-    slot = jnp.where((operator == DELETE_NODE) & (count > 0), _index(draws[1], count), genome.hidden)
+    slot = jnp.where((operator == DELETE_NODE) & (count > 0), index(draws[1], count), genome.hidden)
     connections = close_slot(close_slot(genome.connections, 0, 1 + genome.inputs, genome.hidden, slot), 1, 0, genome.hidden, slot)
     return Genome(connections, close_slot(genome.activations, 0, 0, genome.hidden, slot), genome.inputs, genome.outputs), slot
-
-
-def close_slot(array, axis: int, first: int, hidden: int, slot):
-    """Shifts the slots behind `slot` back by one along `axis`, where they start at `first`; `hidden` stands for none. No gather."""
-    slots, rest = jnp.split(array, [first + hidden], axis=axis)
-    ahead = lax.slice_in_dim(slots, 1, None, axis=axis)
-    empty = jnp.zeros_like(lax.slice_in_dim(slots, 0, 1, axis=axis))
-    position = lax.broadcasted_iota(jnp.int32, slots.shape, axis) - first
-    slots = jnp.where(position >= slot, jnp.concatenate([ahead, empty], axis=axis), slots)
-    return jnp.concatenate([slots, rest], axis=axis)
 
 
 def _candidates(genome: Genome, operator):
@@ -137,7 +163,7 @@ def _of_operator(table: tuple[int, ...], operator):
 def _draw_cell(mask, draw):
     """Row and column of a uniformly drawn true cell of `mask`, and whether there is one."""
     ends = jnp.cumsum(jnp.sum(mask, axis=0, dtype=jnp.int32))
-    choice = _index(draw, ends[-1])
+    choice = index(draw, ends[-1])
     column = jnp.sum(ends <= choice)
     before = jnp.where(column > 0, ends[column - 1], 0)
     row = jnp.sum(jnp.cumsum(mask[:, column], dtype=jnp.int32) <= choice - before)
@@ -154,9 +180,10 @@ def _rewire(genome: Genome, operator, draws, new_activation, keep: bool):
     # The new node's slot: after its source and not after its target. `hidden` stands for "no insertion".
     earliest = jnp.maximum(row - first_hidden + 1, 0)
     latest = jnp.minimum(column, hidden_count(genome))
-    slot = jnp.where(splits, earliest + _index(draws[2], latest - earliest + 1), hidden)
-    connections, activations = _open_slot(genome, slot, new_activation)
+    slot = jnp.where(splits, earliest + index(draws[2], latest - earliest + 1), hidden)
+    genome = open_slots(genome, slot, new_activation)
 
+    connections = genome.connections
     rows = jnp.arange(connections.shape[0])[:, None]
     columns = jnp.arange(connections.shape[1])[None, :]
     written = _of_operator((ENABLED if keep else DISABLED, *_WRITTEN[1:]), operator)
@@ -165,30 +192,4 @@ def _rewire(genome: Genome, operator, draws, new_activation, keep: bool):
     into_new = (rows == row) & (columns == slot)
     out_of_new = (rows - first_hidden == slot) & (columns == target)
     connections = jnp.where(splits & (into_new | out_of_new), jnp.int8(ENABLED), connections)
-    return Genome(connections, activations, genome.inputs, genome.outputs), (row, column, exists, slot)
-
-
-def _open_slot(genome: Genome, slot, activation):
-    """Shifts the hidden slots from `slot` on by one; the last one, empty, falls off. Shifts are static: no gather."""
-    hidden, first_hidden = genome.hidden, 1 + genome.inputs
-    matrix = genome.connections
-    position = jnp.arange(matrix.shape[0])[:, None] - first_hidden
-    down = jnp.concatenate([matrix[:1], matrix[:-1]], axis=0)
-    matrix = jnp.where(position > slot, down, jnp.where(position == slot, jnp.int8(ABSENT), matrix))
-
-    position = jnp.arange(hidden)[None, :]
-    slots = matrix[:, :hidden]
-    right = jnp.concatenate([slots[:, :1], slots[:, :-1]], axis=1)
-    slots = jnp.where(position > slot, right, jnp.where(position == slot, jnp.int8(ABSENT), slots))
-
-    return (
-        jnp.concatenate([slots, matrix[:, hidden:]], axis=1),
-        jnp.concatenate([insert(genome.activations[:hidden], slot, activation), genome.activations[hidden:]]),
-    )
-
-
-def insert(slots, slot, value):
-    """`slots` [H] with `value` at `slot`, and those from there on shifted by one; the last one falls off. Unchanged where `slot` is H."""
-    position = jnp.arange(slots.shape[0])
-    shifted = jnp.concatenate([slots[:1], slots[:-1]])
-    return jnp.where(position > slot, shifted, jnp.where(position == slot, value, slots))
+    return Genome(connections, genome.activations, genome.inputs, genome.outputs), (row, column, exists, slot)

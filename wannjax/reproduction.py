@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from wannjax.genes import EMPTY, NO_GENE, Genes, gene_count, is_used, matching
-from wannjax.mutation import ADD_CONNECTION, ADD_NODE, DELETE_CONNECTION, DELETE_NODE, NOTHING, Change, close_slot, insert
+from wannjax.mutation import ADD_CONNECTION, ADD_NODE, DELETE_CONNECTION, DELETE_NODE, NOTHING, Change
+from wannjax.slots import close_slot, insert
 from wannjax.validation import require
 
 

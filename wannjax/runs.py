@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from wannjax.blocks import save_blocks
 from wannjax.books import Record
 from wannjax.checkpoints import Checkpoints
-from wannjax.config import ALGORITHMS, Config
+from wannjax.config import ALGORITHMS, Config, WannConfig
 from wannjax.devices import describe
 from wannjax.evaluation import Report
 from wannjax.evolution import CHECKPOINTS, Result
@@ -27,7 +28,7 @@ from wannjax.storage import load, load_scored_front, parse_json, parse_score, re
 from wannjax.validation import require, require_seed
 
 CHAMPION, FRONT, HISTORY, CONFIG = "champion.json", "front.json", "history.csv", "config.json"
-GROWTH, REPORT = "growth.json", "report.html"
+GROWTH, LIBRARY, REPORT = "growth.json", "library.json", "report.html"
 DRAWING, CURVES = "champion.png", "curves.png"
 TUNED, TRAINING, TRAINING_CONFIG = "tuned.json", "training.csv", "training.json"
 TUNED_DRAWING, TRAINING_CURVES = "tuned.png", "training.png"
@@ -77,6 +78,8 @@ def write(directory: Path, result: Result, problem: Problem) -> Report | None:
     save_front(directory / FRONT, result.front, result.front_scores, result.config.weights)
     save_growth(directory / GROWTH, result.growth)
     _write_history(directory / HISTORY, result.history)
+    if isinstance(result.config, WannConfig) and result.config.blocks:
+        save_blocks(directory / LIBRARY, result.config.blocks)
     mean = float(np.mean(result.champion_scores))
     document = {
         "problem": result.problem_name,

@@ -16,17 +16,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int32, Key
 
-from wannjax.activations import SUM
+from wannjax.activations import NAMES, SUM
 from wannjax.algorithm import SMALLEST_CAPACITY, Algorithm, Sizes, doubled, in_blocks, require_scores, sizes_of
 from wannjax.config import LEXICASE, WannConfig, output_activation_id
 from wannjax.expression import express
 from wannjax.genome import Genome, Placeholder, grow, random_genome
-from wannjax.mutation import Operators, mutate
+from wannjax.mutation import SHARED, Operators, mutate
 from wannjax.ranking import finite_or_worst, rank, usable
 from wannjax.selection import lexicase, tournaments
 from wannjax.validation import require
 
-RATES = ("initial_density", "initial_fan_in", "complexity_probability", *Operators._fields[:-1])
+RATES = ("initial_density", "initial_fan_in", "complexity_probability", *SHARED, "insert_block")
 """The settings that are numbers in the compiled programs: searches that differ in these alone share them, and can run side by side."""
 
 
@@ -35,11 +35,11 @@ class Rates(NamedTuple):
 
     Attributes:
         by_complexity: float32[], the probability that few connections rank in place of the best score.
-        ends: float32[6], of the structural operators' shares: see `Operators`.
+        ends: of the structural operators' shares: see `Operators`.
     """
 
     by_complexity: Float32[Array, ""]
-    ends: Float32[Array, "6"]
+    ends: Float32[Array, " rates"]
 
 
 @jax.tree_util.register_dataclass
@@ -75,17 +75,20 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
     """
     require("inputs", inputs, "an integer >= 1", inputs >= 1)
     require("outputs", outputs, "an integer >= 1", outputs >= 1)
-    rates = Rates(jnp.float32(config.complexity_probability), jnp.asarray(config.operators.ends))
+    operators = config.operators
+    rates = Rates(jnp.float32(config.complexity_probability), jnp.asarray(operators.ends))
     density = jnp.float32(min(config.initial_density, config.initial_fan_in / (1 + inputs)))
-    populate, ask, tell = _programs(config.replace(**_USUAL_RATES), inputs, outputs)
-    among = tuple(sorted({SUM, output_activation_id(config), *config.operators.activations}))
-    return Algorithm(lambda key: _enlarge(populate(key, density, rates)), ask, tell, _enlarge, among)
+    populate, ask, tell = _programs(_with_usual_rates(config), inputs, outputs)
+    of_blocks = {NAMES.index(name) for block in operators.blocks for name in block.activations}
+    among = tuple(sorted({SUM, output_activation_id(config), *operators.activations, *of_blocks}))
+    enlarge = partial(_enlarge, operators=operators)
+    return Algorithm(lambda key: enlarge(populate(key, density, rates)), ask, tell, enlarge, among)
 
 
 @lru_cache(maxsize=16)
 def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, Callable, Callable]:
     """The compiled functions of searches with these settings, whatever their `RATES`: (key, density, rates) → state, `ask` and `tell`."""
-    activations = config.operators.activations
+    operators = config.operators
     survivors = config.population - int(config.cull_ratio * config.population)
     elites = int(config.elite_ratio * survivors)
 
@@ -119,9 +122,9 @@ def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, 
             parents = lexicase(draw_parents, *cases_of(scores), count=children)
         else:  # a parent is the better of two tournaments' winners
             parents = tournaments(draw_parents, order[:survivors], size=2 * config.tournament, count=children)
-        draws = jax.random.uniform(draw_moves, (children, 4))
+        draws = jax.random.uniform(draw_moves, (children, operators.draws))
         born = in_blocks(
-            lambda pair: mutate(pair[0], pair[1], state.rates.ends, activations),
+            lambda pair: mutate(pair[0], pair[1], state.rates.ends, operators.activations, operators.blocks),
             (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws),
         )
         genomes = jax.tree.map(lambda old, new: jnp.concatenate([old[order[:elites]], new]), state.genomes, born)
@@ -130,15 +133,18 @@ def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, 
     return populate, ask, tell
 
 
-_USUAL_RATES = {setting.name: setting.default for setting in fields(WannConfig) if setting.name in RATES}
+def _with_usual_rates(config: WannConfig) -> WannConfig:
+    usual = {setting.name: setting.default for setting in fields(WannConfig) if setting.name in RATES}
+    return config.replace(**usual | {"insert_block": float(bool(config.blocks))})
 
 
-def _enlarge(state: WannState) -> WannState:
+def _enlarge(state: WannState, operators: Operators) -> WannState:
     """`Algorithm.grow`, for one run or, with a leading axis on the state's arrays, for several."""
     hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
-    # A generation adds at most one node and one step. Both grow at once where they can: every new shape costs a compilation.
-    room = doubled(state.steps, steps)
-    capacity = doubled(state.genomes.hidden, hidden if room == state.steps else 2 * hidden)
+    # What there will be after a generation, at the most. Both grow at once where they can: every new shape costs a compilation.
+    room = doubled(state.steps, steps + operators.most_steps - 1)
+    needed = hidden + operators.most_nodes - 1
+    capacity = doubled(state.genomes.hidden, needed if room == state.steps else max(2 * hidden, needed))
     return with_room(state, capacity, room)
 
 

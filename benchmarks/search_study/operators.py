@@ -3,19 +3,20 @@
 import jax.numpy as jnp
 
 from wannjax.genome import Genome, hidden_count
-from wannjax.mutation import _index, _open_slot
+from wannjax.slots import index, open_slots
 
 
 def duplicate_node(genome: Genome, draw) -> Genome:
     """Puts a second node beside a hidden one, with the same activation, sources and targets: twice the gain where all weights are equal."""
     count, hidden, first = hidden_count(genome), genome.hidden, 1 + genome.inputs
-    node = _index(draw, count)
+    node = index(draw, count)
     possible = (count > 0) & (count < hidden)
     slot = jnp.where(possible, node + 1, hidden)
-    connections, activations = _open_slot(genome, slot, genome.activations[node])
+    opened = open_slots(genome, slot, genome.activations[node])
+    connections = opened.connections
     into = possible & (jnp.arange(connections.shape[1]) == slot)
     connections = jnp.where(into[None, :], connections[:, node][:, None], connections)
     row = jnp.where(into, jnp.int8(0), connections[first + node])
     out_of = possible & (jnp.arange(connections.shape[0]) == first + slot)
     connections = jnp.where(out_of[:, None], row[None, :], connections)
-    return Genome(connections, activations, genome.inputs, genome.outputs)
+    return Genome(connections, opened.activations, genome.inputs, genome.outputs)

@@ -239,8 +239,11 @@ def _settings(saved: runs.Saved) -> str:
 
 
 def _again(saved: runs.Saved, directory: Path) -> str:
-    changes = _changes(saved)
-    settings = ", ".join(f"{name}={value!r}" for name, value in changes.items())
+    changes, library = _changes(saved), f"{directory.resolve().name}/{runs.LIBRARY}"
+    in_python = {name: repr(value) for name, value in changes.items()}
+    if "blocks" in changes:
+        in_python["blocks"], changes["blocks"] = f"wannjax.load_blocks({library!r})", library
+    settings = ", ".join(f"{name}={value}" for name, value in in_python.items())
     call = f"wannjax.{type(saved.config).__name__}({settings}), seed={saved.seed}"
     known = saved.problem in (*environment_names(), *DATA_SETS)
     path = "PATH" if saved.problem == "mnist" else None
