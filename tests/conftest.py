@@ -18,6 +18,14 @@ for _option, _value in {"jax_compilation_cache_dir": _CACHE.name, "jax_persisten
     os.environ[_option.upper()] = str(_value)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+
+def pytest_configure(config):
+    """Compiles without most optimisations, which takes half the time, but for tests that take long anyway: those compile as users do."""
+    quick = "not slow" in config.getoption("markexpr")
+    jax.config.update("jax_disable_most_optimizations", quick)
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))
+
+
 collect_ignore = ["saved_run.py"]  # a program that tests run, which doctest collection would import
 
 # Annotations are checked in every module but these, each listed by its own name, since a package's name includes all below it.
@@ -38,5 +46,4 @@ _MODULES = [
 install_import_hook(_MODULES, "beartype.beartype")
 
 settings.register_profile("default", max_examples=30, deadline=None)
-settings.register_profile("ci", max_examples=60, deadline=None)
-settings.load_profile("ci" if os.environ.get("CI") else "default")
+settings.load_profile("default")

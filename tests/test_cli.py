@@ -75,6 +75,7 @@ def tuned(run, tmp_path_factory):
     return directory, wannjax("finetune", directory, "--steps", "2", "--method", "evolution", "--starts", "1", cwd=directory)
 
 
+@pytest.mark.nightly
 def test_training_adds_its_files_to_the_run(tuned):
     directory, process = tuned
     assert process.returncode == 0, process.stderr
@@ -89,6 +90,7 @@ def test_training_adds_its_files_to_the_run(tuned):
     assert settings["settings"]["pairs"] > 0
 
 
+@pytest.mark.nightly
 def test_evaluate_of_a_trained_run_shows_the_fourth_column(tuned, capsys):
     directory, _ = tuned
     assert main(["evaluate", str(directory), "--episodes", "2"]) == 0
@@ -188,6 +190,7 @@ def test_a_run_and_its_file_are_drawn_alike(run, tmp_path, capsys):
     assert "written to" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_film_is_made_and_its_returns_are_printed(run, tmp_path, capsys):
     directory, _ = run
     assert main(["watch", str(directory), "--weights", "-1", "2", "-o", str(tmp_path / "film.gif")]) == 0

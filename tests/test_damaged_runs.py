@@ -29,13 +29,13 @@ CHUNK = "arrays/state.genomes.connections/0.0.0"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     directory = tmp_path_factory.mktemp("run")
-    saved_run.search(directory, generations=GENERATIONS)
+    saved_run.quick(directory, generations=GENERATIONS)
     return directory
 
 
 @pytest.fixture(scope="module")
 def outcome():
-    return saved_run.outcome(saved_run.search(None, generations=GENERATIONS + 1))
+    return saved_run.outcome(saved_run.quick(None, generations=GENERATIONS + 1))
 
 
 def flip(path: Path, at: float = 0.5) -> None:
@@ -220,11 +220,11 @@ def test_a_damaged_run_is_resumed_or_refused_with_one_clear_error(fault, run, ou
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         if expected in (OLDER, SAME, ANEW):
-            assert saved_run.outcome(saved_run.search(directory, resume=True, generations=GENERATIONS + 1)) == outcome
+            assert saved_run.outcome(saved_run.quick(directory, resume=True, generations=GENERATIONS + 1)) == outcome
             assert Checkpoints(directory / "checkpoints").newest().number == GENERATIONS + 1
         else:
             with pytest.raises((ValueError, OSError), match=expected) as caught:
-                saved_run.search(directory, resume=True, generations=GENERATIONS + 1)
+                saved_run.quick(directory, resume=True, generations=GENERATIONS + 1)
             assert "\n" not in str(caught.value)
     messages = [str(each.message) for each in warned]
     assert any("damaged checkpoints are passed over: 5" in message for message in messages) == (expected == OLDER)
@@ -236,7 +236,7 @@ def test_the_table_is_long_enough():
 
 def test_two_runs_in_one_directory_are_refused(tmp_path):
     with locked(tmp_path), pytest.raises(ValueError, match="run_dir: must be used by one process at a time"):
-        saved_run.search(tmp_path, generations=1)
+        saved_run.quick(tmp_path, generations=1)
 
 
 def test_a_lock_dies_with_its_process(tmp_path):
@@ -254,13 +254,13 @@ def test_a_lock_dies_with_its_process(tmp_path):
 def test_a_run_that_is_there_is_not_replaced(run):
     before = Checkpoints(run / "checkpoints").numbers()
     with pytest.raises(ValueError, match="run_dir: must be without checkpoints, or to be resumed: it holds number 5"):
-        saved_run.search(run, generations=1)
+        saved_run.quick(run, generations=1)
     assert Checkpoints(run / "checkpoints").numbers() == before
 
 
 def test_a_directory_that_cannot_be_written_is_an_error_before_the_first_generation():
     with pytest.raises(OSError, match="nothing"):
-        saved_run.search(Path("/proc/nothing/here"), generations=1, callbacks=[lambda _: pytest.fail("a generation was run")])
+        saved_run.quick(Path("/proc/nothing/here"), generations=1, callbacks=[lambda _: pytest.fail("a generation was run")])
 
 
 def test_checkpoints_that_vanish_during_a_run_are_written_again(tmp_path):
@@ -268,7 +268,7 @@ def test_checkpoints_that_vanish_during_a_run_are_written_again(tmp_path):
         if record.generation == 2:
             shutil.rmtree(tmp_path / "checkpoints")
 
-    saved_run.search(tmp_path, generations=3, callbacks=[remove])
+    saved_run.quick(tmp_path, generations=3, callbacks=[remove])
     assert Checkpoints(tmp_path / "checkpoints").numbers() == [3, 2]
 
 
@@ -285,13 +285,13 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_saved(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         with pytest.raises(OSError, match=r"checkpoint 4: cannot be written to .*; the last one that was saved is 3") as caught:
-            saved_run.search(tmp_path, callbacks=[fill])
+            saved_run.quick(tmp_path, callbacks=[fill])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "checkpoints/.incoming").exists()
     assert Checkpoints(tmp_path / "checkpoints").newest().number == 3
-    assert saved_run.outcome(saved_run.search(tmp_path, resume=True)) == saved_run.outcome(saved_run.search(None))
+    assert saved_run.outcome(saved_run.quick(tmp_path, resume=True)) == saved_run.outcome(saved_run.quick(None))
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -304,11 +304,11 @@ def test_a_full_file_system_ends_the_run_and_keeps_what_was_saved(tmp_path):
         pytest.skip("mounting is not allowed here")
     try:
         with pytest.raises(OSError, match="cannot be written"):
-            saved_run.search(tmp_path)
+            saved_run.quick(tmp_path)
         saved = Checkpoints(tmp_path / "checkpoints").newest().number
         for number in Checkpoints(tmp_path / "checkpoints").numbers()[1:]:
             shutil.rmtree(tmp_path / f"checkpoints/{number:08d}")
-        assert saved_run.search(tmp_path, resume=True, generations=saved).history["generation"][-1] == saved
+        assert saved_run.quick(tmp_path, resume=True, generations=saved).history["generation"][-1] == saved
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 
@@ -369,6 +369,7 @@ def test_bad_arguments_are_one_line(arguments, message, capsys, tmp_path, monkey
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_command_line_resumes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ["--population", "16", "--episodes", "1", "--confirm-episodes", "2"]

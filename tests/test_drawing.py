@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from xml.etree import ElementTree
 
+import jax
 import numpy as np
 import oracle
 import pytest
@@ -127,6 +128,12 @@ def test_an_svg_holds_every_node_and_connection_with_its_title(tmp_path):
     assert titles["node-5"] == "hidden 1: tanh, 2 in, 2 out"
     assert titles["node-8"] == "right: linear, 1 in"
     assert titles["connection-2-5"] == "<dx> → hidden 1"
+
+
+def test_a_notebook_shows_one_network_as_its_drawing_and_a_population_as_text(tmp_path):
+    network = network_of_graph(small_graph())
+    assert titles_in(network._repr_svg_()) == titles_in(svg_of(small_graph(), tmp_path / "network.svg"))
+    assert jax.tree.map(lambda leaf: leaf[None], network)._repr_svg_() is None
 
 
 def test_the_words_of_an_svg_are_text(tmp_path):

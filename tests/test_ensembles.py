@@ -127,6 +127,7 @@ def test_a_collection_solves_what_one_copy_cannot(rings, straight):
     assert together > 85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mixture", "regions", "bagging"])
 def test_training_repeats_by_seed(rings, straight, kind):
     one, same = (wannjax.ensemble(straight, rings, members=2, kind=kind, steps=3, seed=5, progress=False) for _ in range(2))
@@ -151,7 +152,7 @@ def test_the_gate_of_returns_gives_each_context_to_who_is_best():
     np.testing.assert_array_equal(np.argmax(gate.log_shares(seen), axis=1), np.asarray(seen[:, 0] > 0))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_collection_acts_in_a_varied_environment():
     problem = make_environment("CartPoleSwingUp-v0", vary={"pole_length": (0.3, 0.9)}, max_steps=30)
     network = small_network(5, 1)

@@ -305,6 +305,7 @@ def test_it_is_saved_and_loaded(found, name, tmp_path):
     np.testing.assert_allclose(again(x), found.champion(x), rtol=1e-6)
 
 
+@pytest.mark.nightly
 def test_it_is_evaluated_drawn_trained_and_joined(found, tmp_path):
     signs = problem()
     report = wannjax.evaluate(found.champion, signs, episodes=2)
@@ -319,6 +320,7 @@ def test_it_is_evaluated_drawn_trained_and_joined(found, tmp_path):
     assert flock(np.zeros((3, INPUTS))).shape == (3, OUTPUTS)
 
 
+@pytest.mark.nightly
 def test_populations_of_every_size_stay_so():
     for population in (4, 7):
         algorithm = wannjax.NeatConfig(population=population, species=2).algorithm(inputs=1, outputs=1)
@@ -364,7 +366,7 @@ for values in (result.champion_scores, result.front_scores, result.history["mean
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_number_of_devices_changes_nothing():
     runs = [
         subprocess.run([sys.executable, "-c", DEVICES, str(n)], capture_output=True, text=True, cwd=Path(__file__).parent) for n in (1, 2)

@@ -172,6 +172,7 @@ def test_a_problem_without_measure_has_a_report_without_scores(tmp_path):
     assert "your own problem" in text
 
 
+@pytest.mark.slow
 def test_a_data_problem_with_many_inputs_has_one(tmp_path):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 60)
@@ -183,6 +184,7 @@ def test_a_data_problem_with_many_inputs_has_one(tmp_path):
     assert str(result.report.random_weights) in text
 
 
+@pytest.mark.slow
 def test_a_large_champion_makes_a_small_file(copy):
     rng = np.random.default_rng(0)
     pairs = sorted({(int(rng.integers(0, target)), target) for target in [*range(6, 46)] * 3}, key=lambda pair: pair[::-1])

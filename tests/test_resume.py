@@ -93,33 +93,33 @@ def test_the_number_of_devices_does_not_change_a_run(tmp_path):
 
 @pytest.fixture(scope="module")
 def whole():
-    return saved_run.outcome(saved_run.search(None))
+    return saved_run.outcome(saved_run.quick(None))
 
 
 def test_saving_does_not_change_a_run(whole, tmp_path):
-    assert saved_run.outcome(saved_run.search(tmp_path)) == whole
+    assert saved_run.outcome(saved_run.quick(tmp_path)) == whole
 
 
 def test_a_run_that_a_callback_ended_goes_on(whole, tmp_path):
     for end in (2, 5):
-        assert saved_run.search(tmp_path, resume=True, callbacks=[lambda record, end=end: record.generation == end]).interrupted
-    assert saved_run.outcome(saved_run.search(tmp_path, resume=True)) == whole
+        assert saved_run.quick(tmp_path, resume=True, callbacks=[lambda record, end=end: record.generation == end]).interrupted
+    assert saved_run.outcome(saved_run.quick(tmp_path, resume=True)) == whole
 
 
 def test_a_finished_run_goes_on_with_more_generations(whole, tmp_path):
-    assert not saved_run.search(tmp_path, generations=5).interrupted
-    assert saved_run.outcome(saved_run.search(tmp_path, resume=True)) == whole
+    assert not saved_run.quick(tmp_path, generations=5).interrupted
+    assert saved_run.outcome(saved_run.quick(tmp_path, resume=True)) == whole
 
 
 def test_a_finished_run_that_is_resumed_gives_its_result_again(whole, tmp_path):
-    saved_run.search(tmp_path)
-    assert saved_run.outcome(saved_run.search(tmp_path, resume=True)) == whole
+    saved_run.quick(tmp_path)
+    assert saved_run.outcome(saved_run.quick(tmp_path, resume=True)) == whole
 
 
 @pytest.mark.parametrize(
     ("method", "name"),
     [
-        (saved_run.METHOD, "CartPoleSwingUp-v0"),
+        pytest.param(saved_run.METHOD, "CartPoleSwingUp-v0", marks=pytest.mark.slow),
         pytest.param(wannjax.Gradient(), "CartPoleSwingUp-v0", marks=pytest.mark.nightly),
         pytest.param(wannjax.PolicyGradient(), "CartPole-v1", marks=pytest.mark.nightly),
     ],
@@ -132,16 +132,16 @@ def test_training_that_was_ended_goes_on(method, name, tmp_path):
 
 
 def test_only_the_newest_checkpoints_are_kept(tmp_path):
-    saved_run.search(tmp_path)
+    saved_run.quick(tmp_path)
     assert Checkpoints(tmp_path / "checkpoints").numbers() == [12, 11, 10]
 
 
 def test_time_decides_when_to_save(tmp_path):
-    saved_run.search(tmp_path, save_every=3600.0)
+    saved_run.quick(tmp_path, save_every=3600.0)
     assert Checkpoints(tmp_path / "checkpoints").numbers() == [12]
 
 
 def test_wall_time_adds_up(tmp_path):
-    first = saved_run.search(tmp_path, callbacks=[lambda record: record.generation == 2])
-    second = saved_run.search(tmp_path, resume=True)
+    first = saved_run.quick(tmp_path, callbacks=[lambda record: record.generation == 2])
+    second = saved_run.quick(tmp_path, resume=True)
     assert second.seconds > first.history["seconds"].sum()

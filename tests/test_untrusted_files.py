@@ -459,7 +459,7 @@ def test_mutants_are_one_clear_error_or_work(kind, directory):
     check_mutants(kind, directory, range(QUICK // len(KINDS)))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_many_mutants_are_one_clear_error_or_work(kind, directory):
     check_mutants(kind, directory, range(-(-SLOW // len(KINDS))))
 
@@ -630,6 +630,7 @@ class Unmeasured(wannjax.Problem):
         raise NotImplementedError
 
 
+@pytest.mark.slow
 def test_links_in_a_run_directory_are_replaced_and_not_written_through(tmp_path):
     (tmp_path / "run").mkdir()
     outside = tmp_path / "outside"

@@ -70,6 +70,14 @@ class Network:
         weights = "shared weight" if self.weights is None else "individual weights"
         return f"Network({self.inputs} inputs, {self.outputs} outputs, {connection_count(self)} connections, {weights})"
 
+    def _repr_svg_(self) -> str | None:
+        """What a notebook shows: the drawing of one network; None for a population."""
+        if self.activations.ndim != 1:
+            return None
+        from wannjax.analysis.drawing import drawing_svg
+
+        return drawing_svg(self)
+
 
 def checked_observation(observation: jax.typing.ArrayLike, inputs: int) -> Float32[Array, "... I"]:
     """One observation [I], or a batch [B, I]. Raises ValueError for another shape."""
