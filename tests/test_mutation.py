@@ -189,7 +189,9 @@ def test_operators_are_drawn_by_their_weights():
 
 
 def test_operator_weights_are_relative_and_zero_means_never():
-    np.testing.assert_array_equal(Operators(1, 2, 3, 4, 5, 6, TABLE).ends, Operators(2, 4, 6, 8, 10, 12, TABLE).ends)
+    np.testing.assert_array_equal(
+        Operators(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, TABLE).ends, Operators(2.0, 4.0, 6.0, 8.0, 10.0, 12.0, TABLE).ends
+    )
     np.testing.assert_array_equal(Operators(0.0, 1.0, 0.0, 0.0, 0.0, 0.0, TABLE).ends, [0, 1, 1, 1, 1, 1])
     np.testing.assert_array_equal(Operators(0.1, 0.0, 0.7, 0.0, 0.8, 0.0, TABLE).ends, np.float32([0.0625, 0.0625, 0.5, 0.5, 1, 1]))
 

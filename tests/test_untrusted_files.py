@@ -94,6 +94,14 @@ def assert_name_works(name, _directory):
     assert isinstance(name, str)
 
 
+def assert_library_works(blocks, directory):
+    """A search takes it, and remembers it in its settings."""
+    config = wannjax.WannConfig(blocks=blocks, insert_block=1.0)
+    assert wannjax.WannConfig(**json.loads(json.dumps(asdict(config)))) == config
+    wannjax.save_blocks(directory / "again.json", blocks)
+    assert wannjax.load_blocks(directory / "again.json") == blocks
+
+
 def assert_data_set_works(data, _directory):
     for images, labels in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
         assert images.shape == (len(labels), 256)
@@ -351,6 +359,7 @@ FRONT = [
     written(lambda path, some=some: save_front(path, some, np.ones((len(some), 2)), (0.5, 1.0)), "front.json")
     for some in (NETWORKS, NETWORKS[1:])
 ]
+BLOCKS = (wannjax.Block(("tanh", "step"), ((0, 1),)), wannjax.Block(("abs", "relu", "abs", "tanh"), ((0, 3), (1, 3), (2, 3))))
 CONFIG = {"problem": "CartPole-v1", "seed": 0, "config": asdict(wannjax.WannConfig()), "versions": {"python": "3.11.0"}}
 KINDS = {
     kind.file: kind
@@ -371,6 +380,11 @@ KINDS = {
             *("network.onnx", from_onnx, assert_network_works),
             tuple(written(lambda path, n=n: to_onnx(n, path), "network.onnx") for n in NETWORKS),
             (*BYTES, *[replace_fields] * 4),
+        ),
+        Kind(
+            *(runs.LIBRARY, wannjax.load_blocks, assert_library_works),
+            tuple(written(lambda path, some=some: wannjax.save_blocks(path, some), runs.LIBRARY) for some in (BLOCKS, BLOCKS[:1])),
+            JSON,
         ),
         Kind(runs.CONFIG, runs.problem_name, assert_name_works, (json.dumps(CONFIG).encode(),), JSON, by_directory=True),
         Kind(
