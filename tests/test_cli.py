@@ -97,6 +97,7 @@ def test_evaluate_of_a_trained_run_shows_the_fourth_column(tuned, capsys):
     assert "tuned weights" in capsys.readouterr().out
 
 
+@pytest.mark.nightly
 def test_an_earlier_training_is_refused_and_kept(tuned, capsys):
     directory, _ = tuned
     before = (directory / "tuned.json").read_text()

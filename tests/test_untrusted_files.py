@@ -23,7 +23,7 @@ import jaxtyping
 import numpy as np
 import onnx
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import wannjax
@@ -495,6 +495,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@settings(max_examples=10)  # every network that works is compiled
 @given(data=st.data())
 def test_any_values_under_the_right_keys_are_one_clear_error_or_work(kind, directory, data):
     if not kind.file.endswith(".json"):
