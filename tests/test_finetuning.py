@@ -190,11 +190,11 @@ def test_a_method_improves_on_every_start_on_held_out_episodes(tasks, case):
     ("task", "network", "method"),
     [
         ("small batches", SORTING, Gradient()),
-        pytest.param("small batches", SORTING, EvolutionStrategy(pairs=4), marks=pytest.mark.slow),
-        pytest.param("cart-pole", BALANCING, SHORT_PPO, marks=pytest.mark.slow),
-        pytest.param("swing-up", SWINGING, SHORT_PPO, marks=pytest.mark.slow),
-        pytest.param("swing-up", SWINGING, Gradient(episodes=4), marks=pytest.mark.slow),
-        pytest.param("swing-up", SWINGING, EvolutionStrategy(pairs=8), marks=pytest.mark.slow),
+        pytest.param("small batches", SORTING, EvolutionStrategy(pairs=4), marks=pytest.mark.nightly),
+        pytest.param("cart-pole", BALANCING, SHORT_PPO, marks=pytest.mark.nightly),
+        pytest.param("swing-up", SWINGING, SHORT_PPO, marks=pytest.mark.nightly),
+        pytest.param("swing-up", SWINGING, Gradient(episodes=4), marks=pytest.mark.nightly),
+        pytest.param("swing-up", SWINGING, EvolutionStrategy(pairs=8), marks=pytest.mark.nightly),
     ],
 )
 def test_a_method_is_reproducible_by_seed(tasks, task, network, method):

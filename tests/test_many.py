@@ -41,7 +41,7 @@ def assert_as_alone(problem, results):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("CartPole-v1", marks=pytest.mark.slow),
+        pytest.param("CartPole-v1", marks=pytest.mark.nightly),
         *(pytest.param(name, marks=pytest.mark.nightly) for name in ("swing-up", "data")),
     ],
 )
