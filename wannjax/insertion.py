@@ -29,7 +29,7 @@ def insert_block(genome: Genome, applies: Bool[Array, ""], draws: Float[Array, "
     inserts = applies & (count + block.size <= hidden)
     slot = index(draws[1], count + 1)
 
-    ends = draws[2 : 2 + len(block.genes)]
+    ends = draws[2:]
     source = index(ends, first_hidden + slot)
     behind = count - slot
     target = index(ends, behind + genome.outputs)
@@ -44,7 +44,7 @@ def insert_block(genome: Genome, applies: Bool[Array, ""], draws: Float[Array, "
         here = (positions[:, None] == slot + jnp.arange(len(values))[None, :]) & inserts
         return jnp.sum(jnp.where(here, values[None, :], 0), axis=1, dtype=jnp.int32)
 
-    # For every column: the block's nodes that it reads, as bits, and the row behind which a root's source stands, both 0 for none.
+    # What a column reads: nodes of the block, as bits; and a root's source, whose row is counted from 1, so that 0 stands for none.
     inner, reads = placed(block.sources, columns), placed(jnp.where(block.is_root, source + 1, 0), columns)
     feeds = placed(jnp.where(block.is_sink, target + 1, 0), rows - first_hidden)
     place = rows[:, None] - first_hidden - slot
