@@ -39,6 +39,8 @@ KEEP = 3
 """Checkpoints that are kept, the newest ones."""
 SAVE_EVERY = 30.0
 """Seconds between two checkpoints, by default."""
+DISCARD_SECONDS = 5.0
+"""How long the rest of a checkpoint that could not be written is tried to be removed."""
 _STATE, _MANIFEST, _ARRAYS, _INCOMING = "state.json", "manifest.json", "arrays", ".incoming"
 _NAME = re.compile(r"[A-Za-z]\w*(\.\w+)*", re.ASCII)
 _TYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float16", "float32", "float64")
@@ -76,7 +78,7 @@ class Checkpoints:
             incoming.mkdir()
             _write(incoming, checkpoint)
         except Exception as error:  # orbax and tensorstore raise their own for a full disk
-            shutil.rmtree(incoming, ignore_errors=True)
+            _discard(incoming)
             last = next(iter(self.numbers()), None)
             kept = "none was saved before" if last is None else f"the last one that was saved is {last}"
             raise OSError(f"checkpoint {checkpoint.number}: cannot be written to {self.directory} ({reason_of(error)}); {kept}") from error
@@ -175,6 +177,15 @@ def _read_arrays(folder: Path, declared: dict[str, Any]) -> dict[str, np.ndarray
     except Exception as error:
         raise ValueError(reason_of(error)) from error
     return arrays | {name: np.asarray(restored[name]).reshape(shape) for name, shape in stored.items()}
+
+
+def _discard(folder: Path) -> None:
+    """Removes what could not be written; orbax raises its first error while other threads of its still write there, for moments."""
+    until = time.monotonic() + DISCARD_SECONDS
+    shutil.rmtree(folder, ignore_errors=True)
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove(path: Path) -> None:
