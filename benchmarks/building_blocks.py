@@ -120,19 +120,15 @@ def main() -> None:
     for seed in options.seeds:
         for arm, blocks in ((PLAIN, ()), (MINED, library), (RANDOM, random_library(library, seed))):
             if (arm, seed) not in runs:
-                arms = config.replace(blocks=blocks, insert_block=options.rate if blocks else 0.0)
-                run = {"arm": arm, "seed": seed, "settings": settings, **search(options.target, seed, arms)}
+                own = config.replace(blocks=blocks, insert_block=options.rate if blocks else 0.0)
+                run = {"arm": arm, "seed": seed, "settings": settings, **search(options.target, seed, own)}
                 runs[arm, seed] = run
                 record["runs"].append(run)
                 print(f"{options.target}, seed {seed}, {arm}: {run['mean']:.1f} in {run['seconds']:.0f} s", flush=True)
                 write_json(options.json, {**record, "machine": machine()})
 
-    columns = {
-        (arm, key): [runs[arm, seed][key] for seed in options.seeds]
-        for arm in (PLAIN, MINED, RANDOM)
-        for key in ("mean", "best", "half way", "connections", "seconds")
-    }
     keys = ["mean", "best", "half way", "connections", "seconds"]
+    columns = {(arm, key): [runs[arm, seed][key] for seed in options.seeds] for arm in (PLAIN, MINED, RANDOM) for key in keys}
     rows = [[arm, *(f"{np.median(columns[arm, key]):.1f}" for key in keys)] for arm in (PLAIN, MINED, RANDOM)]
     print_table(f"Champions of {len(options.seeds)} searches on {options.target}, medians", ["search", *keys], rows)
     rows = [
