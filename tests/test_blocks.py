@@ -252,7 +252,7 @@ def test_the_command_line_takes_a_library(tmp_path, monkeypatch, capsys):
     save_blocks(tmp_path / "blocks.json", LIBRARY)
     found = []
     monkeypatch.setattr(wannjax, "evolve", lambda _problem, config, **_: found.append(config))
-    monkeypatch.setattr("wannjax.cli._show", lambda *_: 0)
+    monkeypatch.setattr("wannjax.cli.evolve.show", lambda *_: 0)
     command = ["evolve", "CartPole-v1", "--out", str(tmp_path / "run"), "--insert-block", "0.2"]
     assert main([*command, "--blocks", str(tmp_path / "blocks.json")]) == 0
     assert found == [WannConfig(blocks=LIBRARY, insert_block=0.2)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wannjax.activations import LINEAR, NAMES, PUBLISHED, activation_ids
-from wannjax.blocks import MOST, Block, block_of
+from wannjax.blocks import MOST, Block, block_of, load_blocks
 from wannjax.mutation import SHARED, Operators
 from wannjax.settings import Settings, activation_names, choice, count, positive, rate, setting, share
 from wannjax.validation import require
@@ -110,7 +110,9 @@ class WannConfig(Settings):
     delete_node: float = rate(0.15, "relative rate of deleting a hidden node with its connections")
     change_activation: float = rate(0.50, "relative rate of changing a hidden node's activation")
     insert_block: float = rate(0.0, "relative rate of inserting one of `blocks`")
-    blocks: tuple[Block, ...] = setting((), "building blocks that may be inserted whole", f"at most {MOST} blocks, each once", _is_library)
+    blocks: tuple[Block, ...] = setting(
+        (), "building blocks that may be inserted whole", f"at most {MOST} blocks, each once", _is_library, load=load_blocks
+    )
     activations: tuple[str, ...] = activation_names(APERIODIC, "activations of hidden nodes")
     output_activation: str = choice(
         AUTO, f"activation of the outputs, which never changes; {AUTO} is what suits the problem", (AUTO, *NAMES[1:])

@@ -12,9 +12,9 @@ from wannjax.activations import NAMES
 from wannjax.validation import require
 
 
-def setting(default, meaning: str, allowed: str, check: Callable[[Any], bool]):
-    """A field of `Settings`: its meaning, and what is allowed, in words and as a check."""
-    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check})
+def setting(default, meaning: str, allowed: str, check: Callable[[Any], bool], load: Callable[[Any], Any] | None = None):
+    """A field of `Settings`: its meaning, and what is allowed, in words and as a check; `load` if the command line names a file of it."""
+    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check, "load": load})
 
 
 def count(default: int, meaning: str, least: int = 1):

@@ -1,0 +1,24 @@
+"""`wannjax evaluate`: print the table of scores of a network."""
+
+import argparse
+
+from rich.console import Console
+
+import wannjax
+from wannjax.cli.options import add_network_arguments, network_and_problem
+from wannjax.tables import report_table
+
+HELP = "print the table of scores of a champion, or of what training made of it"
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    add_network_arguments(command)
+    command.add_argument("--episodes", type=int, default=100, help="fresh episodes per score (default: 100)")
+    command.add_argument("--seed", type=int, default=1, help="of the fresh episodes (default: 1)")
+
+
+def run(options: argparse.Namespace) -> int:
+    network, problem = network_and_problem(options)
+    report = wannjax.evaluate(network, problem, episodes=options.episodes, seed=options.seed)
+    Console().print(report_table(report, problem))
+    return 0

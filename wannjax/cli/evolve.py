@@ -1,0 +1,102 @@
+"""`wannjax evolve`: search for a network. Every field of the algorithm's settings is an option."""
+
+import argparse
+import os
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+import wannjax
+from wannjax import hosts, runs
+from wannjax.cli.options import add_data_option, add_process_options, add_saving_option, make_problem, new_directory
+from wannjax.config import ALGORITHMS, WannConfig
+from wannjax.tables import report_table
+from wannjax.validation import require
+
+HELP = "search for a network that solves an environment with one shared weight"
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("environment", metavar="ENV", help="an environment or data set, see `wannjax environments`")
+    add_data_option(command)
+    command.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
+    command.add_argument("--out", type=Path, default=None, help="run directory (default: runs/ENV-seedSEED-TIME)")
+    command.add_argument("--overwrite", action="store_true", help="replace the files of an existing run directory")
+    command.add_argument("--resume", action="store_true", help="continue the same run in --out where it has a checkpoint, for job scripts")
+    add_saving_option(command)
+    add_process_options(command)
+    command.add_argument("--algorithm", default=WannConfig.name, help=f"one of {', '.join(ALGORITHMS)} (default: {WannConfig.name})")
+
+
+def add_settings(command: argparse.ArgumentParser, arguments: list[str]) -> None:
+    """Adds the settings of the algorithm that `arguments` name."""
+    config = ALGORITHMS.get(_algorithm(arguments), WannConfig)
+    presets = ", ".join(config.presets)
+    command.add_argument("--preset", default="default", help=f"one of {presets}; the options below change it (default: default)")
+    group = command.add_argument_group(
+        f"settings of {config.name}", "defaults shown are those of the default preset; --help with another --algorithm lists that one's"
+    )
+    for setting in fields(config):
+        assert setting.default is not MISSING
+        many, of_file = isinstance(setting.default, tuple), setting.metadata["load"] is not None
+        default = "none" if of_file else _plain(setting.default)
+        group.add_argument(
+            "--" + setting.name.replace("_", "-"),
+            type=Path if of_file else type(setting.default[0] if many else setting.default),
+            nargs="+" if many and not of_file else None,
+            default=argparse.SUPPRESS,
+            metavar="FILE" if of_file else setting.name.upper(),
+            help=f"{setting.metadata['meaning']}; {setting.metadata['allowed']} (default: {default})",
+        )
+
+
+def _algorithm(arguments: list[str]) -> str:
+    """The search that is asked for: it decides which settings there are."""
+    early = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    early.add_argument("--algorithm", default=WannConfig.name)
+    try:
+        return early.parse_known_args(arguments)[0].algorithm
+    except argparse.ArgumentError:  # which the full parser will explain
+        return WannConfig.name
+
+
+def run(options: argparse.Namespace) -> int:
+    require("algorithm", options.algorithm, f"one of {', '.join(ALGORITHMS)}", options.algorithm in ALGORITHMS)
+    settings = ALGORITHMS[options.algorithm]
+    changes = {setting.name: getattr(options, setting.name) for setting in fields(settings) if hasattr(options, setting.name)}
+    for setting in fields(settings):
+        if setting.name in changes and setting.metadata["load"]:
+            changes[setting.name] = setting.metadata["load"](changes[setting.name])
+    config = settings.preset(options.preset, **changes)
+    problem = make_problem(options.environment, options)
+    directory = options.out or new_directory(options.environment, options.seed)
+    if options.resume:
+        require("--resume", options.resume, "given with --out and without --overwrite", options.out is not None and not options.overwrite)
+    elif hosts.is_first():
+        runs.claim(directory, overwrite=options.overwrite)
+    result = wannjax.evolve(problem, config, seed=options.seed, run_dir=directory, resume=options.resume, save_every=options.save_every)
+    return show(result, problem, directory)
+
+
+def show(result: Any, problem: Any, directory: Path) -> int:
+    """Prints what a search found, in the first process."""
+    if not hosts.is_first():
+        return 0
+
+    console = Console()
+    console.print(report_table(result.report, problem))
+    history, (count, seconds) = result.history, result.compilations
+    speed = history["alive_steps"].sum() / history["rollout_seconds"].sum() / 1e6
+    state = f" (interrupted: continue with `wannjax resume {directory}`)" if result.interrupted else ""
+    console.print(
+        f"{len(history['generation'])} generations in {result.seconds:.0f} s{state}; {speed:.1f} M alive environment steps/s; "
+        f"{count} programs compiled in {seconds:.0f} s\nwritten to {directory}{os.sep}, to look at: {directory / runs.REPORT}",
+        highlight=False,
+    )
+    return 0
+
+
+def _plain(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,73 @@
+"""What several commands share: their options, and what these stand for."""
+
+import argparse
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import wannjax
+from wannjax import runs
+from wannjax.checkpoints import SAVE_EVERY
+
+
+def add_saving_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--save-every", type=float, default=SAVE_EVERY, metavar="SECONDS", help=f"time between checkpoints (default: {SAVE_EVERY:g})"
+    )
+
+
+def add_process_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("several processes", "the same command in each of them; process 0 writes the files")
+    group.add_argument("--distributed", action="store_true", help="this is one of several, as a cluster such as SLURM tells")
+    group.add_argument("--coordinator", default=None, metavar="HOST:PORT", help="elsewhere: of process 0, a free port")
+    group.add_argument("--processes", type=int, default=None, help="elsewhere: how many there are")
+    group.add_argument("--process", type=int, default=None, help="elsewhere: which one this is, from 0")
+
+
+def processes(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """What the commands that several processes can share run in."""
+    given = [getattr(options, name, None) for name in ("coordinator", "processes", "process")]
+    if getattr(options, "distributed", False) or given != [None] * 3:
+        return wannjax.distributed(*given)
+    return nullcontext()
+
+
+def add_data_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, default=None, metavar="PATH", help="the files of mnist")
+
+
+def add_network_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument("network", type=Path, metavar="RUN_OR_FILE", help="a run directory, or a .json or .out network file")
+
+
+def network_path(options: argparse.Namespace) -> Path:
+    """The file that RUN_OR_FILE stands for."""
+    return runs.network_path(options.network) if options.network.is_dir() else options.network
+
+
+def add_network_arguments(command: argparse.ArgumentParser) -> None:
+    add_network_argument(command)
+    command.add_argument("environment", metavar="ENV", nargs="?", help="needed for a file")
+    add_data_option(command)
+
+
+def add_measuring_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--episodes", type=int, default=4, help="per shared weight in each of eight rounds (default: 4)")
+    command.add_argument("--seed", type=int, default=0, help="of the episodes (default: 0)")
+
+
+def make_problem(name: str, options: argparse.Namespace):
+    return wannjax.make(name, **({} if options.data is None else {"path": options.data}))
+
+
+def network_and_problem(options: argparse.Namespace):
+    """What RUN_OR_FILE and ENV stand for."""
+    name = options.environment or (runs.problem_name(options.network) if options.network.is_dir() else None)
+    if name is None:
+        raise ValueError("ENV: must be given for a network file")
+    problem = make_problem(name, options)
+    return wannjax.load(network_path(options), inputs=problem.inputs, outputs=problem.outputs), problem
+
+
+def new_directory(name: str, seed: int) -> Path:
+    return Path("runs") / f"{name}-seed{seed}-{time.strftime('%Y%m%d-%H%M%S')}"

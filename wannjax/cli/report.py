@@ -1,0 +1,24 @@
+"""`wannjax report`: write the page on a run again."""
+
+import argparse
+from pathlib import Path
+
+from wannjax import runs
+from wannjax.cli.options import add_data_option, make_problem
+
+HELP = "write the page on a run again, report.html in its directory"
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run directory")
+    command.add_argument("environment", metavar="ENV", nargs="?", help="another environment to measure it on (default: the run's)")
+    add_data_option(command)
+
+
+def run(options: argparse.Namespace) -> int:
+    from wannjax.analysis.report import write_report
+
+    problem = make_problem(options.environment or runs.problem_name(options.run_dir), options)
+    write_report(options.run_dir, problem)
+    print(f"written to {options.run_dir / runs.REPORT}")
+    return 0
