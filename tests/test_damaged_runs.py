@@ -19,8 +19,9 @@ import pytest
 import saved_run
 
 import wannjax
-from wannjax.checkpoints import Checkpoint, Checkpoints, _digest, _files, locked
+from wannjax.checkpoints import Checkpoint, Checkpoints, _digest, _files
 from wannjax.cli import main
+from wannjax.saving import locked
 
 GENERATIONS = 5
 CHUNK = "arrays/state.genomes.connections/0.0.0"
@@ -240,7 +241,7 @@ def test_two_runs_in_one_directory_are_refused(tmp_path):
 
 
 def test_a_lock_dies_with_its_process(tmp_path):
-    code = f"from pathlib import Path; from wannjax.checkpoints import locked\nwith locked(Path({str(tmp_path)!r})): print('in', flush=True); input()"
+    code = f"from pathlib import Path; from wannjax.saving import locked\nwith locked(Path({str(tmp_path)!r})): print('in', flush=True); input()"
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     process.stdout.readline()
     with pytest.raises(ValueError, match="one process at a time"), locked(tmp_path):

@@ -13,9 +13,9 @@ import jax
 import numpy as np
 
 from wannjax.activations import NAMES
-from wannjax.checkpoints import arrays_of
 from wannjax.graph import graph_of
 from wannjax.growth import KEPT, Stage, remembered
+from wannjax.named_arrays import arrays_of
 from wannjax.network import FIRST_INPUT, Network, connection_count, take, with_room
 from wannjax.ranking import non_dominated, usable
 from wannjax.validation import require

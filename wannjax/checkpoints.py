@@ -6,12 +6,10 @@
 
 A folder is written under another name, flushed to the disk and then renamed, so that under its number it is complete. What is read
 may come from a stranger: no path is taken from a file's content, and nothing is allocated that the files' own sizes do not cover.
-To store more of a run, add an array or an entry of the document where it is saved and where it is restored.
+Who writes them, and when, is in `saving.py`.
 """
 
-import dataclasses
 import hashlib
-import io
 import json
 import logging
 import os
@@ -21,24 +19,19 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from importlib.metadata import version
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from wannjax import hosts
 from wannjax.storage import LARGEST_FILE, check_header, parse_json, reason_of
 from wannjax.validation import require
 
 FORMAT = "wannjax checkpoint"
 KEEP = 3
 """Checkpoints that are kept, the newest ones."""
-SAVE_EVERY = 30.0
-"""Seconds between two checkpoints, by default."""
 DISCARD_SECONDS = 5.0
 """How long the rest of a checkpoint that could not be written is tried to be removed."""
 _STATE, _MANIFEST, _ARRAYS, _INCOMING = "state.json", "manifest.json", "arrays", ".incoming"
@@ -252,172 +245,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@runtime_checkable
-class Resumable(Protocol):
-    """A run that can be saved: how far it is, what another must have in common with it to continue it, its state, and the way back."""
-
-    @property
-    def number(self) -> int: ...
-
-    @property
-    def identity(self) -> dict[str, Any]: ...
-
-    def snapshot(self) -> Checkpoint: ...
-
-    def restore(self, found: Checkpoint) -> None: ...
-
-
-class Saver:
-    """Saves `run` now and then."""
-
-    def __init__(self, checkpoints: Checkpoints, run: Resumable, every: float):
-        self.checkpoints, self.run, self.every = checkpoints, run, every
-        self.saved, self.when = run.number, time.perf_counter()
-
-    def keep(self, *, last: bool) -> None:
-        """Saves the run if it is time to, or if this is the `last` opportunity. Raises OSError when it cannot."""
-        if hosts.is_first() and self.run.number > self.saved and (last or time.perf_counter() - self.when >= self.every):
-            found = self.run.snapshot()
-            self.checkpoints.save(found._replace(document={**self.run.identity, **found.document, "versions": _versions()}))
-            self.saved, self.when = self.run.number, time.perf_counter()
-
-
-@contextmanager
-def saving(directory: Path, folder: str, run: Resumable, *, resume: bool, every: float) -> Iterator[Saver]:
-    """Keeps checkpoints of `run` in a `folder` of its `directory`; restores it first from the newest one if it is to `resume`.
-
-    When something goes wrong, what is complete is saved, and the error says so. Of several processes on one run, only the first one reads
-    and writes here; what it finds, all restore.
-
-    Raises ValueError when there are checkpoints and it is not to `resume`, or when they are another run's or damaged.
-    """
-    with locked(directory) if hosts.is_first() else nullcontext():
-        checkpoints = Checkpoints(directory / folder)
-        found = _from_first(checkpoints.newest() if resume and hosts.is_first() else None)
-        if found is not None:
-            before, now = found.document.get("versions"), _versions()
-            if before != now:
-                warnings.warn(f"{directory}: was saved by {before}, and this is {now}: the result may differ", stacklevel=3)
-            require_same(run.identity, found.document)
-            try:
-                run.restore(found)
-            except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-                raise ValueError(f"run_dir: checkpoint {found.number} in {directory} makes no sense: {reason_of(error)}") from error
-        numbers = checkpoints.numbers()
-        free = resume or not numbers or not hosts.is_first()
-        require("run_dir", str(directory), f"without checkpoints, or to be resumed: it holds number {max(numbers, default=0)}", free)
-        saver = Saver(checkpoints, run, every)
-        try:
-            yield saver
-        except Exception as error:
-            with suppress(OSError):
-                saver.keep(last=True)
-            if saver.saved:
-                error.add_note(f"the run up to number {saver.saved} is saved in {directory} and can be resumed")
-            raise
-
-
-def _from_first(found: Checkpoint | None) -> Checkpoint | None:
-    """What the first of several processes found."""
-    if hosts.count() == 1:
-        return found
-    buffer = io.BytesIO()
-    if found is not None:
-        document = np.frombuffer(json.dumps([found.number, found.document]).encode(), np.uint8)
-        parts: Any = {"document": document, **{f"array {name}": array for name, array in found.arrays.items()}}
-        np.savez(buffer, **parts)
-    sent = hosts.from_first(buffer.getvalue())
-    if not sent:
-        return None
-    with np.load(io.BytesIO(sent), allow_pickle=False) as received:
-        number, document = json.loads(received["document"].tobytes())
-        names = [name for name in received.files if name != "document"]
-        return Checkpoint(number, document, {name.removeprefix("array "): received[name] for name in names})
-
-
-def require_same(wanted: dict[str, Any], found: dict[str, Any], path: str = "") -> None:
-    """Raises ValueError that names the first entry in which a saved run differs from the one that is to continue it."""
-    for name, value in wanted.items():
-        here, other = f"{path}{name}", found.get(name)
-        if isinstance(value, dict) and isinstance(other, dict):
-            require_same(value, other, f"{here}.")
-        else:
-            require("run_dir", other, f"of a run with {here} {value!r}", other == value)
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("wannjax", "jax", "jaxlib")}
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Keeps other processes from `directory`, which is made if need be, until this one leaves or dies.
-
-    Raises ValueError when another one is there, and OSError when the directory cannot be written.
-    """
-    from filelock import FileLock, Timeout
-
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(directory / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ValueError(f"run_dir: must be used by one process at a time, and another one runs in {str(directory)!r}") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def arrays_of(tree: Any, prefix: str) -> dict[str, np.ndarray]:
-    """The arrays of a pytree by name; keys as their data."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {_name(prefix, path): np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf) for path, leaf in leaves}
-
-
-def tree_like(template: Any, arrays: dict[str, np.ndarray], prefix: str) -> Any:
-    """The pytree of which `arrays_of` gave `arrays`: as `template`, whose lengths along the axes may differ.
-
-    Raises ValueError for other names, types or numbers of axes.
-    """
-
-    def restored(path, leaf):
-        name = _name(prefix, path)
-        plain = jax.random.key_data(leaf) if _is_key(leaf) else jnp.asarray(leaf)
-        array = arrays.get(name)
-        fits = array is not None and array.dtype == plain.dtype and array.ndim == plain.ndim
-        require("checkpoint", name, f"an array of type {plain.dtype} with {plain.ndim} axes", fits)
-        return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(leaf)) if _is_key(leaf) else jnp.asarray(array)
-
-    return jax.tree_util.tree_map_with_path(restored, template)
-
-
-def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _name(prefix: str, path: tuple) -> str:
-    return ".".join([prefix, *(jax.tree_util.keystr((key,), simple=True) for key in path)])
-
-
-def capacities_of(state: Any) -> dict[str, int]:
-    """The static fields of a state that is a dataclass: the capacities that its arrays are padded to."""
-    return {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.metadata.get("static")}
-
-
-def with_capacities(state: Any, capacities: Any) -> Any:
-    """`state` with these static fields. Raises ValueError unless they are the names and numbers of such."""
-    names = set(capacities_of(state))
-    room = max(leaf.size // leaf.shape[0] for leaf in jax.tree.leaves(state) if leaf.ndim)
-    fine = isinstance(capacities, dict) and set(capacities) == names and all(type(n) is int and 0 < n <= room for n in capacities.values())
-    require("checkpoint", capacities, f"the capacities {', '.join(sorted(names))}", fine)
-    return dataclasses.replace(state, **capacities)
-
-
-def seconds_of(document: dict[str, Any]) -> float:
-    """The wall time of a saved run. Raises ValueError when it is not one."""
-    seconds: Any = document.get("seconds")
-    require("checkpoint", seconds, "of a run with its seconds", isinstance(seconds, float) and seconds >= 0)
-    return seconds

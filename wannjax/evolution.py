@@ -21,14 +21,16 @@ import numpy as np
 from wannjax import hosts
 from wannjax.algorithm import State
 from wannjax.books import Books, Confirmed, Record, Work, require_runnable
-from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, capacities_of, saving, seconds_of, tree_like, with_capacities
+from wannjax.checkpoints import Checkpoint
 from wannjax.config import AUTO, Config, WannConfig
 from wannjax.evaluation import Report
 from wannjax.growth import Stage
 from wannjax.interruption import interrupt_flag
+from wannjax.named_arrays import arrays_of, capacities_of, tree_like, with_capacities
 from wannjax.network import Network, take
 from wannjax.problems import Problem
 from wannjax.ranking import usable
+from wannjax.saving import SAVE_EVERY, Saver, saving, seconds_of
 from wannjax.validation import require, require_seed
 
 FINAL_EPISODES = 128

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import wannjax
 from wannjax import runs
-from wannjax.checkpoints import SAVE_EVERY
+from wannjax.saving import SAVE_EVERY
 
 
 def add_saving_option(command: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from wannjax.checkpoints import SAVE_EVERY, Checkpoint, Saver, arrays_of, saving, seconds_of, tree_like
+from wannjax.checkpoints import Checkpoint
 from wannjax.config import SWEEP
 from wannjax.evaluation import RANDOM_RANGE
 from wannjax.finetuning.evolution_strategy import EvolutionStrategy
@@ -28,9 +28,11 @@ from wannjax.finetuning.method import Method
 from wannjax.finetuning.policy_gradient import PolicyGradient
 from wannjax.gradients import copies, topology_of
 from wannjax.graph import Graph, graph_of, network_of
+from wannjax.named_arrays import arrays_of, tree_like
 from wannjax.network import Network
 from wannjax.problems import DataProblem, GymnaxProblem, Problem
 from wannjax.problems.problem import check_single
+from wannjax.saving import SAVE_EVERY, Saver, saving, seconds_of
 from wannjax.storage import network_text
 from wannjax.validation import require, require_count, require_seed
 

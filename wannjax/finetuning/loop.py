@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from wannjax.interruption import interrupt_flag
 
 if TYPE_CHECKING:
-    from wannjax.checkpoints import Saver
     from wannjax.progress import TrainingView
+    from wannjax.saving import Saver
 
 CHECKS = 50
 """How often, in a run, members are scored on held-out episodes, at the most; and once before it."""
