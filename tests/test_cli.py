@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from wannjax import runs
 from wannjax.cli import main
 
 SMALL = ["--population", "16", "--generations", "3", "--episodes", "1", "--confirm-episodes", "2"]
@@ -141,6 +142,14 @@ def test_an_existing_run_is_refused_and_kept(run, capsys):
     assert main(["evolve", "CartPole-v1", *SMALL, "--out", str(directory)]) == 2
     assert "must be new or empty (or give --overwrite)" in capsys.readouterr().err
     assert (directory / "champion.json").read_text() == before
+
+
+def test_overwriting_removes_an_earlier_run_and_its_training_but_no_other_files(tmp_path):
+    for name in (*runs.FILES, "notes.txt", "checkpoints/00000001/state.json", "training-checkpoints/00000001/state.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("old")
+    runs.claim(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize(

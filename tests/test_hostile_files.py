@@ -143,10 +143,7 @@ def test_links_in_a_run_directory_are_replaced_and_not_written_through(tmp_path)
     (tmp_path / "run").mkdir()
     outside = tmp_path / "outside"
     outside.write_text("precious")
-    files = {
-        *(runs.CHAMPION, runs.FRONT, runs.GROWTH, runs.HISTORY, runs.CONFIG, runs.DRAWING, runs.CURVES, runs.REPORT),
-        *(runs.TUNED, runs.TRAINING, runs.TRAINING_CONFIG, runs.TUNED_DRAWING, runs.TRAINING_CURVES),
-    }
+    files = {*runs.FILES} - {runs.LIBRARY}
     for name in files:
         (tmp_path / "run" / name).symlink_to(outside)
     history, training = (dict.fromkeys(kind._fields, np.arange(3.0)) for kind in (Record, TrainingRecord))

@@ -32,10 +32,15 @@ GROWTH, LIBRARY, REPORT = "growth.json", "library.json", "report.html"
 DRAWING, CURVES = "champion.png", "curves.png"
 TUNED, TRAINING, TRAINING_CONFIG = "tuned.json", "training.csv", "training.json"
 TUNED_DRAWING, TRAINING_CURVES = "tuned.png", "training.png"
+FILES = (
+    *(CHAMPION, FRONT, HISTORY, CONFIG, GROWTH, LIBRARY, REPORT, DRAWING, CURVES),
+    *(TUNED, TRAINING, TRAINING_CONFIG, TUNED_DRAWING, TRAINING_CURVES),
+)
+"""All that a run and its training write, the checkpoints apart."""
 
 
 def claim(directory: Path, *, overwrite: bool) -> None:
-    """Creates an empty run directory; where one may `overwrite`, what stands in it stays but for checkpoints.
+    """Creates a run directory; where one may `overwrite`, what an earlier run left in it is removed, and nothing else.
 
     Raises ValueError if it exists with anything in it, unless `overwrite`, and OSError.
     """
@@ -47,6 +52,8 @@ def claim(directory: Path, *, overwrite: bool) -> None:
     if occupied:
         for folder in (CHECKPOINTS, TRAINING_CHECKPOINTS):
             shutil.rmtree(directory / folder, ignore_errors=True)
+        for file in FILES:
+            (directory / file).unlink(missing_ok=True)
 
 
 def saved_search(directory: Path) -> tuple[str, Config, int]:
