@@ -158,8 +158,20 @@ def test_links_in_a_run_directory_are_replaced_and_not_written_through(tmp_path)
     assert not any(path.is_symlink() for path in (tmp_path / "run").iterdir())
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")
-@pytest.mark.parametrize("name", ["$\\frac$", "a\x00b", "x\ny", "${"])
-def test_any_name_can_be_drawn(name, tmp_path):
-    draw(network_of(Graph((name,), (f"{name}!",), (1,), (Connection(1, 2),))), tmp_path / "network.png")
-    assert (tmp_path / "network.png").stat().st_size > 0
+@pytest.mark.parametrize("ending", ["png", "svg", "html"])
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("$\\frac$", "$\\frac$"),
+        ("a\x00b", "a\\x00b"),
+        ("x\ny", "x\\ny"),
+        ("${<", "${&lt;"),
+        ("\x1b[31m", "\\x1b[31m"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_any_name_can_be_drawn(name, shown, ending, tmp_path):
+    path = tmp_path / f"network.{ending}"
+    draw(network_of(Graph((name,), (f"{name}!",), (1,), (Connection(1, 2),))), path)
+    assert path.stat().st_size > 0
+    assert ending == "png" or f"{shown} → {shown}!" in path.read_text()

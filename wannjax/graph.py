@@ -98,6 +98,11 @@ class Graph:
         pairs = zip(self.connections, [None] * len(self.connections) if weights is None else weights, strict=True)
         return replace(self, connections=tuple(replace(connection, weight=weight) for connection, weight in pairs))
 
+    def with_printable_names(self) -> "Graph":
+        """The same graph to be shown: what cannot be printed in the names of its inputs and outputs is escaped."""
+        input_names, output_names = (tuple(map(_printable, names)) for names in (self.input_names, self.output_names))
+        return replace(self, input_names=input_names, output_names=output_names)
+
     def name(self, node: int) -> str:
         """What node number `node` is called."""
         if node == 0:
@@ -118,6 +123,10 @@ def require_distinct(names: list[str]) -> None:
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise ValueError(f"two nodes are called {name!r}")
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
 
 
 def default_names(count: int, kind: str) -> tuple[str, ...]:

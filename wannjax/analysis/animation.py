@@ -76,7 +76,7 @@ def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequ
     require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", path.suffix == ".gif" or FFMpegWriter.isAvailable())
     if not isinstance(problem, GymnaxProblem):
         raise ValueError(f"problem: must be an environment, got {problem.name}, which has no episodes to watch")
-    graph = graph_of(network)
+    graph = graph_of(network).with_printable_names()
     weights = tuple(weights if weights is not None else (1.0,) if graph.has_weights else (-2.0, -0.5, 1.0))
     sound = 1 <= len(weights) <= _MOST_WEIGHTS and all(np.isfinite(weights))
     require("weights", weights, f"one to {_MOST_WEIGHTS} finite numbers", sound)

@@ -69,7 +69,7 @@ def drawing_svg(network: Network, title: str = "") -> str:
 
 def _drawn(network: Network, title: str) -> tuple[Figure, str, dict[str, str]]:
     """The figure of a network, its heading, and what its parts are."""
-    graph = graph_of(network)
+    graph = graph_of(network).with_printable_names()
     layout = layout_of(graph)
     hidden = len(graph.activations) - graph.outputs
     heading = title or f"{counted(hidden, 'hidden node')}, {counted(len(graph.connections), 'connection')}"
@@ -112,7 +112,7 @@ def _drawn(network: Network, title: str) -> tuple[Figure, str, dict[str, str]]:
 
 def sketch_svg(network: Network, heading: str) -> str:
     """One network as the text of a small SVG: no legend, no notes."""
-    graph = graph_of(network)
+    graph = graph_of(network).with_printable_names()
     layout = layout_of(graph)
     before, after = (0.4 + _LETTER * max(map(len, names), default=0) for names in _drawn_names(graph, layout))
     width, height = layout.width + before + after + 2 * RADIUS, layout.height + 4 * RADIUS

@@ -70,7 +70,7 @@ def explain(network: Network, problem: Problem, *, weights: Sequence[float] | No
     """
     require_seed(seed)
     require_count("episodes", episodes)
-    graph = graph_of(network)
+    graph = graph_of(network).with_printable_names()
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)
     score_key, activity_key = jax.random.split(jax.random.key(seed))

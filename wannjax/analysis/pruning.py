@@ -105,7 +105,7 @@ def prune(
     rounds = variant_scores(report_key, graph, [start, chosen], problem.split("test"), sweep, 2 * episodes).mean(axis=2)
     result = thinned(graph, chosen)
     used = {end for place in chosen for end in (graph.connections[place].source, graph.connections[place].target)}
-    hidden = range(graph.first_hidden, graph.size - graph.outputs)
+    hidden, shown = range(graph.first_hidden, graph.size - graph.outputs), graph.with_printable_names()
     return Pruned(
         network=network_of(result),
         score_before=float(rounds[:, 0].mean()),
@@ -114,7 +114,7 @@ def prune(
         connections_before=len(graph.connections),
         connections_after=len(chosen),
         removed_connections=tuple(
-            f"{graph.name(c.source)} → {graph.name(c.target)}" for place, c in enumerate(graph.connections) if place not in chosen
+            f"{shown.name(c.source)} → {shown.name(c.target)}" for place, c in enumerate(graph.connections) if place not in chosen
         ),
         removed_nodes=tuple(graph.name(node) for node in hidden if node not in used),
         tolerance=float(tolerance),

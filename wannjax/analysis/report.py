@@ -81,7 +81,7 @@ def _which_weights(saved: runs.Saved) -> str:
 def _lead(saved: runs.Saved) -> str:
     generations, planned = len(saved.history["generation"]), saved.config.generations
     ended = "" if generations >= planned else f" of {planned}; the run was ended early"
-    graph = graph_of(saved.champion)
+    graph = graph_of(saved.champion).with_printable_names()
     hidden = len(graph.activations) - graph.outputs
     return paragraph(
         f"The champion has {counted(len(graph.connections), 'connection')} and {counted(hidden, 'hidden node')}, and a mean score of "
@@ -103,7 +103,7 @@ def _table(report: Report, problem: Problem) -> str:
 
 
 def _champion(saved: runs.Saved) -> str:
-    graph = graph_of(saved.champion)
+    graph = graph_of(saved.champion).with_printable_names()
     head = ["connection", "source's activation", "target's activation", *(["weight"] if graph.has_weights else [])]
     rows = [
         (
