@@ -25,6 +25,7 @@ from wannjax.problems import DataProblem, Evaluation, GymnaxProblem, Problem, en
 from wannjax.storage import load, load_front, save
 
 if TYPE_CHECKING:
+    from wannjax import export
     from wannjax.analysis.animation import watch
     from wannjax.analysis.drawing import draw
 
@@ -70,6 +71,7 @@ __all__ = [
     "evolve",
     "evolve_many",
     "explain",
+    "export",
     "finetune",
     "formula",
     "load",
@@ -86,11 +88,12 @@ __all__ = [
     "weight_curve",
 ]
 
-_PICTURES = {"draw": "wannjax.analysis.drawing", "watch": "wannjax.analysis.animation"}
-"""Imported when first used, since matplotlib takes a second to import."""
+_LATER = {"draw": "wannjax.analysis.drawing", "watch": "wannjax.analysis.animation", "export": "wannjax.export"}
+"""Imported when first used, since matplotlib and flax take a second to import."""
 
 
 def __getattr__(name: str):
-    if name not in _PICTURES:
+    if name not in _LATER:
         raise AttributeError(f"module 'wannjax' has no attribute {name!r}")
-    return getattr(import_module(_PICTURES[name]), name)
+    module = import_module(_LATER[name])
+    return getattr(module, name, module)

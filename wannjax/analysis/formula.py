@@ -109,7 +109,7 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     """
     sympy = _sympy()
     require("weight", weight, "None or a finite float32", weight is None or abs(weight) <= float(np.finfo(np.float32).max))
-    graph = graph_of(network)
+    graph = graph_of(network).with_printable_names()
     gain = sympy.Symbol("w", real=True) if weight is None else _number(sympy, weight)
     input_symbols = [sympy.Symbol(name, real=True) for name in symbol_names([*graph.input_names], taken={"w"})]
     taken = {"w", *map(str, input_symbols)}
