@@ -26,13 +26,14 @@ METHOD = wannjax.EvolutionStrategy(pairs=4, episodes=2)
 
 
 class OfTapes(wannjax.Problem):
-    """Scores networks by what their tapes hold, which takes no compilation, and a while so that the search can be killed."""
+    """Scores networks by what their tapes hold, which takes no compilation; it can take `seconds`, so that the search can be killed."""
 
     name, inputs, outputs, output_activation = "tapes", 3, 1, "linear"
     input_names, output_names = ("a", "b", "c"), ("y",)
+    seconds = 0.0
 
     def evaluate(self, key, networks, weights, *, episodes, among=()):
-        time.sleep(0.1)
+        time.sleep(self.seconds)
         sources = np.asarray(networks.sources, np.int64)
         mixed = (sources.sum(axis=(1, 2))[:, None] * (1 + np.arange(len(weights)))) % 101
         scores = ((sources > 0).sum(axis=(1, 2))[:, None] + mixed / 50).astype(np.float32)
@@ -102,6 +103,8 @@ def without_costs(lines: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
+
+    OfTapes.seconds = 0.1
 
     def say(record):
         print("at", getattr(record, "generation", None) or record.step, flush=True)
