@@ -103,7 +103,6 @@ def without_costs(lines: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-
     OfTapes.seconds = 0.1
 
     def say(record):

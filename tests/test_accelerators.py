@@ -12,6 +12,7 @@ from wannjax.genome import grow
 
 CONFIG = wannjax.WannConfig(population=16)
 ALGORITHM = CONFIG.algorithm(inputs=5, outputs=1)
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +64,10 @@ def test_neat_lowers():
     assert "callback" not in lowered(evaluate, jax.random.key(0), networks, problem.params)
 
 
-@pytest.mark.parametrize("name", ["CartPoleSwingUp-v0", "CartPole-v1", "Breakout-MinAtar", "Pendulum-v1", "DoublePole-v0"])
+@pytest.mark.parametrize(
+    "name",
+    ["CartPoleSwingUp-v0", "CartPole-v1", *(pytest.param(n, marks=SLOW) for n in ("Breakout-MinAtar", "Pendulum-v1", "DoublePole-v0"))],
+)
 def test_evaluation_lowers(name):
     problem = wannjax.make(name)
     algorithm = CONFIG.algorithm(inputs=problem.inputs, outputs=problem.outputs)
@@ -76,7 +80,7 @@ def test_evaluation_lowers(name):
     assert "callback" not in text
 
 
-@pytest.mark.parametrize("name", ["data", "CartPoleSwingUp-v0", "CartPole-v1"])
+@pytest.mark.parametrize("name", ["CartPoleSwingUp-v0", *(pytest.param(n, marks=SLOW) for n in ("data", "CartPole-v1"))])
 def test_several_runs_lower(name):
     problem = data_problem() if name == "data" else wannjax.make(name)
     algorithm = CONFIG.algorithm(inputs=problem.inputs, outputs=problem.outputs)
@@ -144,9 +148,9 @@ def test_the_metric_of_data_with_individual_weights_lowers():
     ("name", "method"),
     [
         ("data", wannjax.Gradient()),
-        ("data", wannjax.EvolutionStrategy(pairs=2)),
+        pytest.param("data", wannjax.EvolutionStrategy(pairs=2), marks=SLOW),
         ("CartPoleSwingUp-v0", wannjax.Gradient()),
-        ("CartPoleSwingUp-v0", wannjax.PolicyGradient()),
+        pytest.param("CartPoleSwingUp-v0", wannjax.PolicyGradient(), marks=SLOW),
         ("CartPoleSwingUp-v0", wannjax.EvolutionStrategy(pairs=2)),
         ("CartPole-v1", wannjax.PolicyGradient()),
     ],

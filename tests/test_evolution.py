@@ -72,6 +72,7 @@ def test_another_seed_gives_another_result(swing_up, result):
     assert not np.array_equal(other.history["mean_score"], result.history["mean_score"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [1, 5])
 def test_the_block_size_does_not_change_the_result(result, block):
     same(result, wannjax.evolve(wannjax.make("CartPoleSwingUp-v0", max_steps=60, network_block=block), CONFIG, seed=1, progress=False))
@@ -104,7 +105,7 @@ def test_the_champion_carries_the_problems_names(result, swing_up):
 
 
 def test_search_finds_better_networks():
-    result = wannjax.evolve(Larger(), wannjax.WannConfig(population=64, generations=40, episodes=8), progress=False)
+    result = wannjax.evolve(Larger(), CONFIG, generations=40, progress=False)
     assert result.champion_scores.mean() > result.history["mean_score"][0] + 0.2
 
 
@@ -171,7 +172,7 @@ def test_padding_grows_with_the_networks():
 
 
 def test_the_algorithm_can_be_driven_by_hand():
-    algorithm = wannjax.WannConfig(population=16).algorithm(inputs=2, outputs=1)
+    algorithm = CONFIG.algorithm(inputs=2, outputs=1)
     state = algorithm.init(jax.random.key(0))
     for _ in range(3):
         networks = algorithm.ask(state)

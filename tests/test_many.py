@@ -61,6 +61,7 @@ def test_runs_that_outgrow_the_padding_at_different_times_are_the_same_as_alone(
     assert_as_alone(problem, many.results)
 
 
+@pytest.mark.slow
 def test_settings_that_differ_in_rates_run_side_by_side_as_alone():
     settings = {name: 1.0 for name in RATES} | {"initial_fan_in": 1}
     first = SMALL.replace(blocks=(wannjax.Block(("sin", "cos"), ((0, 1),)),), insert_block=0.1)

@@ -280,6 +280,7 @@ def test_a_champion_has_weights_of_its_own_and_learns(found):
     assert found.history["champion_score"][-1] > found.history["median_score"][0]
 
 
+@pytest.mark.slow
 def test_a_resumed_search_is_the_same_search(found, tmp_path):
     assert search(tmp_path, callbacks=[lambda record: record.generation == 3]).interrupted
     name, config, seed = saved_search(tmp_path)

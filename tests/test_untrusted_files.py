@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 from file_kinds import IDX_FILES, KINDS, RAW, as_in_production, check, idx
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mutations import VALUES, pick
 
@@ -79,7 +79,6 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=10)  # every network that works is compiled
 @pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.file.endswith(".json")], indirect=True)
 @given(data=st.data())
 def test_any_values_under_the_right_keys_are_one_clear_error_or_work(kind, directory, data):
