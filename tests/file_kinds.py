@@ -215,7 +215,19 @@ def check(kind, content, directory):
     """Loads a file and requires one clear error, or what works, for a cost in proportion."""
     path = directory / kind.file
     path.write_bytes(content)
-    subject = directory if kind.by_directory else path
+    subject, most = directory if kind.by_directory else path, LEAST_MEMORY + MEMORY_PER_BYTE * len(content)
+    loaded, seconds, memory = loaded_at_cost(kind, subject)
+    if memory >= most:  # a table of the interpreter's own may have grown meanwhile, which it will not do again
+        loaded, seconds, memory = loaded_at_cost(kind, subject)
+    assert seconds < MOST_SECONDS
+    assert memory < most
+    if loaded is not None:
+        kind.check(loaded, directory)
+    return loaded
+
+
+def loaded_at_cost(kind, subject):
+    """What loading gives, None for one clear error, and the seconds and bytes that it took."""
     tracemalloc.start()  # for the loading alone: it makes compilation several times slower
     start = time.monotonic()
     try:
@@ -227,11 +239,7 @@ def check(kind, content, directory):
     finally:
         seconds, memory = time.monotonic() - start, tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert seconds < MOST_SECONDS
-    assert memory < LEAST_MEMORY + MEMORY_PER_BYTE * len(content)
-    if loaded is not None:
-        kind.check(loaded, directory)
-    return loaded
+    return loaded, seconds, memory
 
 
 def as_in_production():

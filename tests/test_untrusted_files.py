@@ -57,7 +57,7 @@ def test_mutants_are_one_clear_error_or_work(kind, directory):
     check_mutants(kind, directory, range(QUICK // len(KINDS)))
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_many_mutants_are_one_clear_error_or_work(kind, directory):
     check_mutants(kind, directory, range(-(-SLOW // len(KINDS))))
 
