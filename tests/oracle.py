@@ -170,10 +170,10 @@ def crowding(points: np.ndarray, front: np.ndarray) -> np.ndarray:
     return distance
 
 
-def lexicase_shares(cases: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def lexicase_shares(cases: np.ndarray, valid: np.ndarray, factor: float) -> np.ndarray:
     """How often ε-lexicase selection draws each genome: every order of the cases counts the same, and those that are left share it."""
     eligible = np.flatnonzero(valid)
-    tolerance = [np.median(np.abs(case - np.median(case))) for case in cases[eligible].T]
+    tolerance = [factor * np.median(np.abs(case - np.median(case))) for case in cases[eligible].T]
     orders = list(permutations(range(cases.shape[1])))
     shares = np.zeros(len(cases))
     for order in orders:

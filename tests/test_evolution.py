@@ -191,7 +191,7 @@ def test_parents_are_those_that_lexicase_selection_over_the_weights_and_their_me
     scores[4, 1], scores[5] = np.nan, 9.0
     scores[5, 0] = np.inf
     valid = np.all(np.isfinite(scores), axis=1)
-    shares = oracle.lexicase_shares(np.column_stack([scores, scores.mean(axis=1)]).astype(np.float64), valid)
+    shares = oracle.lexicase_shares(np.column_stack([scores, scores.mean(axis=1)]).astype(np.float64), valid, config.tolerance)
     bred = algorithm.tell(state, scores)
     known = {genes.tobytes(): parent for parent, genes in enumerate(np.asarray(state.genomes.connections))}
     assert len(known) == 32

@@ -4,7 +4,7 @@ A lexicase event takes the cases in a random order and keeps, case by case, the 
 a genome that is outstanding somewhere has children even where its mean is low, and no two cases are ever weighed against each other.
 
 Source: La Cava, Spector & Danai 2016, "Epsilon-lexicase selection for regression": the tolerance of a case is the median absolute
-deviation of its values in the population, and the best is that of the genomes which are left.
+deviation of its values in the population, here times a factor, and the best is that of the genomes which are left.
 """
 
 import jax
@@ -21,21 +21,24 @@ def tournaments(key: Key[Array, ""], order: Int32[Array, " N"], *, size: int, co
     return order[jnp.min(jax.random.randint(key, (count, size), 0, order.shape[0]), axis=1)]
 
 
-def lexicase(key: Key[Array, ""], cases: Float[Array, "P C"], valid: Bool[Array, " P"], *, count: int) -> Int32[Array, " count"]:
+def lexicase(
+    key: Key[Array, ""], cases: Float[Array, "P C"], valid: Bool[Array, " P"], *, tolerance: float, count: int
+) -> Int32[Array, " count"]:
     """`count` genomes, each by a lexicase event of its own over all `cases`, higher is better; of those that are left, a random one.
 
-    Only `valid` genomes are selected, and their cases must be finite; if there is none, any genome is.
+    `tolerance` is in median absolute deviations of the case. Only `valid` genomes are selected, and their cases must be finite; if there
+    is none, any genome is.
     """
     valid = valid | ~jnp.any(valid)
-    tolerance = _median_deviation(jnp.where(valid[:, None], cases, jnp.nan))
-    tolerance = jnp.where(jnp.isfinite(tolerance), tolerance, jnp.inf)
+    near = tolerance * _median_deviation(jnp.where(valid[:, None], cases, jnp.nan))
+    near = jnp.where(jnp.isfinite(near), near, jnp.inf)
 
     def event(key):
         shuffle, draw = jax.random.split(key)
 
         def narrow(left, case):
             best = jnp.max(jnp.where(left, cases[:, case], -jnp.inf))
-            return left & (cases[:, case] >= best - tolerance[case]), None
+            return left & (cases[:, case] >= best - near[case]), None
 
         left, _ = lax.scan(narrow, valid, jax.random.permutation(shuffle, cases.shape[1]))
         return jnp.argmax(jnp.where(left, jax.random.uniform(draw, left.shape), -1.0)).astype(jnp.int32)

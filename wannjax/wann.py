@@ -119,7 +119,7 @@ def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, 
 
         children = config.population - elites
         if config.selection == LEXICASE:
-            parents = lexicase(draw_parents, *cases_of(scores), count=children)
+            parents = lexicase(draw_parents, *cases_of(scores), tolerance=config.tolerance, count=children)
         else:  # a parent is the better of two tournaments' winners
             parents = tournaments(draw_parents, order[:survivors], size=2 * config.tournament, count=children)
         draws = jax.random.uniform(draw_moves, (children, operators.draws))

@@ -203,7 +203,7 @@ def _select(config: StudyConfig, key, order, scores, connections, *, survivors: 
         cases = cases[:, :-1]
     elif config.cases == "connections":
         cases = jnp.concatenate([cases, -connections[:, None].astype(jnp.float32)], axis=1)
-    return lexicase(key, cases, valid, count=count)
+    return lexicase(key, cases, valid, tolerance=config.tolerance, count=count)
 
 
 def _insert(archive, arrivals):
