@@ -97,7 +97,7 @@ class WannConfig(Settings):
     confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
     candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
     selection: str = choice(LEXICASE, "how parents are selected: by every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
-    tolerance: float = rate(1.0, "how near to the best lexicase selection keeps genomes, in median absolute deviations")
+    tolerance: float = rate(0.5, "how near to the best lexicase selection keeps genomes, in median absolute deviations")
     tournament: int = count(2, "genomes per tournament of tournament selection; a parent is the better of two winners")
     elite_ratio: float = share(0.05, "share of the survivors that is kept unchanged")
     cull_ratio: float = setting(0.2, "share of the population that no tournament draws", "in [0, 1)", lambda v: 0 <= v < 1)
