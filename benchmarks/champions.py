@@ -1,7 +1,8 @@
 """What runs find: `python -m benchmarks.champions [--environment ENV] [--preset default] [--seeds 0 1 2 3 4]`.
 
 Every seed is one run. Its champion is then scored on 100 fresh episodes per figure: at each weight of the sweep, their mean,
-and the paper's columns. The last row is the paper's own champion, where there is one.
+and the paper's columns. The last row is the paper's own champion, where there is one. Runs are kept in `benchmarks/results/champions`, also
+what there is of one that was ended (Ctrl-C); a second call goes on.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
+from wannjax import runs
 from wannjax.evaluation import PAPER
 
 PUBLISHED = {"CartPoleSwingUp-v0": (536, 688, 521, 522, 702, 689)}
@@ -22,24 +24,27 @@ def main() -> None:
     parser.add_argument("--environment", default="CartPoleSwingUp-v0")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--preset", default="default", choices=list(wannjax.PRESETS))
-    parser.add_argument("--networks", type=Path, default=Path("benchmarks/results/champions"), help="the folder for champions' files")
+    parser.add_argument("--runs", type=Path, default=Path("benchmarks/results/champions"), help="the folder for run directories")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/champions.json"))
     options = parser.parse_args()
 
     wannjax.use_all_cores()
     problem = wannjax.make(options.environment)
     config = wannjax.WannConfig.preset(options.preset)
-    options.networks.mkdir(parents=True, exist_ok=True)
     rows, record = [], []
     for seed in options.seeds:
-        result = wannjax.evolve(problem, config, seed=seed)
-        wannjax.save(options.networks / f"{options.environment}-{options.preset}-{seed}.json", result.champion)
+        directory = options.runs / f"{options.environment}-{options.preset}-{seed}"
+        result = wannjax.evolve(problem, config, seed=seed, run_dir=directory, resume=True)
+        wannjax.save(directory / runs.CHAMPION, result.champion)
         report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
         scores = {weight: score.mean for weight, score in report.per_weight.items()}
-        record.append({"seed": seed, "mean": report.mean, "scores": scores, "seconds": result.seconds, "connections": report.connections})
+        generations = len(result.history["generation"])
+        found = {"mean": report.mean, "scores": scores, "seconds": result.seconds, "connections": report.connections}
+        record.append({"seed": seed, "generations": generations, **found})
         rows.append(
             [
                 f"seed {seed}",
+                str(generations),
                 str(report.connections),
                 *(f"{score:.0f}" for score in scores.values()),
                 f"{report.mean:.0f}",
@@ -51,9 +56,9 @@ def main() -> None:
     if published:
         paper = PAPER[options.environment]
         mean = f"{np.mean(published):.0f}"
-        rows.append(["paper", "52", *map(str, published), mean, paper.random_weights, paper.random_shared, paper.tuned_shared, ""])
+        rows.append(["paper", "", "52", *map(str, published), mean, paper.random_weights, paper.random_shared, paper.tuned_shared, ""])
     weights = [f"{weight:g}" for weight in wannjax.WannConfig().weights]
-    columns = ["", "connections", *weights, "mean", "random weights", "random shared", "tuned shared", "seconds"]
+    columns = ["", "generations", "connections", *weights, "mean", "random weights", "random shared", "tuned shared", "seconds"]
     print_table(f"Champions of {options.preset} runs on {options.environment}", columns, rows)
     write_json(options.json, {"machine": machine(), "preset": options.preset, "runs": record})
 

@@ -42,7 +42,7 @@ _PAPER = dict(
 
 PRESETS: dict[str, dict] = {
     "default": {},
-    "thorough": dict(population=4096, generations=300),
+    "thorough": dict(generations=900),
     "paper-swingup": dict(_PAPER, population=192, tournament=8, elite_ratio=0.2),
     "paper-laptop": dict(_PAPER, population=64, tournament=4, elite_ratio=0.05),
 }
@@ -91,7 +91,7 @@ class WannConfig(Settings):
     presets = PRESETS
 
     population: int = count(1024, "genomes per generation", least=4)
-    generations: int = count(340, "generations of a run")
+    generations: int = count(200, "generations of a run")
     weights: tuple[float, ...] = setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
     episodes: int = count(4, "episodes per shared weight and generation")
     confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
