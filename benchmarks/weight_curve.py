@@ -6,6 +6,7 @@ the range in which the score is near its best (within a tenth of the way from be
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ def main() -> None:
     wannjax.use_all_cores()
     problem = wannjax.make(options.environment)
     files = {"wannjax": options.network, "paper": options.published}
-    networks = {name: wannjax.load(path, inputs=problem.inputs, outputs=problem.outputs) for name, path in files.items() if path}
+    loaded = {name: wannjax.load(path, inputs=problem.inputs, outputs=problem.outputs) for name, path in files.items() if path}
+    networks = {name: replace(network, weights=None) for name, network in loaded.items()}  # the paper does not use its file's
     curves = {name: weight_curve(network, problem, seed=1) for name, network in networks.items()}
     connections = {name: connection_count(network) for name, network in networks.items()}
     rows = []

@@ -42,7 +42,7 @@ _PAPER = dict(
 
 PRESETS: dict[str, dict] = {
     "default": {},
-    "thorough": dict(generations=900),
+    "thorough": dict(population=4096, generations=300),
     "paper-swingup": dict(_PAPER, population=192, tournament=8, elite_ratio=0.2),
     "paper-laptop": dict(_PAPER, population=64, tournament=4, elite_ratio=0.05),
 }
