@@ -91,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", nargs="+", default=list(TASKS), choices=list(TASKS), metavar="ENV")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/tasks.json"))
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/tasks_runs.json"))
     options = parser.parse_args()
 
     wannjax.use_all_cores()
@@ -100,7 +100,8 @@ def main() -> None:
     for name in options.environments:
         if name not in record["random"]:
             record["random"][name] = random_policy(name)
-        for seed in options.seeds:
+    for seed in options.seeds:
+        for name in options.environments:
             if (name, seed) not in done:
                 record["runs"].append(search(name, seed))
                 latest = record["runs"][-1]
