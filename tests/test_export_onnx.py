@@ -37,6 +37,11 @@ def test_names_are_in_the_metadata(tmp_path):
     assert json.loads(metadata["output_names"]) == ["y"]
 
 
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("models")
+
+
 @given(seed=st.integers(0, 2**32 - 1))
 def test_there_and_back_is_the_same_network(directory, seed):
     _, _, shared, individual, _ = random_case(seed)

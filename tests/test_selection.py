@@ -9,7 +9,7 @@ import pytest
 from wannjax.selection import lexicase, tournaments
 
 EVENTS = 20_000
-_lexicase = jax.jit(lexicase, static_argnames="count")
+_lexicase = jax.jit(lexicase, static_argnames=("tolerance", "count"))
 
 
 def frequencies(cases, valid=None, tolerance=1.0):
