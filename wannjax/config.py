@@ -42,7 +42,7 @@ _PAPER = dict(
 
 PRESETS: dict[str, dict] = {
     "default": {},
-    "thorough": dict(population=4096, generations=300),
+    "thorough": dict(population=8192, islands=8),
     "paper-swingup": dict(_PAPER, population=192, tournament=8, elite_ratio=0.2),
     "paper-laptop": dict(_PAPER, population=64, tournament=4, elite_ratio=0.05),
 }
@@ -97,6 +97,7 @@ class WannConfig(Settings):
     confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
     candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
     selection: str = choice(LEXICASE, "how parents are selected: by every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
+    islands: int = count(1, "equal parts of the population that select and breed each by itself")
     tolerance: float = rate(0.5, "how near to the best lexicase selection keeps genomes, in median absolute deviations")
     tournament: int = count(2, "genomes per tournament of tournament selection; a parent is the better of two winners")
     elite_ratio: float = share(0.05, "share of the survivors that is kept unchanged")
@@ -124,6 +125,7 @@ class WannConfig(Settings):
             blocks = tuple(block_of(block) if isinstance(block, dict) else block for block in self.blocks)
             object.__setattr__(self, "blocks", blocks)
         super().__post_init__()
+        require("islands", self.islands, f"a divisor of population={self.population}", self.population % self.islands == 0)
         allowed = "> 0 where there are blocks, such as 0.1, and 0 where there are none"
         require("insert_block", self.insert_block, allowed, (self.insert_block > 0) == bool(self.blocks))
         rates = self.operators.rates

@@ -2,8 +2,8 @@
 
 `ask` expresses the population as networks; whoever drives the search scores them over the weight sweep; `tell` breeds the next
 population. Its elite are the best by rank: mean score with either the best score or the number of connections, drawn anew each
-generation. The others are children of parents that `selection.py` selects, by every weight in turn or by that rank. The settings are
-in `config.py`.
+generation. The others are children of parents that `selection.py` selects, by every weight in turn or by that rank. Islands are equal
+parts of the population that do so each by itself. The settings are in `config.py`.
 """
 
 from collections.abc import Callable
@@ -89,7 +89,8 @@ def wann(config: WannConfig, *, inputs: int, outputs: int) -> Algorithm:
 def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, Callable, Callable]:
     """The compiled functions of searches with these settings, whatever their `RATES`: (key, density, rates) → state, `ask` and `tell`."""
     operators = config.operators
-    survivors = config.population - int(config.cull_ratio * config.population)
+    size = config.population // config.islands
+    survivors = size - int(config.cull_ratio * size)
     elites = int(config.elite_ratio * survivors)
 
     @jax.jit
@@ -115,19 +116,34 @@ def _programs(config: WannConfig, inputs: int, outputs: int) -> tuple[Callable, 
         require_scores(scores, config.population)
         which, draw_parents, draw_moves, key = jax.random.split(state.key, 4)
         by_complexity = jax.random.bernoulli(which, state.rates.by_complexity)
-        order = jnp.argsort(_rank(state.sizes.connections, scores, by_complexity))
 
-        children = config.population - elites
-        if config.selection == LEXICASE:
-            parents = lexicase(draw_parents, *cases_of(scores), tolerance=config.tolerance, count=children)
-        else:  # a parent is the better of two tournaments' winners
-            parents = tournaments(draw_parents, order[:survivors], size=2 * config.tournament, count=children)
-        draws = jax.random.uniform(draw_moves, (children, operators.draws))
+        def select(key, scores, connections):
+            """An island's elite, and the parents of its children."""
+            order = jnp.argsort(_rank(connections, scores, by_complexity))
+            if config.selection == LEXICASE:
+                parents = lexicase(key, *cases_of(scores), tolerance=config.tolerance, count=size - elites)
+            else:  # a parent is the better of two tournaments' winners
+                parents = tournaments(key, order[:survivors], size=2 * config.tournament, count=size - elites)
+            return order[:elites], parents
+
+        keys = draw_parents[None] if config.islands == 1 else jax.random.split(draw_parents, config.islands)
+        islands = (leaf.reshape(config.islands, size, *leaf.shape[1:]) for leaf in (scores, state.sizes.connections))
+        first = size * jnp.arange(config.islands)[:, None]
+        kept, parents = ((first + chosen).reshape(-1) for chosen in jax.vmap(select)(keys, *islands))
+        draws = jax.random.uniform(draw_moves, (len(parents), operators.draws))
         born = in_blocks(
             lambda pair: mutate(pair[0], pair[1], state.rates.ends, operators.activations, operators.blocks),
             (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws),
         )
-        genomes = jax.tree.map(lambda old, new: jnp.concatenate([old[order[:elites]], new]), state.genomes, born)
+
+        def assemble(old, new):
+            """Island by island, the elite before the children."""
+            kept_best, children = (
+                part.reshape(config.islands, count, *part.shape[1:]) for part, count in ((old[kept], elites), (new, size - elites))
+            )
+            return jnp.concatenate([kept_best, children], axis=1).reshape(old.shape)
+
+        genomes = jax.tree.map(assemble, state.genomes, born)
         return WannState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps)
 
     return populate, ask, tell

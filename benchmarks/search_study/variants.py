@@ -35,7 +35,6 @@ class StudyConfig(WannConfig):
     crowding: str = choice("NSGA-II", "the scale of the crowding distance", ("NSGA-II", "published"))
     memory: str = choice("none", "whether scores of elites are averaged over generations", ("none", "averaged"))
     newcomers: float = share(0.0, "share of new random genomes, which age protects")
-    islands: int = count(1, "sub-populations")
     migration: float = share(0.01, "share of children with a parent from the island next to theirs")
     archive: str = choice("none", "where parents come from, if not from the population", ("none", "MAP-Elites"))
     moves: int = count(1, "operators per child at the most")
