@@ -20,8 +20,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_configure(config):
-    """Compiles without most optimisations, which takes half the time, but for tests that take long anyway: those compile as users do."""
-    quick = "not slow" in config.getoption("markexpr")
+    """Compiles without most optimisations, which takes two thirds of the time; the nightly tests and the notebooks compile as users do."""
+    quick = config.getoption("markexpr") != "nightly"
     jax.config.update("jax_disable_most_optimizations", quick)
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))
 
