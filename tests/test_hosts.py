@@ -93,7 +93,7 @@ def test_the_first_of_two_can_be_killed_and_one_goes_on_alone(tmp_path, expected
     assert saved_run.without_costs(saved_run.outcome(saved_run.quick(tmp_path / "run", resume=True))) == expected
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_signal_to_one_ends_all_after_the_generation(tmp_path, expected):
     processes = started(2, tmp_path / "run")
     processes[0].stdout.readline()

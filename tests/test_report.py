@@ -184,7 +184,7 @@ def test_a_data_problem_with_many_inputs_has_one(tmp_path):
     assert str(result.report.random_weights) in text
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_large_champion_makes_a_small_file(copy):
     rng = np.random.default_rng(0)
     pairs = sorted({(int(rng.integers(0, target)), target) for target in [*range(6, 46)] * 3}, key=lambda pair: pair[::-1])
