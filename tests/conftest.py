@@ -1,7 +1,6 @@
 """Settings that must stand before JAX starts its backend and before wannjax is imported."""
 
 import os
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,20 +9,30 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_num_cpu_devices", 2)
-
-# The tests of one worker, and the processes that they start, share many programs; between workers the folder would need a lock.
-_CACHE = tempfile.TemporaryDirectory(prefix="wannjax-tests-")
-for _option, _value in {"jax_compilation_cache_dir": _CACHE.name, "jax_persistent_cache_min_compile_time_secs": 0.0}.items():
-    jax.config.update(_option, _value)
-    os.environ[_option.upper()] = str(_value)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_configure(config):
-    """Compiles without most optimisations, which takes two thirds of the time; the nightly tests and the notebooks compile as users do."""
+    """Compiles without most optimisations, which takes two thirds of the time; the nightly tests and the notebooks compile as users do.
+
+    Programs are kept in pytest's cache, for all workers, for the processes that tests start, and for the next run. That their size is
+    limited makes JAX lock the folder.
+    """
     quick = config.getoption("markexpr") != "nightly"
-    jax.config.update("jax_disable_most_optimizations", quick)
-    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))
+    programs = config.cache.mkdir("programs")
+    if not hasattr(config, "workerinput"):  # of a process that was killed as it wrote
+        for path in programs.glob("*-cache"):
+            if not path.with_name(path.name.removesuffix("-cache") + "-atime").exists():
+                path.unlink()
+    options = {
+        "jax_disable_most_optimizations": quick,
+        "jax_compilation_cache_dir": str(programs),
+        "jax_compilation_cache_max_size": 500_000_000,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }
+    for name, value in options.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(int(value) if isinstance(value, bool) else value)
 
 
 collect_ignore = ["saved_run.py"]  # a program that tests run, which doctest collection would import
