@@ -149,7 +149,7 @@ def within(budget: float) -> Callable[[wannjax.Record], bool]:
 
 
 def comparison(seed: int, algorithm: str, budget: float, training: float) -> dict:
-    """A search of swing-up for `budget` environment steps; of a WANN, the share `training` of them trains its weights.
+    """A search of swing-up for `budget` environment steps. The share `training` of them trains a WANN's weights, from its best.
 
     Steps are those of unfinished episodes, confirmation included; training is counted with episodes of full length.
     """
@@ -161,10 +161,10 @@ def comparison(seed: int, algorithm: str, budget: float, training: float) -> dic
     else:
         config = wannjax.WannConfig(generations=10**6)
         result = wannjax.evolve(problem, config, seed=seed, progress=False, callbacks=[within((1 - training) * budget)])
-        method, starts = wannjax.EvolutionStrategy(), config.weights
-        cost = len(starts) * 2 * method.pairs * method.episodes * problem.max_steps
+        method, start = wannjax.EvolutionStrategy(), config.weights[int(np.argmax(result.champion_scores))]
+        cost = 2 * method.pairs * method.episodes * problem.max_steps
         steps = max(round(training * budget / cost), 1)
-        tuned = wannjax.finetune(result.champion, problem, method=method, starts=starts, steps=steps, seed=seed, progress=False)
+        tuned = wannjax.finetune(result.champion, problem, method=method, starts=[start], steps=steps, seed=seed, progress=False)
         network, seconds = tuned.network, result.seconds + tuned.seconds
     report = wannjax.evaluate(network, problem, seed=seed + 1)
     return {**scores_of(report), "seconds": seconds, "generations": len(result.history["generation"])}

@@ -11,30 +11,6 @@ from jaxtyping import install_import_hook
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-
-def pytest_configure(config):
-    """Compiles without most optimisations, which takes two thirds of the time; the nightly tests and the notebooks compile as users do.
-
-    Programs are kept in pytest's cache, for all workers, for the processes that tests start, and for the next run. That their size is
-    limited makes JAX lock the folder.
-    """
-    quick = config.getoption("markexpr") != "nightly"
-    programs = config.cache.mkdir("programs")
-    if not hasattr(config, "workerinput"):  # of a process that was killed as it wrote
-        for path in programs.glob("*-cache"):
-            if not path.with_name(path.name.removesuffix("-cache") + "-atime").exists():
-                path.unlink()
-    options = {
-        "jax_disable_most_optimizations": quick,
-        "jax_compilation_cache_dir": str(programs),
-        "jax_compilation_cache_max_size": 500_000_000,
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-    }
-    for name, value in options.items():
-        jax.config.update(name, value)
-        os.environ[name.upper()] = str(int(value) if isinstance(value, bool) else value)
-
-
 collect_ignore = ["saved_run.py"]  # a program that tests run, which doctest collection would import
 
 # Annotations are checked in every module but these, each listed by its own name, since a package's name includes all below it.
@@ -52,7 +28,34 @@ _MODULES = [
     for path in sorted(_PACKAGE.rglob("*.py"))
     if path.name not in _UNCHECKED
 ]
-install_import_hook(_MODULES, "beartype.beartype")
+
+
+def pytest_configure(config):
+    """Compiles quickly what runs but once, which takes half the time; the nightly tests and the notebooks compile as users do.
+
+    Programs that take long are kept in pytest's cache, for all workers, for the processes that tests start, and for the next run. That
+    their size is limited makes JAX lock the folder, and read it whole for every new one.
+    """
+    quick = config.getoption("markexpr") != "nightly"
+    programs = config.cache.mkdir("programs")
+    if not hasattr(config, "workerinput"):  # of a process that was killed as it wrote
+        for path in programs.glob("*-cache"):
+            if not path.with_name(path.name.removesuffix("-cache") + "-atime").exists():
+                path.unlink()
+    options = {
+        "jax_disable_most_optimizations": quick,
+        "jax_compilation_cache_dir": str(programs),
+        "jax_compilation_cache_max_size": 500_000_000,
+        "jax_persistent_cache_min_compile_time_secs": 0.3,
+    }
+    for name, value in options.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(int(value) if isinstance(value, bool) else value)
+    if quick:
+        os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
+    if config.getoption("markexpr") not in {"slow", "nightly"}:  # shapes are checked where tests are short
+        install_import_hook(_MODULES, "beartype.beartype")
+
 
 settings.register_profile("default", max_examples=30, deadline=None)
 settings.load_profile("default")

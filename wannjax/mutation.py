@@ -146,8 +146,7 @@ def _delete_node(genome: Genome, operator, draws):
     """The genome without a hidden node and all its connections, and the slot that it left; H for none."""
     count = hidden_count(genome)
     slot = jnp.where((operator == DELETE_NODE) & (count > 0), index(draws[1], count), genome.hidden)
-    connections = close_slot(close_slot(genome.connections, 0, 1 + genome.inputs, genome.hidden, slot), 1, 0, genome.hidden, slot)
-    return Genome(connections, close_slot(genome.activations, 0, 0, genome.hidden, slot), genome.inputs, genome.outputs), slot
+    return close_slot(genome, slot), slot
 
 
 def _candidates(genome: Genome, operator):

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from wannjax.genes import EMPTY, NO_GENE, Genes, gene_count, is_used, matching
 from wannjax.mutation import ADD_CONNECTION, ADD_NODE, DELETE_CONNECTION, DELETE_NODE, NOTHING, Change
-from wannjax.slots import close_slot, insert
+from wannjax.slots import insert, remove
 from wannjax.validation import require
 
 
@@ -100,7 +100,7 @@ def followed(
         jnp.where(first, jnp.where(splits, change.opened, target), jnp.where(second, target, columns)).astype(jnp.int32),
         jnp.where(first, jnp.where(splits, 1.0, weight), jnp.where(second, old_weight, genes.weights)),
     )
-    return genes, close_slot(insert(ids, change.opened, jnp.int32(0)), 0, 0, hidden, change.closed)
+    return genes, remove(insert(ids, change.opened, jnp.int32(0), hidden), change.closed, hidden)
 
 
 def _without(genes: Genes, lost: Bool[Array, " G"]) -> Genes:
