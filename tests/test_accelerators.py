@@ -151,7 +151,7 @@ def test_the_metric_of_data_with_individual_weights_lowers():
         pytest.param("data", wannjax.EvolutionStrategy(pairs=2), marks=SLOW),
         ("CartPoleSwingUp-v0", wannjax.Gradient()),
         pytest.param("CartPoleSwingUp-v0", wannjax.PolicyGradient(), marks=SLOW),
-        ("CartPoleSwingUp-v0", wannjax.EvolutionStrategy(pairs=2)),
+        pytest.param("CartPoleSwingUp-v0", wannjax.EvolutionStrategy(pairs=2), marks=SLOW),
         ("CartPole-v1", wannjax.PolicyGradient()),
     ],
     ids=lambda value: getattr(value, "name", value),

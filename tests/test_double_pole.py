@@ -50,7 +50,7 @@ def test_the_episode_ends_off_the_track_or_when_a_pole_tilts_beyond_36_degrees(r
 
 def test_the_observation_is_scaled(random_steps):
     _, _, (observation, after, _, _), _ = random_steps
-    np.testing.assert_allclose(observation, np.asarray(after) / [4.8, 2, 0.52, 2, 0.52, 2], rtol=1e-6)
+    np.testing.assert_allclose(observation, np.asarray(after) / [4.8, 2, 0.52, 2, 0.52, 2], rtol=1e-6, atol=1e-7)
 
 
 def test_the_long_pole_starts_at_four_degrees_and_everything_else_at_rest():

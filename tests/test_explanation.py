@@ -112,6 +112,7 @@ def test_effects_on_data_are_the_losses_of_networks_without_the_part(fitted, dat
     np.testing.assert_allclose([*fitted.connection_errors, *fitted.node_errors], 0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_effects_in_an_environment_are_those_of_the_same_episodes(balanced, cart_pole):
     """The network without θ, scored by the problem itself on the keys of the eight rounds."""
     key = jax.random.split(jax.random.key(3))[0]

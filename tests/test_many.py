@@ -91,7 +91,7 @@ def test_searches_that_differ_in_rates_share_their_programs():
     assert (first.ask, first.tell) == (second.ask, second.tell)
 
 
-@pytest.mark.parametrize("name", ["CartPole-v1", "data"])
+@pytest.mark.parametrize("name", [pytest.param("CartPole-v1", marks=pytest.mark.slow), "data"])
 def test_runs_that_are_not_wanted_cost_nothing_and_change_nothing(name):
     problem = PROBLEMS[name]()
     algorithm = SMALL.algorithm(inputs=problem.inputs, outputs=problem.outputs)

@@ -31,6 +31,7 @@ SUPERFLUOUS = [(1, 3, 1.0), (3, 6, 0.02), (1, 6, 0.0), (2, 5, 3.0)]
 """A node that adds a little noise, a weight of 0, and a dead node."""
 
 
+@pytest.mark.slow
 def test_what_fits_worse_goes_and_what_is_needed_stays(data):
     network = named("tanh abs relu linear", *NEEDED, *SUPERFLUOUS, inputs=("a", "b"), outputs=("y",))
     pruned = prune(network, data, tolerance=0.0)

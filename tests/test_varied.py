@@ -23,6 +23,7 @@ def network():
     return take(algorithm.ask(algorithm.init(jax.random.key(0))), np.array([0]))
 
 
+@pytest.mark.slow
 def test_every_episode_is_the_plain_one_with_its_own_parameters(problem, network):
     keys = jax.random.split(jax.random.key(1), 4)
     returns = problem.rollout(keys, network, jnp.ones(4)).returns[0]
