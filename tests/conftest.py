@@ -1,10 +1,11 @@
-"""Settings that must stand before JAX starts its backend and before wannjax is imported."""
+"""Settings that must stand before JAX starts its backend and before wannjax is imported; and what several files of tests need."""
 
 import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import jax
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -55,6 +56,14 @@ def pytest_configure(config):
         os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
     if config.getoption("markexpr") == "slow":  # a fifth of the time of the others
         install_import_hook(_MODULES, "beartype.beartype")
+
+
+@pytest.fixture(scope="module")
+def without_report():
+    """Runs leave no report, which takes most of the time of a small one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wannjax.analysis.report.write_report", lambda directory, problem: None)
+        yield
 
 
 settings.register_profile("default", max_examples=30, deadline=None)

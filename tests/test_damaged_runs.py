@@ -23,6 +23,8 @@ from wannjax.checkpoints import Checkpoint, Checkpoints, _digest, _files
 from wannjax.cli import main
 from wannjax.saving import locked
 
+pytestmark = pytest.mark.usefixtures("without_report")
+
 GENERATIONS = 5
 CHUNK = "arrays/state.genomes.connections/0.0.0"
 

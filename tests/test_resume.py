@@ -13,6 +13,8 @@ from saved_run import without_costs
 import wannjax
 from wannjax.checkpoints import Checkpoints
 
+pytestmark = pytest.mark.usefixtures("without_report")
+
 SCRIPT = Path(saved_run.__file__)
 FOLDERS = {"search": "checkpoints", "quick": "checkpoints", "training": "training-checkpoints"}
 
@@ -111,7 +113,6 @@ def test_a_finished_run_goes_on_with_more_generations(whole, tmp_path):
     assert saved_run.outcome(saved_run.quick(tmp_path, resume=True)) == whole
 
 
-@pytest.mark.slow
 def test_a_finished_run_that_is_resumed_gives_its_result_again(whole, tmp_path):
     saved_run.quick(tmp_path)
     assert saved_run.outcome(saved_run.quick(tmp_path, resume=True)) == whole
@@ -132,7 +133,6 @@ def test_training_that_was_ended_goes_on(method, name, tmp_path):
     assert saved_run.outcome(saved_run.training(tmp_path, **settings, resume=True)) == expected
 
 
-@pytest.mark.slow
 def test_only_the_newest_checkpoints_are_kept(tmp_path):
     saved_run.quick(tmp_path)
     assert Checkpoints(tmp_path / "checkpoints").numbers() == [12, 11, 10]
@@ -143,7 +143,6 @@ def test_time_decides_when_to_save(tmp_path):
     assert Checkpoints(tmp_path / "checkpoints").numbers() == [12]
 
 
-@pytest.mark.slow
 def test_wall_time_adds_up(tmp_path):
     first = saved_run.quick(tmp_path, callbacks=[lambda record: record.generation == 2])
     second = saved_run.quick(tmp_path, resume=True)
