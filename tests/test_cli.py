@@ -213,3 +213,16 @@ def test_another_ending_of_a_picture_is_one_line(command, run, capsys):
     directory, _ = run
     assert main([command, str(directory), "-o", "picture.bmp"]) == 2
     assert capsys.readouterr().err.startswith("wannjax: path: must be a file name that ends in")
+
+
+@pytest.mark.slow
+def test_the_command_line_resumes(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small = ["--population", "16", "--episodes", "1", "--confirm-episodes", "2"]
+    assert main(["evolve", "CartPole-v1", *small, "--generations", "2", "--out", "run"]) == 0
+    assert main(["resume", "run", "--generations", "3"]) == 0
+    assert main(["evolve", "CartPole-v1", *small, "--generations", "4", "--out", "run", "--resume"]) == 0
+    assert "4 generations in" in capsys.readouterr().out
+    assert main(["evolve", "CartPole-v1", *small, "--generations", "4", "--out", "whole"]) == 0
+    for name in ("champion.json", "front.json"):
+        assert (tmp_path / "run" / name).read_text() == (tmp_path / "whole" / name).read_text()

@@ -370,16 +370,3 @@ def test_bad_arguments_are_one_line(arguments, message, capsys, tmp_path, monkey
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
-
-
-@pytest.mark.slow
-def test_the_command_line_resumes(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    small = ["--population", "16", "--episodes", "1", "--confirm-episodes", "2"]
-    assert main(["evolve", "CartPole-v1", *small, "--generations", "2", "--out", "run"]) == 0
-    assert main(["resume", "run", "--generations", "3"]) == 0
-    assert main(["evolve", "CartPole-v1", *small, "--generations", "4", "--out", "run", "--resume"]) == 0
-    assert "4 generations in" in capsys.readouterr().out
-    assert main(["evolve", "CartPole-v1", *small, "--generations", "4", "--out", "whole"]) == 0
-    assert Path("run/champion.json").read_text() == Path("whole/champion.json").read_text()
-    assert Path("run/front.json").read_text() == Path("whole/front.json").read_text()
