@@ -149,9 +149,10 @@ def within(budget: float) -> Callable[[wannjax.Record], bool]:
 
 
 def comparison(seed: int, algorithm: str, budget: float, training: float) -> dict:
-    """A search of swing-up for `budget` environment steps. The share `training` of them trains a WANN's weights, from its best.
+    """A search of swing-up for `budget` environment steps, of which the share `training` trains a WANN's weights.
 
-    Steps are those of unfinished episodes, confirmation included; training is counted with episodes of full length.
+    Training starts at the best shared weight of the sweep. Steps are those of unfinished episodes, confirmation included; training is
+    counted with episodes of full length.
     """
     problem = make_environment("CartPoleSwingUp-v0")
     if algorithm == "neat":
