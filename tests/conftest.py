@@ -12,7 +12,7 @@ from jaxtyping import install_import_hook
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-collect_ignore = ["saved_run.py"]  # a program that tests run, which doctest collection would import
+collect_ignore = ["support/saved_run.py"]  # a program that tests run, which doctest collection would import
 
 # Slow tests check the annotations of every module but these, each listed by its own name, since a package's name includes all below it.
 _UNCHECKED = (
@@ -62,7 +62,7 @@ def pytest_configure(config):
 def without_report():
     """Runs leave no report, which takes most of the time of a small one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wannjax.analysis.report.write_report", lambda directory, problem: None)
+        patch.setattr("wannjax.report.report.write", lambda directory, problem: None)
         yield
 
 

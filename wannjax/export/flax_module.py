@@ -1,7 +1,7 @@
 """A network as a flax module, whose weights a training loop of one's own can change.
 
 The topology is static and the weights are one vector with a value per connection, so that no optimiser, decay or noise can touch
-an absent connection or a link between partial sums. Gradients are those of `wannjax.gradients`, steps' surrogate included.
+an absent connection or a link between partial sums. Gradients are those of `wannjax.networks.gradients`, steps' surrogate included.
 """
 
 from functools import lru_cache
@@ -14,9 +14,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from wannjax.export.weights import weighted_graph
-from wannjax.gradients import Topology, run_on_batch, topology_of
-from wannjax.graph import Graph, network_of
-from wannjax.network import Network, checked_observation
+from wannjax.networks.gradients import Topology, run_on_batch, topology_of
+from wannjax.networks.graph import Graph, network_of
+from wannjax.networks.network import Network, checked_observation
 
 
 class NetworkModule(nnx.Module):
@@ -49,7 +49,7 @@ def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
 
     Raises ValueError for a population, for weights that differ from lane to lane, and for a weight that is not finite.
 
-    >>> from wannjax.graph import Connection, Graph
+    >>> from wannjax.networks.graph import Connection, Graph
     >>> graph = Graph(("x",), ("y",), (1,), (Connection(0, 2), Connection(1, 2)))
     >>> module = to_flax(network_of(graph), weight=0.5)
     >>> module
