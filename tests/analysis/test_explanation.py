@@ -154,7 +154,7 @@ def test_activity_in_an_environment_counts_every_episode_up_to_its_end(cart_pole
     """Episodes of different lengths, replayed on the host step by step."""
     key, network = jax.random.key(5), network_of(BALANCING)
     found = activity(key, network, cart_pole, jnp.asarray([1.0, -1.0]), episodes=3)
-    env, params = cart_pole.env, cart_pole.params
+    env, params = cart_pole.environment.env, cart_pole.params
     for column, weight in enumerate((1.0, -1.0)):
         seen = []
         for lane in jax.random.split(key, 3):

@@ -163,7 +163,7 @@ def test_a_collection_acts_in_a_varied_environment():
     returns = flock.returns(problem, keys)
     contexts = problem.contexts(keys, problem.params)
     for i, key in enumerate(keys):
-        observation, state = problem.env.reset_env(key, problem.params)
+        observation, state = problem.environment.reset(key, problem.params)
         total = 0.0
         for time in range(30):
             action = np.clip(flock(observation, contexts[i]), -1, 1)

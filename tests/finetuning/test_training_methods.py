@@ -71,7 +71,7 @@ def climbed(method, problem, network, weights, key) -> tuple[np.ndarray, np.ndar
 def test_the_gradient_through_the_dynamics_is_that_of_the_float64_episode():
     problem = wannjax.make("CartPoleSwingUp-v0", max_steps=20)
     key, weights = jax.random.key(1), np.array([[0.7, -1.2, 0.4, 0.3, -0.8, 1.1], [-0.3, 0.9, 1.4, -0.5, 1.2, -0.7]])
-    starts = [problem.env.reset_env(one, problem.params)[1] for one in jax.random.split(key, 2)]
+    starts = [problem.environment.env.reset_env(one, problem.params)[1] for one in jax.random.split(key, 2)]
     starts = [np.array([s.x, s.x_dot, s.theta, s.theta_dot], np.float64) for s in starts]
 
     def mean_return(w):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import wannjax
 from wannjax import Block, WannConfig, load_blocks, save_blocks
 from wannjax.cli import main
-from wannjax.genomes.operators import SHARED
+from wannjax.genomes.operators import SHARED, draws_of, most_nodes, most_steps
 from wannjax.networks.activations import NAMES
 from wannjax.runs import run_directory
 
@@ -199,8 +199,7 @@ def test_blocks_alone_may_be_what_a_search_does():
 
 
 def test_without_blocks_the_operators_are_those_of_before():
-    operators = WannConfig().operators
-    assert (tuple(operators.rates), operators.draws, operators.most_nodes, operators.most_steps) == (SHARED, 4, 1, 1)
+    assert (tuple(WannConfig().operators.rates), draws_of(()), most_nodes(()), most_steps(())) == (SHARED, 4, 1, 1)
 
 
 def test_a_search_can_contain_what_its_blocks_contain():

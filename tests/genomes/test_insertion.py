@@ -13,7 +13,7 @@ from oracle import Genes
 
 from wannjax import Block, WannConfig
 from wannjax.genomes.genome import Genome, hidden_count
-from wannjax.genomes.operators import Operators, mutate
+from wannjax.genomes.operators import Operators, draws_of, most_nodes, most_steps, mutate
 from wannjax.networks.activations import NAMES
 
 CLIQUE = tuple((source, target) for target in range(5) for source in range(target))
@@ -152,7 +152,7 @@ def test_blocks_places_sources_and_targets_are_equally_likely():
 def test_insertion_is_drawn_by_its_rate_beside_the_others():
     parent = shaped(8, nodes=4, ids=TABLE)
     operators = Operators(0.2, 0.2, 0.1, 0.1, 0.1, 0.3, TABLE, 0.5, LIBRARY)
-    draws = jax.random.uniform(jax.random.key(0), (DRAWS, operators.draws))
+    draws = jax.random.uniform(jax.random.key(0), (DRAWS, draws_of(LIBRARY)))
     born = jax.jit(jax.vmap(lambda draw: hidden_count(mutate(genome_of(parent), draw, operators.ends, TABLE, LIBRARY))))(draws)
     share = float(np.mean(np.asarray(born) > parent.nodes + 1))
     assert abs(share - 0.5 / 1.5) < 5 * np.sqrt(share * (1 - share) / DRAWS)
@@ -164,8 +164,8 @@ def test_a_search_always_has_room_for_the_next_generation():
     algorithm = config.algorithm(inputs=3, outputs=2)
     state = algorithm.init(jax.random.key(0))
     for _ in range(8):
-        assert np.max(state.sizes.hidden) + config.operators.most_nodes <= state.genomes.hidden
-        assert np.max(state.sizes.steps) + config.operators.most_steps <= state.steps
+        assert np.max(state.sizes.hidden) + most_nodes(LIBRARY) <= state.genomes.hidden
+        assert np.max(state.sizes.steps) + most_steps(LIBRARY) <= state.steps
         largest = np.asarray(state.sizes.hidden, np.float32)[:, None] * np.ones((1, 6), np.float32)
         state = algorithm.enlarge(algorithm.tell(state, largest)[0])
     assert np.max(state.sizes.hidden) > 32

@@ -31,7 +31,7 @@ def random_networks(problem, count, seed=0):
 
 def slow_scores(problem, key, networks, weights, episodes):
     """One network, weight, episode and step at a time; a step's key is the episode's, folded with the time."""
-    env, params, scores = problem.env, problem.params, []
+    env, params, scores = problem.environment.env, problem.params, []
     reset, step = jax.jit(env.reset_env), jax.jit(env.step_env)
     for index in range(len(networks.activations)):
         network, scores_of_network = take(networks, index), []

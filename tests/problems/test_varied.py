@@ -50,7 +50,7 @@ def test_only_a_varied_environment_has_context_names(problem):
 
 def test_gradients_flow_through_a_varied_environment(problem):
     assert problem.differentiable
-    assert problem.with_gradients().env.transition_gradients_enabled
+    assert problem.with_gradients().environment.environment.env.transition_gradients_enabled
 
 
 @pytest.mark.parametrize(
