@@ -19,7 +19,7 @@ from wannjax import storage
 from wannjax.evaluation import Score
 from wannjax.gradients import run_on_batch, topology_of
 from wannjax.graph import graph_of, network_of
-from wannjax.network import Network, checked_observation
+from wannjax.network import Network, Observation, checked_observation
 from wannjax.problems import DataProblem, GymnaxProblem
 from wannjax.problems.problem import check_sizes
 from wannjax.validation import require, require_count, require_seed
@@ -96,7 +96,7 @@ class Ensemble:
     def _topology(self):
         return topology_of(self.network)
 
-    def __call__(self, observation: jax.typing.ArrayLike, context: jax.typing.ArrayLike | None = None) -> Array:
+    def __call__(self, observation: Observation, context: Observation | None = None) -> Array:
         """The outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. `context` [G] or [B, G] is what the gate sees,
         where it does not see the observation."""
         observation = checked_observation(observation, self.network.inputs)
