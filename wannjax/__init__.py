@@ -104,11 +104,13 @@ _LATER = {"draw": "wannjax.pictures.drawing", "watch": "wannjax.pictures.animati
 """Imported when first used, since matplotlib and flax take a second to import; so is what draws below."""
 
 
-def __getattr__(name: str):
-    if name not in _LATER:
-        raise AttributeError(f"module 'wannjax' has no attribute {name!r}")
-    module = import_module(_LATER[name])
-    return getattr(module, name, module)
+if not TYPE_CHECKING:  # where it would give every misspelt name a type
+
+    def __getattr__(name: str):
+        if name not in _LATER:
+            raise AttributeError(f"module 'wannjax' has no attribute {name!r}")
+        module = import_module(_LATER[name])
+        return getattr(module, name, module)
 
 
 def _write_report(run_dir: Path, problem: Problem) -> Report | None:

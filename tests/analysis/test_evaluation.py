@@ -68,7 +68,9 @@ def test_scores_are_those_of_single_episodes(problem, balancing):
         total, ended, time = 0.0, False, 0
         while not ended:
             action = int(np.argmax(balancing(observation, weight=1.0)))
-            observation, state, reward, terminated, _ = problem.environment.env.step_env(jax.random.fold_in(key, time), state, action, problem.params)
+            observation, state, reward, terminated, _ = problem.environment.env.step_env(
+                jax.random.fold_in(key, time), state, action, problem.params
+            )
             total, time = total + float(reward), time + 1
             ended = bool(terminated) or bool(problem.environment.env.is_truncated(state, problem.params))
         returns.append(total)

@@ -7,7 +7,7 @@ import oracle
 import pytest
 from bridge import assert_same_bits, networks_of
 
-from wannjax.networks.network import forward, initial_values, is_connection, take, tape_of, enlarge
+from wannjax.networks.network import enlarge, forward, initial_values, is_connection, take, tape_of
 
 STEPS = 40
 RNG = np.random.default_rng(0)

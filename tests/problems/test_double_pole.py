@@ -16,7 +16,7 @@ PARAMS = ENV.default_params
 KEY = jax.random.key(0)
 
 
-@partial(jax.jit, compiler_options={"xla_cpu_use_fusion_emitters": True})
+@partial(jax.jit, compiler_options={"xla_cpu_use_fusion_emitters": True} if jax.__version_info__ < (0, 11) else None)
 @jax.vmap
 def step(state, action):
     """One step: the observation, the state, the reward, and whether the episode has terminated.

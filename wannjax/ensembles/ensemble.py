@@ -20,7 +20,7 @@ from wannjax.common.validation import require, require_count, require_seed
 from wannjax.networks import files
 from wannjax.networks.gradients import run_on_batch, topology_of
 from wannjax.networks.graph import graph_of, network_of
-from wannjax.networks.network import Network, checked_observation
+from wannjax.networks.network import Network, Observation, checked_observation
 from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import check_sizes
 
@@ -96,7 +96,7 @@ class Ensemble:
     def _topology(self):
         return topology_of(self.network)
 
-    def __call__(self, observation: jax.typing.ArrayLike, context: jax.typing.ArrayLike | None = None) -> Array:
+    def __call__(self, observation: Observation, context: Observation | None = None) -> Array:
         """The outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. `context` [G] or [B, G] is what the gate sees,
         where it does not see the observation."""
         observation = checked_observation(observation, self.network.inputs)

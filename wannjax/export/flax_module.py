@@ -10,13 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from wannjax.export.weights import weighted_graph
 from wannjax.networks.gradients import Topology, run_on_batch, topology_of
 from wannjax.networks.graph import Graph, network_of
-from wannjax.networks.network import Network, checked_observation
+from wannjax.networks.network import Network, Observation, checked_observation
 
 
 class NetworkModule(nnx.Module):
@@ -31,7 +30,7 @@ class NetworkModule(nnx.Module):
         self.graph = graph
         self.weights = nnx.Param(weights)
 
-    def __call__(self, observation: ArrayLike) -> Array:
+    def __call__(self, observation: Observation) -> Array:
         """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. Raises ValueError for other shapes."""
         observation = checked_observation(observation, self.graph.inputs)
         weights = self.weights[...].astype(jnp.float32)[None]

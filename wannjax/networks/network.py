@@ -10,6 +10,7 @@ dimension run an order of magnitude faster than a dense padded matrix under vmap
 as in `_step`: spelled as three gathers and two additions, XLA fuses them into the activation and no longer vectorises it (8 times slower).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -28,6 +29,9 @@ FAN_IN = 3
 
 FIRST_INPUT = 2
 ALL_ACTIVATIONS = tuple(range(len(NAMES)))
+
+Observation = jax.typing.ArrayLike | Sequence[float] | Sequence[Sequence[float]]
+"""What a network can be called with: one observation [I], or a batch [B, I]."""
 
 
 @jax.tree_util.register_dataclass
@@ -55,7 +59,7 @@ class Network:
     input_names: tuple[str, ...] = field(default=(), metadata={"static": True})
     output_names: tuple[str, ...] = field(default=(), metadata={"static": True})
 
-    def __call__(self, observation: jax.typing.ArrayLike, weight: float = 1.0) -> Array:
+    def __call__(self, observation: Observation, weight: float = 1.0) -> Array:
         """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O].
 
         `weight` is the shared weight; with individual weights it scales all of them.
@@ -72,7 +76,7 @@ class Network:
         return f"Network({self.inputs} inputs, {self.outputs} outputs, {connection_count(self)} connections, {weights})"
 
 
-def checked_observation(observation: jax.typing.ArrayLike, inputs: int) -> Float32[Array, "... I"]:
+def checked_observation(observation: Observation, inputs: int) -> Float32[Array, "... I"]:
     """One observation [I], or a batch [B, I]. Raises ValueError for another shape."""
     observation = jnp.asarray(observation, jnp.float32)
     if observation.ndim not in (1, 2) or observation.shape[-1] != inputs:

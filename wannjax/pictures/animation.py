@@ -248,7 +248,7 @@ class _NetworkView:
         carried = np.concatenate([self._gain * values[self._trunks], self._gains * values[self._sources]])
         signal = _bounded(carried)
         self._lines.set_color(cast(Any, _MAP(0.5 + 0.5 * signal)))
-        self._lines.set_linewidth(0.8 + 2.2 * np.abs(signal))
+        self._lines.set_linewidth((0.8 + 2.2 * np.abs(signal)).tolist())
 
 
 def _points(curve: Curve) -> Float[np.ndarray, "points 2"]:
