@@ -31,6 +31,8 @@ from wannjax.search.registry import Config
 
 FINAL_EPISODES = 128
 """Fresh episodes per weight of the final comparison."""
+_FEW = 8
+"""What the number of networks in it is a multiple of."""
 
 
 class Run:
@@ -165,7 +167,9 @@ class Run:
         state, scores = self.last
         population = jax.device_get(self.algorithm.ask(state))
         finalists = self.champions.finalists(population, scores, np.asarray(self._bred()[1].connections))
-        fresh, _ = self._score(self.held_out, self.final_key, finalists, FINAL_EPISODES)
+        count = len(finalists.steps)
+        filled = np.arange(-(-count // _FEW) * _FEW) % count  # few sizes, since each is compiled
+        fresh = self._score(self.held_out, self.final_key, take(finalists, filled), FINAL_EPISODES)[0][:count]
         names = {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
         champion, front = self.champions.settle(finalists, fresh, names)
         return Result(
