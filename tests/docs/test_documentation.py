@@ -11,7 +11,7 @@ from unittest import SkipTest
 
 import pytest
 from sybil import Sybil
-from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 import wannjax
 from wannjax.cli import _parser
@@ -30,7 +30,14 @@ SMALLER = {
 }
 
 python = Sybil([PythonCodeBlockParser(), SkipParser()])
-shell = Sybil([CodeBlockParser(language="bash", evaluator=lambda example: None)])
+
+
+def made_once(*arguments, make=wannjax.make, made={}, **options):  # noqa: B006
+    """`wannjax.make`, of which all pages share what they make alike, and so its compiled programs."""
+    called = repr((arguments, sorted(options.items())))
+    if called not in made:
+        made[called] = make(*arguments, **options)
+    return made[called]
 
 
 def named(pages):
@@ -45,9 +52,11 @@ def test_every_block_of_a_page_says_its_language():
         assert set(fences[1::2]) <= {""}, page
 
 
+@pytest.mark.usefixtures("without_report")
 @named([page for page in PAGES if "```python" in page.read_text()])
 def test_python_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(wannjax, "make", made_once)
     monkeypatch.setattr(wannjax, "use_all_cores", lambda: None)  # JAX has started
     if page.name == "README.md":
         text = page.read_text()
@@ -103,9 +112,9 @@ def test_the_reference_names_all_that_is_public():
 
 def commands_of(page):
     """The arguments of every `wannjax` in a page's blocks of commands, and of those within its sentences."""
-    text = page.read_text()
-    lines = [line for block in re.findall(r"^```(?:bash)?\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL) for line in block.splitlines()]
-    lines += [" ".join(code.split()) for code in re.findall(r"`(wannjax\s[^`]+)`", text)]
+    text, fenced = page.read_text(), re.compile(r"^ *```(\w*)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
+    lines = [line for language, block in fenced.findall(text) if language in ("", "bash") for line in block.splitlines()]
+    lines += [" ".join(code.split()) for code in re.findall(r"`(wannjax\s[^`]+)`", fenced.sub("", text))]
     found = []
     for line in lines:
         words = shlex.split(line, comments=True)
