@@ -15,8 +15,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Float32, Int, Int32, Key
 
-from wannjax.genome import ENABLED, Genome
-from wannjax.problems import GymnaxProblem
+from wannjax.genomes.genome import ENABLED, Genome
+from wannjax.problems.environment_problem import EnvironmentProblem
 
 
 class Matrices(NamedTuple):
@@ -178,7 +178,7 @@ def dense_forward(weights, activations, inputs: int, outputs: int, observation) 
 
 @partial(jax.jit, static_argnames=("problem", "inputs", "outputs", "max_steps"))
 def dense(
-    problem: GymnaxProblem,
+    problem: EnvironmentProblem,
     keys: Key[Array, " L"],
     weights: Float32[Array, "P M M"],
     activations: Int[Array, "P M"],
@@ -189,7 +189,8 @@ def dense(
     max_steps: int,
 ) -> tuple[Float32[Array, "P L"], Int32[Array, "P L"]]:
     """Returns and lengths of one episode of every network on every lane: one episode, vmapped over lanes and over networks."""
-    env, params = problem.env, problem.params
+    environment: Any = problem.environment
+    env, params = environment.env, problem.params
     space = env.action_space(params)
 
     def episode(key, weights, activations, gain):

@@ -23,7 +23,7 @@ def main() -> None:
     rows, record = [], []
     for episodes in (1, 4, 16):
         for block in (4, 8, 16, 32, 64, 128):
-            problem = wannjax.make(options.environment, network_block=block)
+            problem = wannjax.make(options.environment, network_chunk=block)
             genomes = random_genomes(0, options.population, nodes=29, connections=52, inputs=problem.inputs, outputs=problem.outputs)
             networks = express_all(genomes)
             evaluate = partial(problem.evaluate, jax.random.key(1), networks, weights, episodes=episodes)

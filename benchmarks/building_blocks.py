@@ -19,12 +19,12 @@ from scipy.stats import binomtest, wilcoxon
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
-from wannjax.analysis.motif_drawing import draw_motifs
-from wannjax.blocks import Block
-from wannjax.config import APERIODIC
-from wannjax.storage import save_front
-from wannjax.tables import motifs_table
-from wannjax.validation import require
+from wannjax.cli.tables import motifs_table
+from wannjax.common.validation import require
+from wannjax.genomes.blocks import Block
+from wannjax.networks.files import save_front
+from wannjax.pictures.motif_drawing import draw_motifs
+from wannjax.search.wann.config import APERIODIC
 
 PLAIN, MINED, RANDOM = "no blocks", "mined blocks", "random blocks"
 

@@ -12,8 +12,8 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
-from wannjax import runs
-from wannjax.evaluation import PAPER
+from wannjax.analysis.evaluation import PAPER
+from wannjax.runs import run_directory
 
 PUBLISHED = {"CartPoleSwingUp-v0": (536, 688, 521, 522, 702, 689)}
 """The paper's champion, measured again over 100 episodes per weight of the sweep."""
@@ -35,7 +35,7 @@ def main() -> None:
     for seed in options.seeds:
         directory = options.runs / f"{options.environment}-{options.preset}-{seed}"
         result = wannjax.evolve(problem, config, seed=seed, run_dir=directory, resume=True)
-        wannjax.save(directory / runs.CHAMPION, result.champion)
+        wannjax.save(directory / run_directory.CHAMPION, result.champion)
         report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
         scores = {weight: score.mean for weight, score in report.per_weight.items()}
         generations = len(result.history["generation"])

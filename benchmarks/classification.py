@@ -39,10 +39,10 @@ from sklearn.linear_model import LogisticRegression
 import wannjax
 from benchmarks.common import machine, print_table, write_json
 from wannjax import DataProblem, Network, WannConfig
-from wannjax.config import SWEEP
-from wannjax.evaluation import PAPER
+from wannjax.analysis.evaluation import PAPER
 from wannjax.finetuning.loop import steps_between_checks
-from wannjax.network import connection_count
+from wannjax.networks.network import connection_count
+from wannjax.search.wann.config import SWEEP
 
 RANDOM, VOTE, TUNED, TRAINED, LOGISTIC = "random shared weight", "vote", "tuned shared weight", "trained weights", "logistic regression"
 VOTERS = 6

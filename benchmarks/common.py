@@ -16,14 +16,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from wannjax import devices
-from wannjax.activations import LINEAR, NAMES, PUBLISHED, activation_ids
-from wannjax.algorithm import SMALLEST_CAPACITY
-from wannjax.expression import express, steps_needed
-from wannjax.genome import ENABLED, Genome
-from wannjax.graph import Connection, Graph, network_of
-from wannjax.network import Network
-from wannjax.problems import Problem
+from wannjax.common import devices
+from wannjax.genomes.expression import express, steps_needed
+from wannjax.genomes.genome import ENABLED, Genome
+from wannjax.genomes.population import SMALLEST_CAPACITY
+from wannjax.networks.activations import LINEAR, NAMES, PUBLISHED, activation_ids
+from wannjax.networks.graph import Connection, Graph, network_of
+from wannjax.networks.network import Network
+from wannjax.problems.problem import Problem
 
 PACKAGES = ("jax", "jaxlib", "numpy", "gymnax")
 

@@ -31,10 +31,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.baselines import Matrices, apply_activation, matrices_of
 from benchmarks.common import Timing, express_all, machine, measure_together, print_table, random_genomes, write_json
-from wannjax.activations import PUBLISHED, activation_ids
-from wannjax.config import SWEEP
-from wannjax.problems import DataProblem
-from wannjax.problems.data import Examples
+from wannjax.networks.activations import PUBLISHED, activation_ids
+from wannjax.problems.data import DataProblem, Examples
+from wannjax.search.wann.config import SWEEP
 
 AMONG = (0, *activation_ids(PUBLISHED))
 CLASSES = 10
@@ -124,7 +123,7 @@ def compare(case: Case, plan: Plan) -> tuple[list[Row], np.ndarray]:
     examples = problem.draw(key, problem.examples, problem.batch)
     ways: dict[str, tuple[int, Callable[[], Any]]] = {
         "published": (plan.sample, lambda: published_losses(matrices, SWEEP, examples)),
-        "wannjax": (plan.population, lambda: problem.evaluate(key, networks, weights, episodes=1, among=AMONG).scores),
+        "wannjax": (plan.population, lambda: problem.evaluate(key, networks, weights, episodes=1, activation_ids=AMONG).scores),
     }
     timings = measure_together([run for _, run in ways.values()], plan.repeats)
     rows = [

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.common import machine, print_table, write_json
-from wannjax.config import WannConfig
+from wannjax.search.wann.config import WannConfig
 
 DEFAULT = WannConfig().population
 
@@ -26,7 +26,7 @@ from wannjax import devices
 devices.use_all_cores()
 devices.cache_compilations()
 import numpy as np, wannjax
-from wannjax.checkpoints import Checkpoints
+from wannjax.runs.checkpoints import Checkpoints
 population, generations, environment = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 first, saving, save = [], [], Checkpoints.save
 

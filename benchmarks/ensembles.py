@@ -18,7 +18,7 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
-from wannjax.problems import make_environment
+from wannjax.problems.registry import make_environment
 
 SWING_UP, LENGTH = "CartPoleSwingUp-v0", 0.6
 EPISODES = 500
@@ -59,7 +59,7 @@ def main() -> None:
     write_json(Path("benchmarks/results/ensembles.json"), {"machine": machine(), "seed": options.seed, "means": record, "rows": rows})
 
 
-def _returns(network: wannjax.Network, problem: wannjax.GymnaxProblem, keys) -> np.ndarray:
+def _returns(network: wannjax.Network, problem: wannjax.EnvironmentProblem, keys) -> np.ndarray:
     population = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network)
     return np.asarray(problem.rollout(keys, population, jnp.ones(len(keys))).returns)[0]
 

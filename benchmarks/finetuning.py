@@ -23,10 +23,10 @@ from matplotlib.figure import Figure
 
 import wannjax
 from benchmarks.common import express_all, machine, perceptron, print_table, random_genomes, write_json
-from wannjax.activations import NAMES
-from wannjax.evaluation import PAPER
-from wannjax.graph import graph_of
-from wannjax.network import Network, connection_count, take
+from wannjax.analysis.evaluation import PAPER
+from wannjax.networks.activations import NAMES
+from wannjax.networks.graph import graph_of
+from wannjax.networks.network import Network, connection_count, take
 
 SWING_UP = "CartPoleSwingUp-v0"
 RESULTS = Path("benchmarks/results")

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 import wannjax
 from benchmarks.common import machine, perceptron, print_table, write_json
-from wannjax.network import Network, connection_count
-from wannjax.problems import make_environment
+from wannjax.networks.network import Network, connection_count
+from wannjax.problems.registry import make_environment
 
 SWING_UP, LONGER = "CartPoleSwingUp-v0", 1.5
 RESULTS = Path("benchmarks/results")
@@ -26,15 +26,15 @@ STAGES = ("old task, before", "new task, before", "new task, trained", "old task
 
 
 def measured(
-    champion: Network, old: wannjax.GymnaxProblem, new: wannjax.GymnaxProblem, steps: int, seed: int
+    champion: Network, old: wannjax.EnvironmentProblem, new: wannjax.EnvironmentProblem, steps: int, seed: int
 ) -> dict[str, list[float | None]]:
     """The mean score of each network at each of `STAGES`."""
     fresh = seed + 1
 
-    def shared(problem: wannjax.GymnaxProblem) -> float:
+    def shared(problem: wannjax.EnvironmentProblem) -> float:
         return wannjax.evaluate(champion, problem, seed=fresh, weights=(weight,)).per_weight[weight].mean
 
-    def trained(network: Network, problem: wannjax.GymnaxProblem) -> float:
+    def trained(network: Network, problem: wannjax.EnvironmentProblem) -> float:
         score = wannjax.evaluate(network, problem, seed=fresh).tuned_weights
         assert score is not None
         return score.mean
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     options = parser.parse_args()
     wannjax.use_all_cores()
-    old = wannjax.GymnaxProblem(make_environment(SWING_UP).env)
+    old = make_environment(SWING_UP)
     new = old.with_params(old.params.replace(pole_length=LONGER * old.params.pole_length))
     champion = wannjax.load(options.network) if options.network else wannjax.evolve(old, seed=0).champion
 

@@ -25,9 +25,9 @@ from matplotlib.figure import Figure
 import wannjax
 from benchmarks.common import machine, print_table, write_json
 from benchmarks.tasks import quartiles
-from wannjax.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
-from wannjax.problems import make_environment
+from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
 from wannjax.problems.problem import check_population
+from wannjax.problems.registry import make_environment
 
 PAPER = {"xor": 4755, "double-pole": 3600}
 """Mean evaluations to a solution, sections 4.1 and 4.2."""
@@ -52,29 +52,29 @@ class Xor(wannjax.Problem):
         weights: Float[Array, " W"],
         *,
         episodes: int,
-        among: tuple[int, ...] = ALL_ACTIVATIONS,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
     ) -> wannjax.Evaluation:
         """The fitness at each of W shared weights; there is but one episode. See `Problem`."""
         del key, episodes
         check_population(networks, self)
-        errors = jnp.sum(jnp.abs(self.answers(networks, weights, among=among) - self.targets[None, None, :]), axis=2)
+        errors = jnp.sum(jnp.abs(self.answers(networks, weights, activation_ids=activation_ids) - self.targets[None, None, :]), axis=2)
         steps = jnp.full(errors.shape, len(self.cases), jnp.int32)
         return wannjax.Evaluation((4 - errors) ** 2, steps, jnp.sum(steps, dtype=jnp.float32))
 
     def measure(
-        self, keys: Key[Array, " L"], networks: Network, gain: Float[Array, " L"], *, among: tuple[int, ...] = ALL_ACTIVATIONS
+        self, keys: Key[Array, " L"], networks: Network, gain: Float[Array, " L"], *, activation_ids: tuple[int, ...] = ALL_ACTIVATIONS
     ) -> Float32[Array, "P L"]:
         """The fitness on every lane. See `Problem`."""
-        return self.evaluate(keys[0], networks, gain, episodes=1, among=among).scores
+        return self.evaluate(keys[0], networks, gain, episodes=1, activation_ids=activation_ids).scores
 
-    @partial(jax.jit, static_argnames=("self", "among"))
-    def answers(self, networks: Network, weights: Float[Array, " W"], *, among: tuple[int, ...]) -> Float32[Array, "P W 4"]:
+    @partial(jax.jit, static_argnames=("self", "activation_ids"))
+    def answers(self, networks: Network, weights: Float[Array, " W"], *, activation_ids: tuple[int, ...]) -> Float32[Array, "P W 4"]:
         """The output of every network at every shared weight in all cases."""
         gain = jnp.repeat(weights, len(self.cases))
         tape = tape_of(networks)
         count = tape.activations.shape[1]
         observations = jnp.broadcast_to(jnp.tile(self.cases.T, (1, len(weights)))[:, None, :], (2, count, len(gain)))
-        _, outputs = forward(tape, initial_values(tape, len(gain)), observations, gain, among=among)
+        _, outputs = forward(tape, initial_values(tape, len(gain)), observations, gain, activation_ids=activation_ids)
         return outputs[0].reshape(count, len(weights), len(self.cases))
 
 
@@ -95,12 +95,12 @@ def solve(config: wannjax.NeatConfig, problem: wannjax.Problem, solved: Callable
     for generation in range(1, config.generations + 1):
         networks = algorithm.ask(state)
         key = jax.random.fold_in(episodes, generation)
-        scores = problem.evaluate(key, networks, jnp.ones(1), episodes=config.episodes, among=algorithm.activations).scores
+        scores = problem.evaluate(key, networks, jnp.ones(1), episodes=config.episodes, activation_ids=algorithm.activation_ids).scores
         winners = np.flatnonzero(solved(networks, np.asarray(scores)[:, 0]))
         if len(winners):
             sizes = state.sizes
             return Solution(generation * config.population, int(sizes.hidden[winners[0]]), int(sizes.connections[winners[0]]))
-        state = algorithm.grow(algorithm.tell(state, scores))
+        state = algorithm.enlarge(algorithm.tell(state, scores)[0])
     return Solution(None, 0, 0)
 
 
@@ -109,7 +109,7 @@ def xor(seed: int) -> dict:
     problem = Xor()
 
     def solved(networks, _scores):
-        answers = problem.answers(networks, jnp.ones(1), among=ALL_ACTIVATIONS)[:, 0]
+        answers = problem.answers(networks, jnp.ones(1), activation_ids=ALL_ACTIVATIONS)[:, 0]
         return np.all((np.asarray(answers) > 0.5) == (problem.targets > 0.5), axis=1)
 
     return solve(wannjax.NeatConfig.preset("small", generations=1000, episodes=1), problem, solved, seed)._asdict()

@@ -20,10 +20,10 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
-from wannjax.algorithm import Algorithm
-from wannjax.genome import Genome
-from wannjax.neat import NeatState
-from wannjax.problems import make_environment
+from wannjax.genomes.genome import Genome
+from wannjax.problems.registry import make_environment
+from wannjax.search.algorithm import Algorithm
+from wannjax.search.neat.algorithm import NeatState
 
 PEER = {20: 0.24, 50: 0.08}
 """TensorNEAT's million lane-steps per second, by slots."""
@@ -54,7 +54,7 @@ def filled(algorithm: Algorithm, population: int, slots: int, seed: int) -> Neat
     rng = np.random.default_rng(seed)
     state = algorithm.init(jax.random.key(seed))
     while int(np.max(state.sizes.hidden)) < slots - 1:
-        state = algorithm.grow(algorithm.tell(state, rng.random((population, 1), np.float32)))
+        state = algorithm.enlarge(algorithm.tell(state, rng.random((population, 1), np.float32))[0])
     return resized(state, slots)
 
 
@@ -81,14 +81,14 @@ def resized(state: NeatState, hidden: int) -> NeatState:
     )
 
 
-def cost(problem: wannjax.GymnaxProblem, algorithm: Algorithm, state: NeatState, repeats: int) -> Cost:
+def cost(problem: wannjax.EnvironmentProblem, algorithm: Algorithm, state: NeatState, repeats: int) -> Cost:
     """The cost of a generation from `state`, the same one every time, the first one left out."""
     weights, rows = jnp.ones(1), []
     for repeat in range(1 + repeats):
         begun = time.perf_counter()
         networks = jax.block_until_ready(algorithm.ask(state))
         asked = time.perf_counter()
-        evaluation = problem.evaluate(jax.random.key(repeat), networks, weights, episodes=1, among=algorithm.activations)
+        evaluation = problem.evaluate(jax.random.key(repeat), networks, weights, episodes=1, activation_ids=algorithm.activation_ids)
         scores = np.asarray(evaluation.scores)
         scored = time.perf_counter()
         bred = jax.block_until_ready(algorithm.tell(state, scores))
@@ -99,7 +99,7 @@ def cost(problem: wannjax.GymnaxProblem, algorithm: Algorithm, state: NeatState,
     return Cost(*np.median(rows[1:], axis=0).tolist())
 
 
-def unfailing() -> wannjax.GymnaxProblem:
+def unfailing() -> wannjax.EnvironmentProblem:
     """CartPole-v1 on an endless track, with poles that may tilt."""
     problem = make_environment("CartPole-v1")
     return problem.with_params(problem.params.replace(x_threshold=jnp.inf, theta_threshold_radians=jnp.inf))

@@ -31,7 +31,7 @@ def worker(population: int, generations: int, coordinator: str, processes: int, 
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[process % len(cores)]})
     import wannjax
-    from wannjax import hosts
+    from wannjax.common import hosts
 
     config = wannjax.WannConfig(population=population, generations=generations)
     payload = np.zeros(bytes_sent(config, processes), np.uint8)
@@ -88,7 +88,7 @@ def main() -> None:
         return
 
     from benchmarks.common import machine, print_table, write_json
-    from wannjax.config import WannConfig
+    from wannjax.search.wann.config import WannConfig
 
     turns = [[measured(options.population, options.generations, processes) for processes in (1, 2)] for _ in range(options.repeats)]
     one, two = ({name: min(run[name] for run in runs) for name in runs[0]} for runs in zip(*turns, strict=True))

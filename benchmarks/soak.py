@@ -21,7 +21,7 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
-from wannjax.evolution import count_compilations
+from wannjax.runs.compilations import count_compilations
 
 MEMORY, SLOWNESS = 1.02, 1.10
 PROBES = 20
@@ -50,7 +50,7 @@ def main() -> int:
     def probe() -> float:
         """CPU-seconds that scoring the same population takes."""
         begun = time.process_time()
-        jax.block_until_ready(problem.evaluate(jax.random.key(2), same, sweep, episodes=64, among=algorithm.activations))
+        jax.block_until_ready(problem.evaluate(jax.random.key(2), same, sweep, episodes=64, activation_ids=algorithm.activation_ids))
         return time.process_time() - begun
 
     probe()

@@ -18,7 +18,7 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
-from wannjax.problems import make_environment
+from wannjax.problems.registry import make_environment
 
 
 class Task(NamedTuple):

@@ -43,12 +43,13 @@ from jax import lax
 
 from benchmarks.baselines import dense, matrices_of, published
 from benchmarks.common import Timing, express_all, machine, measure, measure_together, print_table, random_genomes, write_json
-from wannjax import devices, problems
-from wannjax.activations import PUBLISHED, activation_ids
-from wannjax.config import SWEEP
-from wannjax.genome import Genome
-from wannjax.network import FAN_IN
-from wannjax.problems import GymnaxProblem
+from wannjax.common import devices
+from wannjax.genomes.genome import Genome
+from wannjax.networks.activations import PUBLISHED, activation_ids
+from wannjax.networks.network import FAN_IN
+from wannjax.problems import registry
+from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.search.wann.config import SWEEP
 
 ENVIRONMENTS = ("CartPoleSwingUp-v0", "CartPole-v1")
 EPISODES = 4
@@ -108,12 +109,12 @@ class Way(NamedTuple):
     row: Callable[[Timing], Row]
 
 
-def genomes_of(problem: GymnaxProblem, size: tuple[int, int], population: int) -> Genome:
+def genomes_of(problem: EnvironmentProblem, size: tuple[int, int], population: int) -> Genome:
     nodes, connections = size
     return random_genomes(0, population, nodes=nodes, connections=connections, inputs=problem.inputs, outputs=problem.outputs)
 
 
-def published_way(problem: GymnaxProblem, size: tuple[int, int], plan: Plan) -> Way:
+def published_way(problem: EnvironmentProblem, size: tuple[int, int], plan: Plan) -> Way:
     networks = matrices_of(genomes_of(problem, size, plan.sample))
 
     def row(timing: Timing) -> Row:
@@ -123,7 +124,7 @@ def published_way(problem: GymnaxProblem, size: tuple[int, int], plan: Plan) -> 
     return Way(lambda: published(problem.name, networks, SWEEP, plan.sample_steps), row)
 
 
-def dense_way(problem: GymnaxProblem, size: tuple[int, int], plan: Plan) -> Way:
+def dense_way(problem: EnvironmentProblem, size: tuple[int, int], plan: Plan) -> Way:
     networks = matrices_of(genomes_of(problem, size, plan.sample))
     keys = jnp.tile(jax.random.split(jax.random.key(0), EPISODES), len(SWEEP))
     gain = jnp.repeat(jnp.array(SWEEP), EPISODES)
@@ -139,7 +140,7 @@ def dense_way(problem: GymnaxProblem, size: tuple[int, int], plan: Plan) -> Way:
     return Way(lambda: dense(problem, keys, weights, activations, gain, **static), row)
 
 
-def wannjax_way(problem: GymnaxProblem, size: tuple[int, int], plan: Plan) -> Way:
+def wannjax_way(problem: EnvironmentProblem, size: tuple[int, int], plan: Plan) -> Way:
     networks = express_all(genomes_of(problem, size, plan.population))
     key, weights = jax.random.key(0), jnp.array(SWEEP)
 
@@ -149,7 +150,7 @@ def wannjax_way(problem: GymnaxProblem, size: tuple[int, int], plan: Plan) -> Wa
         flops = FLOPS_PER_TAPE_STEP * float(jnp.mean(networks.steps) + networks.outputs)
         return Row(problem.name, *size, "wannjax", sample, total, alive, timing, flops)
 
-    return Way(lambda: problem.evaluate(key, networks, weights, episodes=EPISODES, among=AMONG), row)
+    return Way(lambda: problem.evaluate(key, networks, weights, episodes=EPISODES, activation_ids=AMONG), row)
 
 
 def rows_of(ways: list[Way], repeats: int) -> list[Row]:
@@ -193,7 +194,7 @@ def compare(plan: Plan) -> list[Row]:
     """Every way on every case; the ways of a case take turns."""
     rows = []
     for environment in ENVIRONMENTS:
-        problem = problems.make_environment(environment)
+        problem = registry.make_environment(environment)
         for size in dict.fromkeys((CHAMPION, *plan.sizes)):
             rows += rows_of([way(problem, size, plan) for way in (published_way, dense_way, wannjax_way)], plan.repeats)
     return rows
@@ -239,7 +240,7 @@ def findings(rows: list[Row], plan: Plan, clock: str) -> dict[str, float]:
     clocks = {"median calls": clock, "fastest calls": f"{clock}_best"}
     for environment in ENVIRONMENTS:
         ours, theirs = (by_case[environment, CHAMPION[0], way] for way in ("wannjax", "published"))
-        problem = problems.make_environment(environment)
+        problem = registry.make_environment(environment)
         small, large = rows_of([wannjax_way(problem, size, plan) for size in (plan.sizes[0], plan.sizes[-1])], plan.repeats)
         for calls, seconds in clocks.items():
             name = f"{environment}: times published, {CHAMPION[0]} nodes, {calls}"
@@ -276,7 +277,7 @@ def main() -> None:
     if arguments.quick:
         plan = Plan(16, 1, ((16, 29), CHAMPION), 4, 20)
     if arguments.cores:
-        (row,) = rows_of([wannjax_way(problems.make_environment(ENVIRONMENTS[0]), CHAMPION, plan)], plan.repeats)
+        (row,) = rows_of([wannjax_way(registry.make_environment(ENVIRONMENTS[0]), CHAMPION, plan)], plan.repeats)
         print(json.dumps(row.record()))
         return
 

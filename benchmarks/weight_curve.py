@@ -13,10 +13,10 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
-from wannjax.analysis.curves import draw_weights
 from wannjax.analysis.sensitivity import weight_curve
-from wannjax.config import SWEEP
-from wannjax.network import connection_count
+from wannjax.networks.network import connection_count
+from wannjax.pictures.curves import draw_weights
+from wannjax.search.wann.config import SWEEP
 
 
 def main() -> None:

@@ -7,8 +7,9 @@ import optax
 import pytest
 
 import wannjax
-from wannjax import devices, gradients, network
-from wannjax.genome import grow
+from wannjax.common import devices
+from wannjax.genomes.genome import enlarge
+from wannjax.networks import gradients, network
 
 CONFIG = wannjax.WannConfig(population=16)
 ALGORITHM = CONFIG.algorithm(inputs=5, outputs=1)
@@ -35,7 +36,7 @@ def test_the_search_lowers(state):
     for function, arguments in {
         ALGORITHM.ask: (state,),
         ALGORITHM.tell: (state, scores),
-        (lambda genomes: grow(genomes, 64)): (state.genomes,),
+        (lambda genomes: enlarge(genomes, 64)): (state.genomes,),
     }.items():
         assert "callback" not in lowered(function, *arguments)
 
@@ -59,7 +60,7 @@ def test_neat_lowers():
     networks = algorithm.ask(state)
 
     def evaluate(key, networks, params):
-        return problem._score(key, networks, jnp.ones(1), params, episodes=2, among=algorithm.activations)
+        return problem._score(key, networks, jnp.ones(1), params, episodes=2, activation_ids=algorithm.activation_ids)
 
     assert "callback" not in lowered(evaluate, jax.random.key(0), networks, problem.params)
 
@@ -74,7 +75,7 @@ def test_evaluation_lowers(name):
     networks = algorithm.ask(algorithm.init(jax.random.key(0)))
 
     def evaluate(key, networks, weights, params):
-        return problem._score(key, networks, weights, params, episodes=2, among=algorithm.activations)
+        return problem._score(key, networks, weights, params, episodes=2, activation_ids=algorithm.activation_ids)
 
     text = lowered(evaluate, jax.random.key(0), networks, jnp.array(CONFIG.weights), problem.params)
     assert "callback" not in text
@@ -90,8 +91,8 @@ def test_several_runs_lower(name):
 
     def evaluate(keys, networks, weights, of_problem, wanted):
         if name == "data":
-            return problem._score_samples(keys, networks, weights, of_problem, wanted, count=16, among=algorithm.activations)
-        return problem._score_many(keys, networks, weights, of_problem, wanted, episodes=2, among=algorithm.activations)
+            return problem._score_samples(keys, networks, weights, of_problem, wanted, count=16, activation_ids=algorithm.activation_ids)
+        return problem._score_many(keys, networks, weights, of_problem, wanted, episodes=2, activation_ids=algorithm.activation_ids)
 
     of_problem = problem.examples if name == "data" else problem.params
     assert "callback" not in lowered(devices.over_runs(algorithm.ask), states)
@@ -106,7 +107,7 @@ def test_rollouts_with_individual_weights_lower(state):
     keys = jax.random.split(jax.random.key(0), 4)
 
     def rollout(keys, networks, gain, params):
-        return problem._rollout_one(keys, networks, gain, params, among=network.ALL_ACTIVATIONS)
+        return problem._rollout_one(keys, networks, gain, params, activation_ids=network.ALL_ACTIVATIONS)
 
     assert "callback" not in lowered(rollout, keys, weighted, jnp.ones(4), problem.params)
 
@@ -127,7 +128,7 @@ def test_evaluation_on_data_lowers():
     networks = algorithm.ask(algorithm.init(jax.random.key(0)))
 
     def evaluate(key, networks, weights, examples):
-        return problem._score_sample(key, networks, weights, examples, count=16, among=algorithm.activations)
+        return problem._score_sample(key, networks, weights, examples, count=16, activation_ids=algorithm.activation_ids)
 
     assert "callback" not in lowered(evaluate, jax.random.key(0), networks, jnp.array(CONFIG.weights), problem.examples)
 
@@ -139,7 +140,7 @@ def test_the_metric_of_data_with_individual_weights_lowers():
     weighted = network.Network(networks.sources, networks.activations, networks.steps, jnp.ones(networks.sources.shape), 5, 2)
 
     def metric(networks, examples):
-        return problem._score_metric(networks, jnp.ones(1), examples, among=network.ALL_ACTIVATIONS)
+        return problem._score_metric(networks, jnp.ones(1), examples, activation_ids=network.ALL_ACTIVATIONS)
 
     assert "callback" not in lowered(metric, weighted, problem.examples)
 

@@ -1,33 +1,43 @@
 """wannjax: weight agnostic neural networks, evolved and trained on accelerators with JAX."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wannjax.algorithm import Algorithm
 from wannjax.analysis.canonical import Canonical, canonical
+from wannjax.analysis.evaluation import Report, Score, evaluate
 from wannjax.analysis.explanation import Explanation, explain
 from wannjax.analysis.formula import Formulas, formula
 from wannjax.analysis.motifs import Motif, Motifs, mine_motifs
 from wannjax.analysis.pruning import Pruned, prune
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
-from wannjax.blocks import Block, load_blocks, save_blocks
-from wannjax.config import PRESETS, NeatConfig, WannConfig
-from wannjax.devices import use_all_cores
+from wannjax.common.devices import use_all_cores
+from wannjax.common.hosts import distributed
 from wannjax.ensembles import Ensemble, ensemble, load_ensemble
-from wannjax.evaluation import Report, Score, evaluate
-from wannjax.evolution import Record, Result, evolve
 from wannjax.finetuning import EvolutionStrategy, Gradient, PolicyGradient, Tuned, finetune
-from wannjax.hosts import distributed
-from wannjax.loggers import Csv, JsonLines, TensorBoard
-from wannjax.many import ManyResults, evolve_many
-from wannjax.network import Network
-from wannjax.problems import DataProblem, Evaluation, GymnaxProblem, Problem, environment_names, make
-from wannjax.storage import load, load_front, save
+from wannjax.genomes.blocks import Block, load_blocks, save_blocks
+from wannjax.networks.files import load, load_front, save
+from wannjax.networks.network import Network
+from wannjax.problems.adapters.gymnax import GymnaxProblem
+from wannjax.problems.data import DataProblem
+from wannjax.problems.environment import Environment
+from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.problems.problem import Evaluation, Problem
+from wannjax.problems.registry import environment_names, make
+from wannjax.report import finishing
+from wannjax.runs.evolution import evolve
+from wannjax.runs.loggers import Csv, JsonLines, TensorBoard
+from wannjax.runs.many import ManyResults, evolve_many
+from wannjax.runs.records import Record
+from wannjax.runs.result import Result
+from wannjax.search.algorithm import Algorithm
+from wannjax.search.neat.config import NeatConfig
+from wannjax.search.wann.config import PRESETS, WannConfig
 
 if TYPE_CHECKING:
     from wannjax import export
-    from wannjax.analysis.animation import watch
-    from wannjax.analysis.drawing import draw
+    from wannjax.pictures.animation import watch
+    from wannjax.pictures.drawing import draw
 
 __version__ = "0.1.0"
 
@@ -39,6 +49,8 @@ __all__ = [
     "Csv",
     "DataProblem",
     "Ensemble",
+    "Environment",
+    "EnvironmentProblem",
     "Evaluation",
     "EvolutionStrategy",
     "Explanation",
@@ -88,12 +100,38 @@ __all__ = [
     "weight_curve",
 ]
 
-_LATER = {"draw": "wannjax.analysis.drawing", "watch": "wannjax.analysis.animation", "export": "wannjax.export"}
-"""Imported when first used, since matplotlib and flax take a second to import."""
+_LATER = {"draw": "wannjax.pictures.drawing", "watch": "wannjax.pictures.animation", "export": "wannjax.export"}
+"""Imported when first used, since matplotlib and flax take a second to import; so is what draws below."""
 
 
-def __getattr__(name: str):
-    if name not in _LATER:
-        raise AttributeError(f"module 'wannjax' has no attribute {name!r}")
-    module = import_module(_LATER[name])
-    return getattr(module, name, module)
+if not TYPE_CHECKING:  # where it would give every misspelt name a type
+
+    def __getattr__(name: str):
+        if name not in _LATER:
+            raise AttributeError(f"module 'wannjax' has no attribute {name!r}")
+        module = import_module(_LATER[name])
+        return getattr(module, name, module)
+
+
+def _write_report(run_dir: Path, problem: Problem) -> Report | None:
+    from wannjax.report.report import write
+
+    return write(run_dir, problem)
+
+
+def _draw_training(run_dir: Path) -> None:
+    from wannjax.report.training import draw_training
+
+    draw_training(run_dir)
+
+
+def _svg_of(network: Network) -> str | None:
+    """What a notebook shows of a network: the drawing of one; None for a population."""
+    from wannjax.pictures.drawing import drawing_svg
+
+    return drawing_svg(network) if network.activations.ndim == 1 else None
+
+
+# The rooms that these functions are in know nothing of reports and pictures.
+evolve, finetune = finishing(_write_report)(evolve), finishing(_draw_training)(finetune)
+setattr(Network, "_repr_svg_", _svg_of)  # noqa: B010, since the class does not declare it

@@ -19,8 +19,8 @@ from rich.progress import track
 from benchmarks.common import print_table
 from benchmarks.search_study import search
 from benchmarks.search_study.candidates import CANDIDATES
-from wannjax import devices
-from wannjax.validation import require
+from wannjax.common import devices
+from wannjax.common.validation import require
 
 CARRIED = 5
 """How many times the evaluations of the screening the best candidates get."""

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from benchmarks.search_study.sweeps import DrawnSweep, LateEpisodes
 from benchmarks.search_study.variants import StudyConfig
-from wannjax.activations import PUBLISHED
-from wannjax.config import APERIODIC, SWEEP
-from wannjax.problems import GymnaxProblem, Problem
+from wannjax.networks.activations import PUBLISHED
+from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.problems.problem import Problem
+from wannjax.search.wann.config import APERIODIC, SWEEP
 
 
 class Candidate(NamedTuple):
@@ -25,7 +26,7 @@ class Candidate(NamedTuple):
     name: str
     group: str
     settings: dict[str, Any]
-    problem: Callable[[GymnaxProblem, int], Problem] = lambda problem, generations: problem
+    problem: Callable[[EnvironmentProblem, int], Problem] = lambda problem, generations: problem
 
     @property
     def config(self) -> StudyConfig:

@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
-from wannjax.genome import Genome, hidden_count
-from wannjax.slots import index, open_slots
+from wannjax.genomes.genome import Genome, hidden_count
+from wannjax.genomes.slots import index, open_slots
 
 
 def duplicate_node(genome: Genome, draw) -> Genome:

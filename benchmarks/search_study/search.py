@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.common import machine
 from benchmarks.search_study.candidates import CANDIDATES
-from wannjax import devices
+from wannjax.common import devices
 
 LANES = 24
 """Episodes of one evaluation."""
@@ -31,7 +31,7 @@ def run(name: str, seed: int, evaluations: int) -> dict[str, Any]:
     devices.cache_compilations()
     candidate = CANDIDATES[name]
     config, problem = candidate.config, wannjax.make("CartPoleSwingUp-v0")
-    assert isinstance(problem, wannjax.GymnaxProblem)
+    assert isinstance(problem, wannjax.EnvironmentProblem)
     lanes = len(config.weights) * config.episodes
     generations = max(round(evaluations * LANES / lanes / config.population), 1)
     begun = time.process_time()

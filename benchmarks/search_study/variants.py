@@ -1,6 +1,6 @@
 """Searches that the study compares with the library's, and that live here alone: other rankings, memories, niches and operators.
 
-A variant is a `StudyConfig`: the library's settings and those of this file. Its algorithm shares `init`, `ask` and `grow` with the
+A variant is a `StudyConfig`: the library's settings and those of this file. Its algorithm shares `init`, `ask` and `enlarge` with the
 library's and has a `tell` of its own. To add a variant, add a setting, and what it changes in `tell` or in a function that `tell` calls.
 """
 
@@ -14,15 +14,17 @@ from jaxtyping import Array, Float, Int32
 
 from benchmarks.search_study.fronts import crowding, fronts
 from benchmarks.search_study.operators import duplicate_node
-from wannjax.activations import LINEAR, NAMES
-from wannjax.algorithm import Algorithm, Sizes, sizes_of
-from wannjax.config import AUTO, LEXICASE, WannConfig
-from wannjax.genome import Genome, grow, random_genome
-from wannjax.mutation import mutate
-from wannjax.ranking import finite_or_worst, rank
-from wannjax.selection import lexicase, tournaments
-from wannjax.settings import choice, count, share
-from wannjax.wann import WannState, cases_of, wann
+from wannjax.common.settings import choice, count, share
+from wannjax.genomes.genome import Genome, enlarge, random_genome
+from wannjax.genomes.operators import mutate
+from wannjax.genomes.population import Sizes, sizes_of
+from wannjax.networks.activations import LINEAR, NAMES
+from wannjax.search.algorithm import Algorithm, Info
+from wannjax.search.config import AUTO
+from wannjax.search.ranking import finite_or_worst, rank
+from wannjax.search.selection import lexicase, tournaments
+from wannjax.search.wann.algorithm import WannState, cases_of
+from wannjax.search.wann.config import LEXICASE, WannConfig
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class StudyState(WannState):
 
 @lru_cache(maxsize=16)
 def _algorithm(config: StudyConfig, *, inputs: int, outputs: int) -> Algorithm:
-    """As `wannjax.wann.wann`."""
-    base = wann(WannConfig(**{f.name: getattr(config, f.name) for f in fields(WannConfig)}), inputs=inputs, outputs=outputs)
+    """As `WannConfig.algorithm`."""
+    base = WannConfig(**{f.name: getattr(config, f.name) for f in fields(WannConfig)}).algorithm(inputs=inputs, outputs=outputs)
     size = config.population // config.islands
     survivors = size - int(config.cull_ratio * size)
     elites, newcomers = int(config.elite_ratio * survivors), int(config.newcomers * size)
@@ -139,21 +141,22 @@ def _algorithm(config: StudyConfig, *, inputs: int, outputs: int) -> Algorithm:
             remembered(ages, ages[parents]),
             archive,
         )
-        return StudyState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps, memory)
+        following = StudyState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps, memory)
+        return following, Info(state.sizes.hidden, state.sizes.connections, {})
 
-    def enlarge(state):
+    def enlarge_state(state):
         """As the library's, for children that grow by more than one node."""
         ahead = replace(
             state, sizes=state.sizes._replace(hidden=state.sizes.hidden + config.moves - 1, steps=state.sizes.steps + config.moves - 1)
         )
-        grown = base.grow(ahead)
+        grown = base.enlarge(ahead)
         assert isinstance(grown, StudyState)
         *rest, archive = grown.memory
         if archive is not None and archive[0].hidden < grown.genomes.hidden:
-            archive = (grow(archive[0], grown.genomes.hidden), *archive[1:])
+            archive = (enlarge(archive[0], grown.genomes.hidden), *archive[1:])
         return replace(grown, sizes=state.sizes, memory=(*rest, archive))
 
-    return Algorithm(init, base.ask, tell, enlarge, base.activations)
+    return Algorithm(init, base.ask, tell, enlarge_state, base.activation_ids)
 
 
 def _by_island(leaf, islands: int):

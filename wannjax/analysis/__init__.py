@@ -1,0 +1,1 @@
+"""A network, and a problem, become numbers; no pictures, no run directories."""

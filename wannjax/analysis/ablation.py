@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float64, Key
 
-from wannjax.activations import SUM
-from wannjax.config import SWEEP
-from wannjax.graph import Graph, network_of
-from wannjax.network import Network, with_room
-from wannjax.problems import Problem
-from wannjax.validation import require, require_count, require_weights
+from wannjax.common.validation import require, require_count, require_weights
+from wannjax.networks.activations import SUM
+from wannjax.networks.graph import Graph, network_of
+from wannjax.networks.network import Network, enlarge
+from wannjax.problems.problem import Problem
+from wannjax.search.wann.config import SWEEP
 
 ROUNDS = 8
 """Groups of episodes that scores are measured in: their spread tells how certain a mean is."""
@@ -63,7 +63,7 @@ def thinned(graph: Graph, kept: Collection[int]) -> Graph:
 
 def population_of(graph: Graph, kept: Sequence[Collection[int]], steps: int) -> Network:
     """A network for each set of connections kept, all on tapes of `steps` steps (outputs included)."""
-    networks = [with_room(replace(network_of(thinned(graph, each)), input_names=(), output_names=()), steps) for each in kept]
+    networks = [enlarge(replace(network_of(thinned(graph, each)), input_names=(), output_names=()), steps) for each in kept]
     if graph.has_weights:  # a graph without connections has no weights either
         networks = [n if n.weights is not None else replace(n, weights=np.zeros(n.sources.shape, np.float32)) for n in networks]
     return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *networks)
@@ -87,10 +87,10 @@ def variant_scores(
     size = max(1 << (len(kept) - 1).bit_length(), SMALLEST_POPULATION)
     filled = [*kept, *[kept[0]] * (size - len(kept))]
     networks = population_of(graph, filled, steps)
-    among = tuple(sorted({SUM, *graph.activations}))
+    activation_ids = tuple(sorted({SUM, *graph.activations}))
     sweep = jnp.asarray(weights, jnp.float32)
     keys = jax.random.split(key, ROUNDS)
-    rounds = [problem.evaluate(each, networks, sweep, episodes=episodes, among=among).scores for each in keys]
+    rounds = [problem.evaluate(each, networks, sweep, episodes=episodes, activation_ids=activation_ids).scores for each in keys]
     scores = np.stack([np.asarray(each, np.float64)[: len(kept)] for each in rounds])
     finite = np.isfinite(scores)
     require("network", "scores that are not finite", "one with a finite score", bool(finite.any()))

@@ -13,10 +13,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Float32, Float64, Int32, Key
 
-from wannjax import devices
-from wannjax.activations import NAMES, SUM, activate, slope
-from wannjax.network import Network, forward, initial_values, tape_of
-from wannjax.problems import DataProblem, GymnaxProblem
+from wannjax.common import devices
+from wannjax.networks.activations import NAMES, SUM, activate, slope
+from wannjax.networks.network import Network, forward, initial_values, tape_of
+from wannjax.problems.capabilities import Episodic, Supervised
 
 SATURATED = 0.05
 """A node is saturated where its activation's slope is less than this share of the steepest."""
@@ -56,16 +56,16 @@ class Activity:
 
 
 def activity(
-    key: Key[Array, ""], network: Network, problem: GymnaxProblem | DataProblem, weights: Float[Array, " W"], *, episodes: int
+    key: Key[Array, ""], network: Network, problem: Episodic | Supervised, weights: Float[Array, " W"], *, episodes: int
 ) -> Activity:
     """Lets one network run at each shared weight over `episodes` episodes, or on that many mini-batches of the validation examples."""
     watched = _watched(network)
     keys = jax.random.split(key, episodes)
     run = jax.jit(
-        _over_data if isinstance(problem, DataProblem) else partial(_over_episodes, problem), compiler_options=devices.compiler_options()
+        _over_data if isinstance(problem, Supervised) else partial(_over_episodes, problem), compiler_options=devices.compiler_options()
     )
     plain = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network)
-    if isinstance(problem, DataProblem):
+    if isinstance(problem, Supervised):
         held_out = problem.split("validation")
         examples = held_out.draw(keys[0], held_out.examples, min(episodes * problem.batch, held_out.size))
         totals = run(plain, watched, jnp.repeat(weights, len(examples.inputs)), jnp.tile(examples.inputs.T, (1, len(weights))))
@@ -169,7 +169,7 @@ def _over_data(network: Network, watched: _Watched, gain, observations: Float32[
     return _add(_begin(x, y, jnp.zeros(len(gain))), x, y, flat, jnp.ones(len(gain), bool))
 
 
-def _over_episodes(problem: GymnaxProblem, network: Network, watched: _Watched, gain, keys: Key[Array, " L"], params) -> _Totals:
+def _over_episodes(problem: Episodic, network: Network, watched: _Watched, gain, keys: Key[Array, " L"], params) -> _Totals:
     tape = tape_of(network)
 
     def act(values, observations):
@@ -183,8 +183,8 @@ def _over_episodes(problem: GymnaxProblem, network: Network, watched: _Watched, 
         time, alive, observations, state, values, totals = carry
         values, outputs = act(values, observations)
         totals = _add(totals, *_look(watched, values, gain), alive[0])
-        observations, state, _, ended = problem.step(keys, time, state, outputs, params)
-        return time + 1, alive & ~ended, observations, state, values, totals
+        after = problem.step(keys, time, state, outputs, params)
+        return time + 1, alive & ~after.ended, after.observation, after.state, values, totals
 
     observations, state = problem.reset(keys, 1, params)
     values, _ = act(initial_values(tape, len(gain)), observations)

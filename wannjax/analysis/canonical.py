@@ -29,9 +29,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wannjax.activations import NAMES
-from wannjax.graph import Connection, Graph, graph_of, network_of
-from wannjax.network import Network
+from wannjax.networks.activations import NAMES
+from wannjax.networks.graph import Connection, Graph, graph_of, network_of
+from wannjax.networks.network import Network
 
 _EVEN, _ODD = {"abs", "gaussian", "cos", "square"}, {"linear", "sin", "tanh"}
 _ONE = {"gaussian", "cos"}

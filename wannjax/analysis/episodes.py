@@ -1,7 +1,7 @@
 """Episodes step by step: what a network saw, computed and did, for pictures and analyses.
 
-The steps are those of scoring (`GymnaxProblem.reset`, `.step`, `network.forward`), with the same keys, so that an episode that is looked
-at is one that was scored.
+The steps are those of scoring (`EnvironmentProblem.reset`, `.step`, `network.forward`), with the same keys, so that an episode that is
+looked at is one that was scored.
 """
 
 from dataclasses import replace
@@ -14,10 +14,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Key
 
-from wannjax import devices
-from wannjax.activations import SUM
-from wannjax.network import FIRST_INPUT, Network, forward, initial_values, tape_of
-from wannjax.problems import GymnaxProblem
+from wannjax.common import devices
+from wannjax.networks.activations import SUM
+from wannjax.networks.network import FIRST_INPUT, Network, forward, initial_values, tape_of
+from wannjax.problems.capabilities import Episodic
 from wannjax.problems.problem import check_sizes
 
 
@@ -42,7 +42,7 @@ class Episodes(NamedTuple):
         return self.alive.sum(axis=0)
 
 
-def episodes_of(network: Network, problem: GymnaxProblem, keys: Key[Array, " L"], gain: Float32[Array, " L"]) -> Episodes:
+def episodes_of(network: Network, problem: Episodic, keys: Key[Array, " L"], gain: Float32[Array, " L"]) -> Episodes:
     """The episodes that `problem.rollout` scores for the same `keys` and shared weights `gain`, step by step, up to the end of the longest.
 
     Raises ValueError unless the network has the inputs and outputs that `problem` needs.
@@ -64,15 +64,15 @@ def _program():
     return jax.jit(_run, static_argnums=0, compiler_options=devices.compiler_options())
 
 
-def _run(problem: GymnaxProblem, network: Network, keys, gain, params):
+def _run(problem: Episodic, network: Network, keys, gain, params):
     tape = tape_of(jax.tree.map(lambda leaf: leaf[None], network))
 
     def advance(carry, time):
         alive, observations, state, memory = carry
         memory, outputs = forward(tape, memory, observations, gain, dynamic_length=devices.on_cpu())
-        following, next_state, reward, ended = problem.step(keys, time, state, outputs, params)
-        seen = (state, jnp.concatenate([memory, outputs]), jnp.where(alive, reward, 0.0), alive)
-        return (alive & ~ended, following, next_state, memory), seen
+        after = problem.step(keys, time, state, outputs, params)
+        seen = (state, jnp.concatenate([memory, outputs]), jnp.where(alive, after.reward, 0.0), alive)
+        return (alive & ~after.ended, after.observation, after.state, memory), seen
 
     observations, state = problem.reset(keys, 1, params)
     alive = jnp.ones((1, len(keys)), bool)

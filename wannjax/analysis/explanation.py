@@ -11,11 +11,11 @@ from jaxtyping import Float64, Int64
 from wannjax.analysis.ablation import live_connections, standard_errors, sweep_for, variant_scores
 from wannjax.analysis.activity import Activity, activity
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
-from wannjax.graph import Graph, graph_of
-from wannjax.network import Network
-from wannjax.problems import DataProblem, GymnaxProblem, Problem
-from wannjax.problems.problem import check_sizes
-from wannjax.validation import require_count, require_seed
+from wannjax.common.validation import require_count, require_seed
+from wannjax.networks.graph import Graph, graph_of
+from wannjax.networks.network import Network
+from wannjax.problems.capabilities import Episodic, Supervised
+from wannjax.problems.problem import Problem, check_sizes
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def explain(network: Network, problem: Problem, *, weights: Sequence[float] | No
     means, errors = effects.mean(axis=0), standard_errors(effects.mean(axis=2))
     count = len(graph.connections)
     active = None
-    if isinstance(problem, GymnaxProblem | DataProblem):
+    if isinstance(problem, Episodic | Supervised):
         active = activity(activity_key, network, problem, jnp.asarray(sweep, jnp.float32), episodes=episodes)
     return Explanation(
         graph=graph,

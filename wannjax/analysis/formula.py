@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from wannjax.activations import NAMES
 from wannjax.analysis.notation import latex_name, latex_printer, python_printer, rounded, symbol_names, text_printer
-from wannjax.graph import Graph, graph_of
-from wannjax.network import Network
-from wannjax.validation import require
+from wannjax.common.validation import require
+from wannjax.networks.activations import NAMES
+from wannjax.networks.graph import Graph, graph_of
+from wannjax.networks.network import Network
 
 READABLE_DIGITS = 4
 """Significant digits of weights in what people read; Python text has all of them."""
@@ -102,7 +102,7 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     Raises ImportError without the extra `analysis`; ValueError for a population, weights that differ from lane to lane, and a weight that
     is not finite in float32.
 
-    >>> from wannjax.graph import Connection, Graph, network_of
+    >>> from wannjax.networks.graph import Connection, Graph, network_of
     >>> connections = (Connection(0, 3), Connection(2, 3), Connection(1, 4), Connection(3, 4))
     >>> print(formula(network_of(Graph(("dx", "cos θ"), ("force",), (8, 5), connections))))
     force = tanh(w*(dx + |w*(cos_θ + 1)|))

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wannjax.analysis.subgraphs import count_blocks, rewired, wiring_of
-from wannjax.blocks import LARGEST, SMALLEST, Block
-from wannjax.graph import graph_of
-from wannjax.network import Network
-from wannjax.validation import require, require_count, require_seed
+from wannjax.common.validation import require, require_count, require_seed
+from wannjax.genomes.blocks import LARGEST, SMALLEST, Block
+from wannjax.networks.graph import graph_of
+from wannjax.networks.network import Network
 
 
 @dataclass(frozen=True)

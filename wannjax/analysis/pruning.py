@@ -12,11 +12,10 @@ import jax
 from jaxtyping import Array, Key
 
 from wannjax.analysis.ablation import live_connections, standard_errors, sweep_for, thinned, variant_scores
-from wannjax.graph import Graph, graph_of, network_of
-from wannjax.network import Network
-from wannjax.problems import Problem
-from wannjax.problems.problem import check_sizes
-from wannjax.validation import require, require_count, require_seed
+from wannjax.common.validation import require, require_count, require_seed
+from wannjax.networks.graph import Graph, graph_of, network_of
+from wannjax.networks.network import Network
+from wannjax.problems.problem import Problem, check_sizes
 
 ALLOWANCES = (0.25, 0.5, 1.0)
 """The shares of the tolerance that may be spent, one after the other."""

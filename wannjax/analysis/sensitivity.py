@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
-from wannjax.network import Network
-from wannjax.problems import Problem
-from wannjax.problems.problem import check_single, check_sizes
-from wannjax.validation import require_count, require_seed, require_weights
+from wannjax.common.validation import require_count, require_seed, require_weights
+from wannjax.networks.network import Network
+from wannjax.problems.problem import Problem, check_single, check_sizes
 
 RANGE = tuple(round(float(weight), 1) for weight in np.linspace(-3, 3, 61))
 """-3 to 3 in steps of 0.1: the sweep, and what the search never looked at."""

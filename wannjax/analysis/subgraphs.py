@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wannjax.activations import NAMES
-from wannjax.blocks import Block
-from wannjax.graph import Graph
+from wannjax.genomes.blocks import Block
+from wannjax.networks.activations import NAMES
+from wannjax.networks.graph import Graph
 
 MOST_SETS = 2_000_000
 """Connected sets of one size in one network, above which counting is refused."""

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from wannjax import devices
 from wannjax.cli import blocks, draw, environments, evaluate, evolve, explain, finetune, formula, prune, report, resume, watch
 from wannjax.cli.options import processes
+from wannjax.common import devices
 
 COMMANDS = (evolve, resume, finetune, evaluate, explain, prune, formula, draw, watch, report, blocks, environments)
 

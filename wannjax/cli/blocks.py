@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 import wannjax
-from wannjax import runs
-from wannjax.tables import motifs_table
-from wannjax.validation import require
+from wannjax.cli.tables import motifs_table
+from wannjax.common.validation import require
+from wannjax.runs import run_directory
 
 HELP = "mine the building blocks that recur in the fronts of runs"
 
@@ -25,9 +25,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from wannjax.analysis.motif_drawing import draw_motifs
+    from wannjax.pictures.motif_drawing import draw_motifs
 
-    fronts = [wannjax.load_front(path / runs.FRONT if path.is_dir() else path) for path in options.runs]
+    fronts = [wannjax.load_front(path / run_directory.FRONT if path.is_dir() else path) for path in options.runs]
     motifs = wannjax.mine_motifs(
         fronts, largest=options.largest, least_runs=options.least_runs, draws=options.draws, seed=options.seed
     ).top(options.top)

@@ -3,7 +3,7 @@
 import argparse
 
 import wannjax
-from wannjax.problems import DATA_SETS
+from wannjax.problems.registry import DATA_SETS
 
 HELP = "list the environments and data sets"
 

@@ -6,7 +6,7 @@ from rich.console import Console
 
 import wannjax
 from wannjax.cli.options import add_network_arguments, network_and_problem
-from wannjax.tables import report_table
+from wannjax.cli.tables import report_table
 
 HELP = "print the table of scores of a champion, or of what training made of it"
 

@@ -9,11 +9,13 @@ from typing import Any
 from rich.console import Console
 
 import wannjax
-from wannjax import hosts, runs
 from wannjax.cli.options import add_data_option, add_process_options, add_saving_option, make_problem, new_directory
-from wannjax.config import ALGORITHMS, WannConfig
-from wannjax.tables import report_table
-from wannjax.validation import require
+from wannjax.cli.tables import report_table
+from wannjax.common import hosts
+from wannjax.common.validation import require
+from wannjax.runs import run_directory
+from wannjax.search.registry import ALGORITHMS
+from wannjax.search.wann.config import WannConfig
 
 HELP = "search for a network that solves an environment with one shared weight"
 
@@ -75,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         require("--resume", options.resume, "given with --out and without --overwrite", options.out is not None and not options.overwrite)
     elif hosts.is_first():
-        runs.claim(directory, overwrite=options.overwrite)
+        run_directory.claim(directory, overwrite=options.overwrite)
     result = wannjax.evolve(problem, config, seed=options.seed, run_dir=directory, resume=options.resume, save_every=options.save_every)
     return show(result, problem, directory)
 
@@ -92,7 +94,7 @@ def show(result: Any, problem: Any, directory: Path) -> int:
     state = f" (interrupted: continue with `wannjax resume {directory}`)" if result.interrupted else ""
     console.print(
         f"{len(history['generation'])} generations in {result.seconds:.0f} s{state}; {speed:.1f} M alive environment steps/s; "
-        f"{count} programs compiled in {seconds:.0f} s\nwritten to {directory}{os.sep}, to look at: {directory / runs.REPORT}",
+        f"{count} programs compiled in {seconds:.0f} s\nwritten to {directory}{os.sep}, to look at: {directory / run_directory.REPORT}",
         highlight=False,
     )
     return 0

@@ -8,8 +8,8 @@ from rich.console import Console
 
 import wannjax
 from wannjax.cli.options import add_measuring_options, add_network_arguments, network_and_problem
-from wannjax.tables import explanation_tables
-from wannjax.validation import require_count
+from wannjax.cli.tables import explanation_tables
+from wannjax.common.validation import require_count
 
 HELP = "print which connections and nodes matter"
 
@@ -22,8 +22,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from wannjax.analysis.curves import draw_weights
-    from wannjax.analysis.effects import draw_effects
+    from wannjax.pictures.curves import draw_weights
+    from wannjax.pictures.effects import draw_effects
 
     require_count("top", options.top)
     network, problem = network_and_problem(options)

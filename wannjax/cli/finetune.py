@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 
 import wannjax
-from wannjax import runs
 from wannjax.cli.options import add_network_arguments, add_saving_option, network_and_problem, new_directory
+from wannjax.cli.tables import report_table
 from wannjax.finetuning import method_for
-from wannjax.tables import report_table
+from wannjax.runs import run_directory
 
 HELP = "train the individual weights of a champion"
 
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         method = replace(method, learning_rate=options.learning_rate)
     directory = options.out or (options.network if options.network.is_dir() else new_directory(f"{problem.name}-finetune", options.seed))
     if not options.resume:
-        runs.require_untrained(directory, overwrite=options.overwrite)
+        run_directory.require_untrained(directory, overwrite=options.overwrite)
     tuned = wannjax.finetune(
         network,
         problem,

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import wannjax
-from wannjax import runs
-from wannjax.saving import SAVE_EVERY
+from wannjax.runs import run_directory
+from wannjax.runs.resuming import SAVE_EVERY
 
 
 def add_saving_option(command: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def add_network_argument(command: argparse.ArgumentParser) -> None:
 
 def network_path(options: argparse.Namespace) -> Path:
     """The file that RUN_OR_FILE stands for."""
-    return runs.network_path(options.network) if options.network.is_dir() else options.network
+    return run_directory.network_path(options.network) if options.network.is_dir() else options.network
 
 
 def add_network_arguments(command: argparse.ArgumentParser) -> None:
@@ -62,7 +62,7 @@ def make_problem(name: str, options: argparse.Namespace):
 
 def network_and_problem(options: argparse.Namespace):
     """What RUN_OR_FILE and ENV stand for."""
-    name = options.environment or (runs.problem_name(options.network) if options.network.is_dir() else None)
+    name = options.environment or (run_directory.problem_name(options.network) if options.network.is_dir() else None)
     if name is None:
         raise ValueError("ENV: must be given for a network file")
     problem = make_problem(name, options)

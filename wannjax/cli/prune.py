@@ -7,8 +7,8 @@ from rich.console import Console
 
 import wannjax
 from wannjax.cli.options import add_measuring_options, add_network_arguments, network_and_problem
-from wannjax.tables import pruned_table
-from wannjax.validation import require
+from wannjax.cli.tables import pruned_table
+from wannjax.common.validation import require
 
 HELP = "remove what the score does not need"
 

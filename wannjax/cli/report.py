@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from wannjax import runs
 from wannjax.cli.options import add_data_option, make_problem
+from wannjax.runs import run_directory
 
 HELP = "write the page on a run again, report.html in its directory"
 
@@ -16,9 +16,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from wannjax.analysis.report import write_report
+    from wannjax.report.report import write
 
-    problem = make_problem(options.environment or runs.problem_name(options.run_dir), options)
-    write_report(options.run_dir, problem)
-    print(f"written to {options.run_dir / runs.REPORT}")
+    problem = make_problem(options.environment or run_directory.problem_name(options.run_dir), options)
+    write(options.run_dir, problem)
+    print(f"written to {options.run_dir / run_directory.REPORT}")
     return 0

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 import wannjax
-from wannjax import runs
 from wannjax.cli.evolve import show
 from wannjax.cli.options import add_data_option, add_process_options, add_saving_option, make_problem
+from wannjax.runs import run_directory
 
 HELP = "continue a search from its newest checkpoint"
 
@@ -20,7 +20,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    name, config, seed = runs.saved_search(options.run_dir)
+    name, config, seed = run_directory.saved_search(options.run_dir)
     problem = make_problem(name, options)
     result = wannjax.evolve(
         problem,

@@ -9,14 +9,15 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float32
 
+from wannjax.common.validation import require
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate, combined
 from wannjax.finetuning.loop import Callback, run_steps
 from wannjax.finetuning.method import ascend
-from wannjax.gradients import run_on_batch, topology_of
-from wannjax.network import Network
-from wannjax.problems import DataProblem
-from wannjax.validation import require
+from wannjax.networks.gradients import run_on_batch, topology_of
+from wannjax.networks.network import Network
+from wannjax.problems.capabilities import Supervised
+from wannjax.runs.progress import TrainingView
 
 NOISE = 0.05
 """Standard deviation of what sets members apart that start at the same weights."""
@@ -32,7 +33,7 @@ class _Params(NamedTuple):
 
 def train_on_data(
     network: Network,
-    problem: DataProblem,
+    problem: Supervised,
     weights: Float32[np.ndarray, "M C"],
     kind: str,
     optimizer: optax.GradientTransformation | None,
@@ -114,8 +115,6 @@ def train_on_data(
 
     view = None
     if progress:
-        from wannjax.progress import TrainingView
-
         view = TrainingView(problem, kind, weights.shape[1], members, steps)
     run_steps(range(1, steps + 1), advance, check, callbacks, view, [])
     require("problem", problem.name, "one that gives finite scores", bool(np.isfinite(best_score)))

@@ -15,14 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from wannjax import storage
-from wannjax.evaluation import Score
-from wannjax.gradients import run_on_batch, topology_of
-from wannjax.graph import graph_of, network_of
-from wannjax.network import Network, checked_observation
-from wannjax.problems import DataProblem, GymnaxProblem
+from wannjax.analysis.evaluation import Score
+from wannjax.common.validation import require, require_count, require_seed
+from wannjax.networks import files
+from wannjax.networks.gradients import run_on_batch, topology_of
+from wannjax.networks.graph import graph_of, network_of
+from wannjax.networks.network import Network, Observation, checked_observation
+from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import check_sizes
-from wannjax.validation import require, require_count, require_seed
 
 FORMAT = "wannjax ensemble"
 RULES = ("vote", "probabilities", "outputs")
@@ -96,7 +96,7 @@ class Ensemble:
     def _topology(self):
         return topology_of(self.network)
 
-    def __call__(self, observation: jax.typing.ArrayLike, context: jax.typing.ArrayLike | None = None) -> Array:
+    def __call__(self, observation: Observation, context: Observation | None = None) -> Array:
         """The outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. `context` [G] or [B, G] is what the gate sees,
         where it does not see the observation."""
         observation = checked_observation(observation, self.network.inputs)
@@ -107,19 +107,19 @@ class Ensemble:
         outputs = _outputs(self._topology, self.weights, self.gate, batch, seen, rule=self.rule)
         return outputs.reshape(*observation.shape[:-1], -1)
 
-    def evaluate(self, problem: DataProblem | GymnaxProblem, *, episodes: int = 100, seed: int = 0) -> Score:
+    def evaluate(self, problem: Supervised | Episodic, *, episodes: int = 100, seed: int = 0) -> Score:
         """The score on fresh episodes, or `problem.metric` on the test examples. Raises ValueError where sizes do not fit."""
         require_count("episodes", episodes)
         require_seed(seed)
         check_sizes(self.network, problem)
-        if isinstance(problem, DataProblem):
+        if isinstance(problem, Supervised):
             examples = problem.split("test").examples
             scores = problem.metric_of(self(examples.inputs), examples.targets)
             return Score(float(jnp.mean(scores)), 0.0, 1)
         returns = np.asarray(self.returns(problem, jax.random.split(jax.random.key(seed), episodes)))
         return Score(float(returns.mean()), float(returns.std()), episodes)
 
-    def returns(self, problem: GymnaxProblem, keys: Array) -> Float32[Array, " L"]:
+    def returns(self, problem: Episodic, keys: Array) -> Float32[Array, " L"]:
         """The returns of one episode per key."""
         if self.gate is not None and self.context_names:
             names = problem.context_names
@@ -135,20 +135,20 @@ class Ensemble:
         gate = None
         if self.gate is not None:
             gate = {name: np.asarray(leaf).tolist() for name, leaf in self.gate._asdict().items()}
-        head = {"format": FORMAT, "version": storage.VERSION, "rule": self.rule, "context_names": self.context_names, "gate": gate}
+        head = {"format": FORMAT, "version": files.VERSION, "rule": self.rule, "context_names": self.context_names, "gate": gate}
         lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in head.items())
-        members = ",\n".join(storage.network_text(graph_of(member)) for member in self.members)
-        storage.write_text(Path(path), f'{{{lines},\n"members": [\n{members}\n]}}\n')
+        members = ",\n".join(files.network_text(graph_of(member)) for member in self.members)
+        files.write_text(Path(path), f'{{{lines},\n"members": [\n{members}\n]}}\n')
 
 
 def load_ensemble(path: str | os.PathLike) -> Ensemble:
     """Reads what `Ensemble.save` wrote. Raises ValueError for anything else, naming the file, and OSError when it cannot be read."""
     path = Path(path)
-    text = storage.read_text(path)
+    text = files.read_text(path)
     try:
-        document = storage.parse_json(text)
-        storage.check_header(document, FORMAT)
-        graphs = [storage.parse_network(member) for member in document["members"]]
+        document = files.parse_json(text)
+        files.check_header(document, FORMAT)
+        graphs = [files.parse_network(member) for member in document["members"]]
         bare = [graph.with_weights(None) for graph in graphs]
         if not bare or any(other != bare[0] for other in bare) or not all(graph.has_weights for graph in graphs):
             raise ValueError("its members must be copies of one network, with weights of their own")
@@ -158,7 +158,7 @@ def load_ensemble(path: str | os.PathLike) -> Ensemble:
             gate = Gate(*(_numbers(gate[name]) for name in Gate._fields))
         return Ensemble(network_of(bare[0]), weights, str(document["rule"]), gate, tuple(map(str, document["context_names"])))
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"{path}: not a wannjax ensemble: {storage.reason_of(error)}") from None
+        raise ValueError(f"{path}: not a wannjax ensemble: {files.reason_of(error)}") from None
 
 
 def _numbers(values: Any) -> Array:
@@ -186,7 +186,7 @@ def _outputs(topology, weights, gate, batch, seen, *, rule):
 
 
 @partial(jax.jit, static_argnames=("problem", "rule", "by_context"))
-def _returns(problem: GymnaxProblem, topology, weights, gate, keys, params, *, rule, by_context):
+def _returns(problem: Episodic, topology, weights, gate, keys, params, *, rule, by_context):
     contexts = problem.contexts(keys, params) if gate and by_context else None
 
     def act(memory, observations):

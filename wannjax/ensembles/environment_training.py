@@ -9,10 +9,10 @@ from jaxtyping import Array, Float32
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate
 from wannjax.finetuning import Callback, finetune
-from wannjax.gradients import copies, topology_of
-from wannjax.graph import graph_of
-from wannjax.network import Network
-from wannjax.problems import GymnaxProblem
+from wannjax.networks.gradients import copies, topology_of
+from wannjax.networks.graph import graph_of
+from wannjax.networks.network import Network
+from wannjax.problems.capabilities import Episodic
 
 GATE_EPISODES = 512
 """Episodes on which the members are scored for the gate."""
@@ -22,7 +22,7 @@ GATE_STEPS, GATE_RATE = 500, 0.1
 
 def train_on_environment(
     network: Network,
-    problem: GymnaxProblem,
+    problem: Episodic,
     weights: Float32[np.ndarray, "M C"],
     optimizer: optax.GradientTransformation | None,
     steps: int,
@@ -41,7 +41,7 @@ def train_on_environment(
     trained = weights.copy()
     for member in range(members):
         rows = contexts[region == member]
-        narrow = problem.with_params(problem.params.replace(contexts=jnp.asarray(rng.permutation(np.resize(rows, contexts.shape)))))
+        narrow = problem.with_params(problem.params._replace(contexts=jnp.asarray(rng.permutation(np.resize(rows, contexts.shape)))))
         starts = weights[member : member + 1]
         tuned = finetune(
             network, narrow, optimizer=optimizer, steps=steps, starts=starts, seed=seed + member, callbacks=callbacks, progress=progress
@@ -55,7 +55,9 @@ def train_on_environment(
     topology = topology_of(network)
     keys = jax.random.split(key, GATE_EPISODES)
     seen = problem.contexts(keys, problem.params)
-    returns = problem.rollout(keys, copies(topology, tuned_weights), jnp.ones(GATE_EPISODES), among=topology.among).returns
+    returns = problem.rollout(
+        keys, copies(topology, tuned_weights), jnp.ones(GATE_EPISODES), activation_ids=topology.activation_ids
+    ).returns
     gate = gate_by_returns(seen, returns, jnp.asarray(centre), jnp.asarray(scale))
     return Ensemble(network, tuned_weights, "outputs", gate, problem.context_names)
 

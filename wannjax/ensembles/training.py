@@ -16,23 +16,23 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float32
 
-from wannjax.config import SWEEP
+from wannjax.common.validation import require, require_count, require_seed
 from wannjax.ensembles.data_training import train_on_data
 from wannjax.ensembles.ensemble import Ensemble
 from wannjax.ensembles.environment_training import train_on_environment
 from wannjax.finetuning import Callback
-from wannjax.graph import graph_of
-from wannjax.network import Network
-from wannjax.problems import DataProblem, GymnaxProblem
+from wannjax.networks.graph import graph_of
+from wannjax.networks.network import Network
+from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import check_single
-from wannjax.validation import require, require_count, require_seed
+from wannjax.search.wann.config import SWEEP
 
 KINDS = ("mixture", "regions", "bagging", "vote")
 
 
 def ensemble(
     network: Network,
-    problem: DataProblem | GymnaxProblem,
+    problem: Supervised | Episodic,
     *,
     members: int = 5,
     kind: str | None = None,
@@ -62,7 +62,7 @@ def ensemble(
     Raises:
         ValueError: a bad argument, or a kind that does not suit the problem.
     """
-    kind = kind or ("mixture" if isinstance(problem, DataProblem) else "regions")
+    kind = kind or ("mixture" if isinstance(problem, Supervised) else "regions")
     require("kind", kind, f"one of {', '.join(KINDS)}", kind in KINDS)
     require("members", members, "an integer >= 2", isinstance(members, int) and members >= 2)
     require_count("steps", steps)
@@ -77,11 +77,12 @@ def ensemble(
     weights = _starts(network, start, members)
     if kind == "vote":
         spread = _spread(members)
-        rule = "vote" if (isinstance(problem, DataProblem) and problem.classifies) or getattr(problem, "discrete", False) else "outputs"
+        chooses = problem.classifies if isinstance(problem, Supervised) else problem.discrete
+        rule = "vote" if chooses else "outputs"
         return Ensemble(network, jnp.broadcast_to(spread[:, None], weights.shape), rule)
-    if isinstance(problem, DataProblem):
+    if isinstance(problem, Supervised):
         return train_on_data(network, problem, weights, kind, optimizer, steps, seed, list(callbacks), progress)
-    suits = kind == "regions" and isinstance(problem, GymnaxProblem) and bool(problem.context_names)
+    suits = kind == "regions" and isinstance(problem, Episodic) and bool(problem.context_names)
     require("kind", f"{kind} for {problem.name}", "vote, or regions of an environment that varies", suits)
     return train_on_environment(network, problem, weights, optimizer, steps, seed, list(callbacks), progress)
 

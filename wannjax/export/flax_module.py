@@ -1,7 +1,7 @@
 """A network as a flax module, whose weights a training loop of one's own can change.
 
 The topology is static and the weights are one vector with a value per connection, so that no optimiser, decay or noise can touch
-an absent connection or a link between partial sums. Gradients are those of `wannjax.gradients`, steps' surrogate included.
+an absent connection or a link between partial sums. Gradients are those of `wannjax.networks.gradients`, steps' surrogate included.
 """
 
 from functools import lru_cache
@@ -10,13 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from wannjax.export.weights import weighted_graph
-from wannjax.gradients import Topology, run_on_batch, topology_of
-from wannjax.graph import Graph, network_of
-from wannjax.network import Network, checked_observation
+from wannjax.networks.gradients import Topology, run_on_batch, topology_of
+from wannjax.networks.graph import Graph, network_of
+from wannjax.networks.network import Network, Observation, checked_observation
 
 
 class NetworkModule(nnx.Module):
@@ -31,7 +30,7 @@ class NetworkModule(nnx.Module):
         self.graph = graph
         self.weights = nnx.Param(weights)
 
-    def __call__(self, observation: ArrayLike) -> Array:
+    def __call__(self, observation: Observation) -> Array:
         """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. Raises ValueError for other shapes."""
         observation = checked_observation(observation, self.graph.inputs)
         weights = self.weights[...].astype(jnp.float32)[None]
@@ -49,7 +48,7 @@ def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
 
     Raises ValueError for a population, for weights that differ from lane to lane, and for a weight that is not finite.
 
-    >>> from wannjax.graph import Connection, Graph
+    >>> from wannjax.networks.graph import Connection, Graph
     >>> graph = Graph(("x",), ("y",), (1,), (Connection(0, 2), Connection(1, 2)))
     >>> module = to_flax(network_of(graph), weight=0.5)
     >>> module

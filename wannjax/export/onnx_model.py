@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from wannjax.activations import NAMES
+from wannjax.common.files import Pathlike, parse_json, read_bytes, reason_of
 from wannjax.export.weights import incoming, weighted_graph
-from wannjax.graph import Connection, Graph, network_of
-from wannjax.network import FIRST_INPUT, Network
-from wannjax.storage import Pathlike, parse_json, read_bytes, reason_of
+from wannjax.networks.activations import NAMES
+from wannjax.networks.graph import Connection, Graph, network_of
+from wannjax.networks.network import FIRST_INPUT, Network
 
 FORMAT, VERSION = "wannjax network", 1
 OPSET, IR_VERSION = 17, 8

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wannjax.activations import NAMES
+from wannjax.common.files import Pathlike
+from wannjax.common.validation import require
 from wannjax.export.weights import incoming, weighted_graph
-from wannjax.graph import Graph
-from wannjax.network import Network
-from wannjax.storage import Pathlike
-from wannjax.validation import require
+from wannjax.networks.activations import NAMES
+from wannjax.networks.graph import Graph
+from wannjax.networks.network import Network
 
 TERMS_PER_LINE = 8
 """Long sums are split: compilers limit how long a line is and how deep an expression."""
@@ -99,7 +99,7 @@ def to_python(network: Network, path: Pathlike | None = None, *, name: str = "ne
     Raises ValueError for a population, for weights that differ from lane to lane, for a weight that is not finite, and for a `name`
     that is not an identifier or means something in Python.
 
-    >>> from wannjax.graph import Connection, Graph, network_of
+    >>> from wannjax.networks.graph import Connection, Graph, network_of
     >>> connections = (Connection(0, 3, 0.25), Connection(2, 3, -1.5))
     >>> print(to_python(network_of(Graph(("speed", "angle"), ("force",), (5,), connections)), name="policy"), end="")
     import math
@@ -133,7 +133,7 @@ def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network
 
     Raises ValueError as `to_python` does, for a `name` that is not an identifier or means something in C.
 
-    >>> from wannjax.graph import Connection, Graph, network_of
+    >>> from wannjax.networks.graph import Connection, Graph, network_of
     >>> connections = (Connection(0, 3, 0.25), Connection(2, 3, -1.5))
     >>> print(to_c(network_of(Graph(("speed", "angle"), ("force",), (5,), connections)), name="policy"), end="")
     #include <math.h>

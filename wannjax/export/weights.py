@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from wannjax.graph import Graph, graph_of
-from wannjax.network import Network
-from wannjax.validation import require
+from wannjax.common.validation import require
+from wannjax.networks.graph import Graph, graph_of
+from wannjax.networks.network import Network
 
 
 def weighted_graph(network: Network, weight: float) -> Graph:

@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from wannjax.common.validation import require_count, require_positive
 from wannjax.finetuning.method import Trainer, climber
-from wannjax.gradients import Topology, copies
-from wannjax.problems import Problem
-from wannjax.validation import require_count, require_positive
+from wannjax.networks.gradients import Topology, copies
+from wannjax.problems.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,5 @@ class EvolutionStrategy:
             scores = score(episode_key, networks)
             return estimate(displacements, scores)
 
-        score = partial(problem.score_copies, episodes=self.episodes, among=topology.among)
+        score = partial(problem.score_copies, episodes=self.episodes, activation_ids=topology.activation_ids)
         return climber(climb, optimizer)

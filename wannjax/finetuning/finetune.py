@@ -6,9 +6,9 @@ The driver adds what training needs (starts, progress, history, the choice among
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,58 +18,33 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from wannjax.checkpoints import Checkpoint
-from wannjax.config import SWEEP
-from wannjax.evaluation import RANDOM_RANGE
+from wannjax.analysis.evaluation import RANDOM_RANGE
+from wannjax.common.pytrees import arrays_of, tree_like
+from wannjax.common.validation import require, require_count, require_seed
 from wannjax.finetuning.evolution_strategy import EvolutionStrategy
 from wannjax.finetuning.gradient import Gradient
-from wannjax.finetuning.loop import Callback, TrainingRecord, run_steps
+from wannjax.finetuning.loop import Callback, run_steps
 from wannjax.finetuning.method import Method
 from wannjax.finetuning.policy_gradient import PolicyGradient
-from wannjax.gradients import copies, topology_of
-from wannjax.graph import Graph, graph_of, network_of
-from wannjax.named_arrays import arrays_of, tree_like
-from wannjax.network import Network
-from wannjax.problems import DataProblem, GymnaxProblem, Problem
-from wannjax.problems.problem import check_single
-from wannjax.saving import SAVE_EVERY, Saver, saving, seconds_of
-from wannjax.storage import network_text
-from wannjax.validation import require, require_count, require_seed
+from wannjax.finetuning.tuned import Tuned, write
+from wannjax.networks.files import network_text
+from wannjax.networks.gradients import copies, topology_of
+from wannjax.networks.graph import Graph, graph_of, network_of
+from wannjax.networks.network import Network
+from wannjax.problems.capabilities import Episodic, Supervised
+from wannjax.problems.problem import Problem, check_single
+from wannjax.runs.checkpoints import Checkpoint
+from wannjax.runs.progress import TrainingView
+from wannjax.runs.records import TrainingRecord
+from wannjax.runs.resuming import SAVE_EVERY, Saver, saving, seconds_of
+from wannjax.runs.run_directory import TRAINING_CHECKPOINTS
+from wannjax.search.wann.config import SWEEP
 
 METHODS: dict[str, type] = {"gradient": Gradient, "policy_gradient": PolicyGradient, "evolution": EvolutionStrategy}
 
-CHECKPOINTS = "training-checkpoints"
-"""The folder of a run directory that holds them."""
 CHECK_EPISODES = 16
 FINAL_EPISODES = 128
 """Fresh episodes of the last comparison."""
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What training found.
-
-    Attributes:
-        network: the network with its individual weights.
-        score: its mean score on fresh held-out episodes (of data: on the validation examples).
-        start: where its weights came from: a shared weight, "random", "given", or "own".
-        member_scores: float[M], the score of what came of every start, each at its best check.
-        history: one array per field of `TrainingRecord`, one entry per check.
-        method, problem_name, seed: what was run.
-        seconds: wall time.
-        interrupted: whether training ended before its last step.
-    """
-
-    network: Network
-    score: float
-    start: float | str
-    member_scores: np.ndarray
-    history: dict[str, np.ndarray]
-    method: Method
-    problem_name: str
-    seed: int
-    seconds: float
-    interrupted: bool
 
 
 def finetune(
@@ -86,6 +61,7 @@ def finetune(
     run_dir: str | os.PathLike | None = None,
     resume: bool = False,
     save_every: float = SAVE_EVERY,
+    finish: Callable[[Path], object] | None = None,
 ) -> Tuned:
     """Trains a weight of its own for every connection of `network`, from several starts side by side.
 
@@ -106,11 +82,13 @@ def finetune(
         resume: continue the training in `run_dir` where its newest checkpoint stands, to the same result as if it had never stopped; start
             it if there is none. All other arguments must be the same.
         save_every: seconds between two checkpoints, at the least; 0 saves every step.
+        finish: called in the end with `run_dir`, which holds all data of the training. `wannjax.finetune` gives a function that leaves
+            the pictures there, unless another one, or None, is given.
 
     Returns the best of all checks of all members, the starts included, after a comparison on fresh held-out episodes.
     Ctrl-C, or SIGTERM, ends training after the current step and keeps the best so far.
 
-    Steps, and other activations that are flat: see `wannjax.gradients`.
+    Steps, and other activations that are flat: see `wannjax.networks.gradients`.
 
     Raises:
         ValueError: a bad argument, a method that does not suit the problem, no finite score at all; `run_dir` holds another training, or
@@ -129,19 +107,17 @@ def finetune(
     with ExitStack() as stack:
         saver: Saver | None = None
         if run_dir is not None:
-            saver = stack.enter_context(saving(Path(run_dir), CHECKPOINTS, training, resume=resume, every=save_every))
+            saver = stack.enter_context(saving(Path(run_dir), TRAINING_CHECKPOINTS, training, resume=resume, every=save_every))
         view = None
         if progress:
-            from wannjax.progress import TrainingView
-
             view = TrainingView(problem, chosen.name, len(graph.connections), len(training.names), steps, training.number)
         first = training.number + 1 if training.records else 0
         run_steps(range(first, steps + 1), training.advance, training.check, callbacks, view, training.records, saver)
         tuned = training.final_comparison()
         if run_dir is not None:
-            from wannjax import runs
-
-            runs.write_training(Path(run_dir), tuned)
+            write(Path(run_dir), tuned)
+            if finish is not None:
+                finish(Path(run_dir))
     return tuned
 
 
@@ -208,7 +184,7 @@ class _Training:
     def scores_of(self, weights: Array, key: Array, episodes: int) -> np.ndarray:
         """The mean scores [N] of N rows of weights; minus infinity where they are not finite."""
         members = copies(self.topology, weights)
-        scores = np.asarray(self.held_out.score_copies(key, members, episodes=episodes, among=self.topology.among))
+        scores = np.asarray(self.held_out.score_copies(key, members, episodes=episodes, activation_ids=self.topology.activation_ids))
         return np.where(np.isfinite(scores), scores, -np.inf)
 
     def snapshot(self) -> Checkpoint:
@@ -267,10 +243,10 @@ class _Training:
 def method_for(method: str | Method | None, problem: Problem) -> Method:
     """The method that is meant: itself, the one of that name, or for None what suits the problem."""
     if method is None:
-        if isinstance(problem, DataProblem):
+        if isinstance(problem, Supervised):
             method = "gradient"
         else:
-            method = "policy_gradient" if isinstance(problem, GymnaxProblem) and problem.discrete else "evolution"
+            method = "policy_gradient" if isinstance(problem, Episodic) and problem.discrete else "evolution"
     if isinstance(method, str):
         require("method", method, f"one of {', '.join(METHODS)}", method in METHODS)
         return METHODS[method]()

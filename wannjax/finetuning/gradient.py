@@ -16,11 +16,12 @@ import optax
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from wannjax import devices, gradients
+from wannjax.common import devices
+from wannjax.common.validation import require, require_count, require_positive
 from wannjax.finetuning.method import Trainer, climber, where_lanes
-from wannjax.gradients import SURROGATE, Topology
-from wannjax.problems import DataProblem, GymnaxProblem
-from wannjax.validation import require, require_count, require_positive
+from wannjax.networks import gradients
+from wannjax.networks.gradients import SURROGATE, Topology
+from wannjax.problems.capabilities import Episodic, Supervised
 
 _SEGMENT = 32
 """Time steps whose values are kept together on the backward pass; all others are computed again."""
@@ -51,13 +52,13 @@ class Gradient:
         require_positive("learning_rate", self.learning_rate)
 
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
-        if isinstance(problem, DataProblem):
+        if isinstance(problem, Supervised):
             return climber(self._through_data(problem, topology), optimizer)
-        able = isinstance(problem, GymnaxProblem) and problem.differentiable
+        able = isinstance(problem, Episodic) and problem.differentiable
         require("method", f"gradient for {problem.name}", "one that needs no gradients of the environment, which has none", able)
         return climber(self._through_dynamics(problem.with_gradients(), topology), optimizer)
 
-    def _through_data(self, problem: DataProblem, topology: Topology):
+    def _through_data(self, problem: Supervised, topology: Topology):
         loss = jax.vmap(jax.vmap(problem.loss, in_axes=(-1, 0)), in_axes=(1, None))
 
         batch, device_count = problem.batch, jax.local_device_count()
@@ -76,7 +77,7 @@ class Gradient:
 
         return lambda key, weights: climb(key, weights, problem.examples)
 
-    def _through_dynamics(self, problem: GymnaxProblem, topology: Topology):
+    def _through_dynamics(self, problem: Episodic, topology: Topology):
         segments = -(-problem.max_steps // _SEGMENT)
 
         def score(weights, keys, params):
@@ -84,13 +85,12 @@ class Gradient:
                 observations, state, alive, returns = carry
                 outputs = gradients.run(topology, weights, observations, surrogate=self.surrogate)
                 after = problem.step(keys, time, state, outputs, params)
-                new_observations, new_state, reward, ended = after
-                new_observations, new_state = _bounded(self.clip, (jnp.moveaxis(new_observations, 0, -1), new_state))
-                returns = returns + jnp.where(alive, reward, 0.0)
+                new_observations, new_state = _bounded(self.clip, (jnp.moveaxis(after.observation, 0, -1), after.state))
+                returns = returns + jnp.where(alive, after.reward, 0.0)
                 # Where an episode has ended nothing moves any more, so that nothing can overflow.
                 new_observations = jnp.where(alive, jnp.moveaxis(new_observations, -1, 0), observations)
                 new_state = jax.tree.map(partial(where_lanes, alive), new_state, state)
-                return (new_observations, new_state, alive & ~ended & (time + 1 < problem.max_steps), returns), None
+                return (new_observations, new_state, alive & ~after.ended & (time + 1 < problem.max_steps), returns), None
 
             def segment(carry, start):
                 return lax.scan(advance, carry, start + jnp.arange(_SEGMENT))

@@ -3,31 +3,17 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from wannjax.interruption import interrupt_flag
+from wannjax.common.interrupts import interrupt_flag
+from wannjax.runs.records import TrainingRecord
 
 if TYPE_CHECKING:
-    from wannjax.progress import TrainingView
-    from wannjax.saving import Saver
+    from wannjax.runs.progress import TrainingView
+    from wannjax.runs.resuming import Saver
 
 CHECKS = 50
 """How often, in a run, members are scored on held-out episodes, at the most; and once before it."""
-
-
-class TrainingRecord(NamedTuple):
-    """What callbacks receive and `history` collects, at every check, in plain numbers."""
-
-    step: int
-    """Steps done; 0 before training."""
-    training_score: float
-    """What the method last estimated for the member that is best on held-out episodes; nan before the first step."""
-    held_out_score: float
-    """The best member's mean score on the held-out episodes of the checks."""
-    median_score: float
-    """The median member's."""
-    seconds: float
-    """Since the start, compilation included."""
 
 
 Callback = Callable[[TrainingRecord], object]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float32, Key
 
-from wannjax.gradients import Topology
+from wannjax.networks.gradients import Topology
 
 
 class Trainer(NamedTuple):

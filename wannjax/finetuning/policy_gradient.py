@@ -15,11 +15,12 @@ import optax
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32
 
-from wannjax import devices, gradients
+from wannjax.common import devices
+from wannjax.common.validation import require, require_count, require_positive
 from wannjax.finetuning.method import Trainer, ascend, where_lanes
-from wannjax.gradients import SURROGATE, Topology
-from wannjax.problems import GymnaxProblem
-from wannjax.validation import require, require_count, require_positive
+from wannjax.networks import gradients
+from wannjax.networks.gradients import SURROGATE, Topology
+from wannjax.problems.capabilities import Episodic
 
 
 class Policy(NamedTuple):
@@ -108,7 +109,7 @@ class PolicyGradient:
         return self.epochs * self.minibatches
 
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
-        able = isinstance(problem, GymnaxProblem)
+        able = isinstance(problem, Episodic)
         require("method", f"policy_gradient for {problem.name}", "one that needs no actions, of which there are none", able)
         from flax import linen  # where it is used, since importing it takes a while
 
@@ -154,12 +155,12 @@ class PolicyGradient:
             def advance(lanes: Lanes, time):
                 outputs = outputs_of(policy, lanes.observations)
                 choice = noisy(policy, outputs, jax.random.fold_in(noise_key, time))
-                observations, state, reward, ended = problem.step(step_keys, time, lanes.state, jnp.moveaxis(choice, -1, 0), params)
-                after = Lanes(jnp.moveaxis(observations, 0, -1), state, lanes.age + 1, lanes.returns + reward)
-                # Where only the limit of steps ends an episode, what would have followed still counts.
-                limit = after.age >= problem.max_steps
-                beyond = jnp.where(limit, values(learner.baseline, after.observations), 0.0)
-                ended = ended | limit
+                led_to = problem.step(step_keys, time, lanes.state, jnp.moveaxis(choice, -1, 0), params)
+                reward = led_to.reward
+                after = Lanes(jnp.moveaxis(led_to.observation, 0, -1), led_to.state, lanes.age + 1, lanes.returns + reward)
+                ended = led_to.ended | (after.age >= problem.max_steps)
+                # Where an episode is only cut short, what would have followed still counts.
+                beyond = jnp.where(ended & ~led_to.terminated, values(learner.baseline, after.observations), 0.0)
                 batch = Batch(
                     lanes.observations,
                     choice,

@@ -1,7 +1,7 @@
 """Data sets as problems: a score is minus the mean loss over examples, drawn anew for every generation and the same for all networks.
 
 An episode of a data set is one mini-batch. The arrays are arguments of the compiled programs, never constants in them. Networks run
-in blocks, and a block goes through the examples in chunks, so that its table of values stays in the cache.
+in chunks, and each goes through the examples batch by batch, so that its table of values stays in the cache.
 """
 
 import copy
@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Array, Bool, Float, Float32, Key, Shaped
+from jaxtyping import Array, Float, Float32, Key, Shaped
 
-from wannjax import devices
-from wannjax.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of
-from wannjax.problems.problem import Evaluation, Problem, alone, check_population, check_populations, checked_names
-from wannjax.problems.spread import spread
-from wannjax.validation import require, require_count, require_seed
+from wannjax.common import devices
+from wannjax.common.validation import require, require_count, require_seed
+from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of
+from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
+from wannjax.problems.sharding import sharded
 
 Loss = Callable[[Array, Array], Array]
 """(outputs [O], target of one example) → the loss of this example, a scalar."""
@@ -120,9 +120,8 @@ class DataProblem(Problem):
         self.input_names = checked_names("input_names", tuple(input_names), self.inputs, "input")
         self.output_names = checked_names("output_names", tuple(output_names), self.outputs, "class" if self.classifies else "output")
         compiled = partial(jax.jit, compiler_options=devices.compiler_options())
-        self._evaluate = compiled(self._score_sample, static_argnames=("count", "among"))
-        self._evaluate_many = compiled(self._score_samples, static_argnames=("count", "among"))
-        self._measure = compiled(self._score_metric, static_argnames="among")
+        self._evaluate = compiled(self._score_sample, static_argnames=("count", "activation_ids"))
+        self._measure = compiled(self._score_metric, static_argnames="activation_ids")
 
     def __repr__(self) -> str:
         return f"DataProblem({self.name}: {self.inputs} inputs, {self.outputs} outputs, {self.size} examples)"
@@ -146,30 +145,14 @@ class DataProblem(Problem):
         weights: Float[Array, " W"],
         *,
         episodes: int,
-        among: tuple[int, ...] = ALL_ACTIVATIONS,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
     ) -> Evaluation:
         """Minus the mean loss of P networks at each of W shared weights on `episodes` mini-batches, without repetition; on all examples
         where these are not more. See `Problem`."""
         check_population(networks, self)
-        require("episodes", episodes, "an integer >= 1", episodes >= 1)
+        require_count("episodes", episodes)
         count = min(episodes * self.batch, self.size)
-        return self._evaluate(key, networks, weights, self.examples, count=count, among=among)
-
-    def evaluate_many(
-        self,
-        keys: Key[Array, " runs"],
-        networks: Network,
-        weights: Float[Array, " W"],
-        *,
-        wanted: Bool[np.ndarray, " runs"],
-        episodes: int,
-        among: tuple[int, ...] = ALL_ACTIVATIONS,
-    ) -> Evaluation:
-        """`evaluate` for several runs at once, as one compiled program. See `Problem`."""
-        check_populations(keys, networks, wanted, self)
-        require("episodes", episodes, "an integer >= 1", episodes >= 1)
-        count = min(episodes * self.batch, self.size)
-        return self._evaluate_many(keys, networks, weights, self.examples, wanted, count=count, among=among)
+        return self._evaluate(key, networks, weights, self.examples, count=count, activation_ids=activation_ids)
 
     def measure(
         self,
@@ -177,7 +160,7 @@ class DataProblem(Problem):
         networks: Network,
         gain: Float[Array, " L"],
         *,
-        among: tuple[int, ...] = ALL_ACTIVATIONS,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
     ) -> Float32[Array, "P L"]:
         """`metric` of every network on every lane over all examples; `keys` have no say. See `Problem`."""
         check_population(networks, self)
@@ -186,7 +169,7 @@ class DataProblem(Problem):
         tables = individual_weights(networks, gain)
         flat = jax.tree.map(lambda leaf: jnp.repeat(leaf, lanes, axis=0), replace(networks, weights=None))
         tables = jnp.moveaxis(tables, -1, 1).reshape(count * lanes, *tables.shape[1:3])
-        scores = self._measure(replace(flat, weights=tables), jnp.ones(1), self.examples, among=among).scores
+        scores = self._measure(replace(flat, weights=tables), jnp.ones(1), self.examples, activation_ids=activation_ids).scores
         return scores.reshape(count, lanes)
 
     def draw(self, key: Key[Array, ""], examples: Examples, count: int) -> Examples:
@@ -215,55 +198,47 @@ class DataProblem(Problem):
     def _metric_of_one(self, outputs, target):
         return 100.0 * (jnp.argmax(outputs) == jnp.argmax(target)) if self.classifies else self._minus_loss(outputs, target)
 
-    def _score_sample(self, key, networks, weights, examples, *, count, among):
-        return alone(partial(self._score_samples, count=count, among=among), key, networks, weights, examples)
+    def _score_sample(self, key, networks, weights, examples, *, count, activation_ids):
+        return self._score(self.draw(key, examples, count), networks, weights, each=self._minus_loss, activation_ids=activation_ids)
 
-    def _score_samples(self, keys, networks, weights, examples, wanted, *, count, among):
-        samples = devices.over_runs(lambda key: self.draw(key, examples, count))(keys)
-        return self._score(samples, networks, weights, wanted, each=self._minus_loss, among=among)
+    def _score_metric(self, networks, weights, examples, *, activation_ids):
+        return self._score(examples, networks, weights, each=self._metric_of_one, activation_ids=activation_ids)
 
-    def _score_metric(self, networks, weights, examples, *, among):
-        return alone(partial(self._score, each=self._metric_of_one, among=among), examples, networks, weights)
-
-    def _score(self, examples, networks, weights, wanted, *, each, among):
-        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights; for several runs, with a leading axis
-        on `examples`, `networks`, `wanted` and the result."""
-        runs, size = examples.inputs.shape[:2]
-        lanes = weights.shape[0]
+    def _score(self, examples, networks, weights, *, each, activation_ids) -> Evaluation:
+        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights."""
+        size, lanes = examples.inputs.shape[0], weights.shape[0]
         rows = 2 + self.inputs + networks.activations.shape[-1]
-        chunk = min(devices.block_size(lanes, 4 * rows * lanes), size)
-        chunks = -(-size // chunk)
-        # The last chunk is filled up with the first examples, which do not count there.
-        filled = jnp.arange(chunks * chunk) % size
-        valid = (jnp.arange(chunks * chunk) < size).reshape(chunks, chunk)
-        inputs = examples.inputs[:, filled].reshape(runs, chunks, chunk, -1).transpose(0, 1, 3, 2)
-        targets = examples.targets[:, filled].reshape(runs, chunks, chunk, *examples.targets.shape[2:])
-        block = devices.block_size(lanes * chunk, 4 * rows * lanes * chunk)
+        batch = min(devices.chunk_size(lanes, 4 * rows * lanes), size)
+        batches = -(-size // batch)
+        # The last batch is filled up with the first examples, which do not count there.
+        filled = jnp.arange(batches * batch) % size
+        valid = (jnp.arange(batches * batch) < size).reshape(batches, batch)
+        inputs = examples.inputs[filled].reshape(batches, batch, -1).transpose(0, 2, 1)
+        targets = examples.targets[filled].reshape(batches, batch, *examples.targets.shape[1:])
+        chunk = devices.chunk_size(lanes * batch, 4 * rows * lanes * batch)
 
-        def run(networks, examples, shared):
-            valid, weights = shared
+        def run(networks, inputs, targets, valid, weights):
             tape = tape_of(networks)
             count = tape.activations.shape[1]
-            gain = jnp.repeat(weights, chunk)
+            gain = jnp.repeat(weights, batch)
 
             def add(carry, part):
                 total, values = carry
                 observations, target, valid = part
                 observations = jnp.tile(observations, (1, lanes))[:, None, :]
-                observations = jnp.broadcast_to(observations, (self.inputs, count, lanes * chunk))
-                values, outputs = forward(tape, values, observations, gain, among=among, dynamic_length=devices.on_cpu())
-                outputs = outputs.reshape(self.outputs, count, lanes, chunk)
+                observations = jnp.broadcast_to(observations, (self.inputs, count, lanes * batch))
+                values, outputs = forward(tape, values, observations, gain, activation_ids=activation_ids, dynamic_length=devices.on_cpu())
+                outputs = outputs.reshape(self.outputs, count, lanes, batch)
                 scores = jax.vmap(each, in_axes=(-1, 0), out_axes=-1)
                 scores = jax.vmap(jax.vmap(scores, in_axes=(1, None)), in_axes=(1, None))(outputs, target)
                 return (total + jnp.sum(jnp.where(valid, scores, 0.0), axis=-1), values), None
 
-            start = jnp.zeros((count, lanes)), initial_values(tape, lanes * chunk)
-            (total, _), _ = lax.scan(add, start, (*examples, valid))
-            return total / size, jnp.float32(chunks * chunk * lanes)
+            start = jnp.zeros((count, lanes)), initial_values(tape, lanes * batch)
+            (total, _), _ = lax.scan(add, start, (inputs, targets, valid))
+            return total / size, jnp.float32(batches * batch * lanes)
 
-        scores, computed = spread(run, networks, block, wanted, (inputs, targets), (valid, weights))
-        steps = jnp.where(wanted, jnp.int32(size), 0)
-        return Evaluation(scores, jnp.broadcast_to(steps[:, None, None], scores.shape), computed)
+        scores, computed = sharded(run, networks, chunk, inputs, targets, valid, weights)
+        return Evaluation(scores, jnp.full(scores.shape, size, jnp.int32), computed)
 
 
 def _examples(inputs: np.ndarray, targets: np.ndarray) -> Examples:

@@ -1,0 +1,203 @@
+"""Collections: what they say together against numpy, their files, and that training makes them better than one copy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import wannjax
+from wannjax.ensembles import Ensemble, Gate
+from wannjax.ensembles.environment_training import gate_by_returns
+from wannjax.networks.graph import Connection, Graph, graph_of, network_of
+from wannjax.problems.data import DataProblem
+from wannjax.problems.registry import make_environment
+
+RNG = np.random.default_rng(0)
+
+
+def small_network(inputs=3, outputs=2):
+    """Bias and inputs to a tanh node and to the outputs, the node to the outputs."""
+    hidden = 1 + inputs
+    targets = range(hidden + 1, hidden + 1 + outputs)
+    connections = [Connection(source, hidden) for source in range(hidden)]
+    connections += [Connection(source, target) for target in targets for source in (*range(hidden), hidden)]
+    names = tuple(f"x{i}" for i in range(inputs)), tuple(f"y{i}" for i in range(outputs))
+    return network_of(Graph(*names, (5,) + (1,) * outputs, tuple(connections)))
+
+
+NETWORK = small_network()
+WEIGHTS = jnp.asarray(RNG.normal(size=(3, len(graph_of(NETWORK).connections))), jnp.float32)
+GATE = Gate(
+    *(jnp.asarray(leaf, jnp.float32) for leaf in (RNG.normal(size=(3, 3)), RNG.normal(size=3), RNG.normal(size=3), [1.0, 2.0, 0.5]))
+)
+BATCH = RNG.normal(size=(7, 3)).astype(np.float32)
+
+
+def softmax(x):
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def spoken(ensemble, batch):
+    """The members' outputs [M, B, O] and their shares [M, B], in numpy."""
+    outputs = np.stack([np.asarray(member(batch), np.float64) for member in ensemble.members])
+    if ensemble.gate is None:
+        return outputs, np.full(outputs.shape[:2], 1 / len(outputs))
+    gate = [np.asarray(leaf, np.float64) for leaf in ensemble.gate]
+    return outputs, softmax((batch - gate[2]) / gate[3] @ gate[0].T + gate[1]).T
+
+
+@pytest.mark.parametrize("gate", [None, GATE], ids=["equal shares", "gate"])
+def test_probabilities_are_mixed(gate):
+    ensemble = Ensemble(NETWORK, WEIGHTS, "probabilities", gate)
+    outputs, shares = spoken(ensemble, BATCH)
+    want = np.log(np.sum(shares[..., None] * softmax(outputs), axis=0))
+    np.testing.assert_allclose(ensemble(BATCH), want, atol=1e-5)
+
+
+@pytest.mark.parametrize("gate", [None, GATE], ids=["equal shares", "gate"])
+def test_outputs_are_mixed(gate):
+    ensemble = Ensemble(NETWORK, WEIGHTS, "outputs", gate)
+    outputs, shares = spoken(ensemble, BATCH)
+    np.testing.assert_allclose(ensemble(BATCH), np.sum(shares[..., None] * outputs, axis=0), atol=1e-5)
+
+
+def test_votes_are_counted():
+    ensemble = Ensemble(NETWORK, WEIGHTS, "vote")
+    outputs, _ = spoken(ensemble, BATCH)
+    want = np.stack([np.mean(np.argmax(outputs, axis=-1) == i, axis=0) for i in range(2)], axis=1)
+    np.testing.assert_allclose(ensemble(BATCH), want, atol=1e-6)
+
+
+def test_one_observation_is_a_batch_of_one():
+    ensemble = Ensemble(NETWORK, WEIGHTS, "probabilities", GATE)
+    np.testing.assert_allclose(ensemble(BATCH[0]), ensemble(BATCH)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("gate", [None, GATE], ids=["equal shares", "gate"])
+def test_a_collection_survives_its_file(gate, tmp_path):
+    ensemble = Ensemble(NETWORK, WEIGHTS, "probabilities", gate)
+    ensemble.save(tmp_path / "flock.json")
+    loaded = wannjax.load_ensemble(tmp_path / "flock.json")
+    np.testing.assert_array_equal(loaded.weights, ensemble.weights)
+    np.testing.assert_array_equal(loaded(BATCH), ensemble(BATCH))
+    assert loaded.rule == ensemble.rule
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"format": "wannjax network"}', '{"format": "wannjax ensemble", "version": 1, "members": []}', "\x00"],
+)
+def test_a_file_that_is_no_collection_is_one_line(text, tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"x\.json: not a wannjax ensemble") as error:
+        wannjax.load_ensemble(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_gate_is_refused(tmp_path):
+    path = tmp_path / "x.json"
+    Ensemble(NETWORK, WEIGHTS, "outputs", GATE).save(path)
+    path.write_text(path.read_text().replace('"bias": [', '"bias": [1.0, '))
+    with pytest.raises(ValueError, match=r"x\.json: not a wannjax ensemble: gate: must be of 3 members"):
+        wannjax.load_ensemble(path)
+
+
+@pytest.fixture(scope="module")
+def rings():
+    """Two classes that one straight cut cannot tell apart: the sign that matters changes with the first input."""
+    x = np.random.default_rng(3).normal(size=(600, 2))
+    return DataProblem(x, np.where(x[:, 0] > 0, x[:, 1] > 0, x[:, 1] <= 0), batch=64)
+
+
+@pytest.fixture(scope="module")
+def straight():
+    """Bias and inputs to both outputs: a linear classifier."""
+    connections = tuple(Connection(source, target) for target in (3, 4) for source in (0, 1, 2))
+    return network_of(Graph(("a", "b"), ("no", "yes"), (1, 1), connections))
+
+
+@pytest.mark.slow
+def test_a_collection_solves_what_one_copy_cannot(rings, straight):
+    single = wannjax.finetune(straight, rings, steps=150, progress=False)
+    alone = wannjax.evaluate(single.network, rings, episodes=2).tuned_weights.mean
+    together = wannjax.ensemble(straight, rings, members=4, steps=300, optimizer=optax.adam(0.05), progress=False).evaluate(rings).mean
+    assert alone < 70
+    assert together > 85
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["mixture", "regions", "bagging"])
+def test_training_repeats_by_seed(rings, straight, kind):
+    one, same = (wannjax.ensemble(straight, rings, members=2, kind=kind, steps=3, seed=5, progress=False) for _ in range(2))
+    np.testing.assert_array_equal(one.weights, same.weights)
+    other = wannjax.ensemble(straight, rings, members=2, kind=kind, steps=3, seed=6, progress=False)
+    assert not np.array_equal(one.weights, other.weights)
+
+
+def test_a_vote_is_among_shared_weights_of_both_signs(rings, straight):
+    flock = wannjax.ensemble(straight, rings, members=5, kind="vote", progress=False)
+    shared = np.asarray(flock.weights)
+    assert np.all(shared == shared[:, :1])
+    assert 0 not in shared
+    assert shared.min() < 0 < shared.max() == 2.0
+    assert flock.rule == "vote"
+
+
+def test_the_gate_of_returns_gives_each_context_to_who_is_best():
+    seen = jnp.linspace(-1, 1, 50)[:, None]
+    returns = jnp.stack([-seen[:, 0], seen[:, 0]])
+    gate = gate_by_returns(seen, returns, jnp.zeros(1), jnp.ones(1))
+    np.testing.assert_array_equal(np.argmax(gate.log_shares(seen), axis=1), np.asarray(seen[:, 0] > 0))
+
+
+@pytest.mark.nightly
+def test_a_collection_acts_in_a_varied_environment():
+    problem = make_environment("CartPoleSwingUp-v0", vary={"pole_length": (0.3, 0.9)}, max_steps=30)
+    network = small_network(5, 1)
+    flock = wannjax.ensemble(network, problem, members=2, steps=1, seed=0, progress=False)
+    assert flock.context_names == ("pole_length",)
+    keys = jax.random.split(jax.random.key(0), 3)
+    returns = flock.returns(problem, keys)
+    contexts = problem.contexts(keys, problem.params)
+    for i, key in enumerate(keys):
+        observation, state = problem.environment.reset(key, problem.params)
+        total = 0.0
+        for time in range(30):
+            action = np.clip(flock(observation, contexts[i]), -1, 1)
+            observation, state, reward, ended, _ = problem.env.step_env(jax.random.fold_in(key, time), state, action, problem.params)
+            total += float(reward)
+            if ended:
+                break
+        np.testing.assert_allclose(returns[i], total, rtol=1e-3)
+    with pytest.raises(ValueError, match="problem: must be one that varies pole_length, got 'CartPoleSwingUp-v0, which varies nothing'"):
+        flock.evaluate(make_environment("CartPoleSwingUp-v0"))
+    with pytest.raises(ValueError, match="context: must be given: pole_length"):
+        flock(observation)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"members": 1}, "members: must be an integer >= 2, got 1"),
+        ({"kind": "choir"}, "kind: must be one of mixture, regions, bagging, vote, got 'choir'"),
+        ({"steps": 0}, "steps: must be an integer >= 1, got 0"),
+        ({"seed": -1}, "seed: must be an integer from 0"),
+        ({"start": float("nan")}, "start: must be None or a finite weight, got nan"),
+    ],
+)
+def test_a_bad_argument_is_named(rings, straight, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        wannjax.ensemble(straight, rings, progress=False, **arguments)
+
+
+def test_kinds_that_do_not_suit_are_refused(straight):
+    with pytest.raises(ValueError, match="kind: must be vote, or regions of an environment that varies, got 'mixture for CartPole-v1'"):
+        wannjax.ensemble(small_network(4, 2), make_environment("CartPole-v1"), kind="mixture", progress=False)
+
+
+def test_a_collection_for_another_problem_is_refused(rings):
+    with pytest.raises(ValueError, match="networks: must be of 2 inputs and 2 outputs, as data needs"):
+        Ensemble(NETWORK, WEIGHTS, "vote").evaluate(rings)

@@ -1,0 +1,303 @@
+"""Fine-tuning: the driver on a problem that is known in closed form, all methods on easy tasks, and what is refused."""
+
+from dataclasses import replace
+from inspect import unwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from bridge import assert_same_bits
+from training_support import BALANCING, ES, LINE, SORTING, SWINGING, TARGET, Quadratic, distance, points_to_sort
+
+import wannjax
+from wannjax import EvolutionStrategy, Gradient, PolicyGradient
+from wannjax.finetuning import METHODS, Trainer, finetune
+from wannjax.networks import gradients
+from wannjax.networks.graph import Graph, graph_of, network_of
+from wannjax.problems.data import DataProblem
+from wannjax.runs.records import TrainingRecord
+
+WORSE = optax.sgd(-1.0)
+"""Leads away from whatever is better."""
+
+
+@pytest.fixture(scope="module")
+def sorted_points():
+    return points_to_sort()
+
+
+def weights_of(network):
+    return np.array(graph_of(network).weights)
+
+
+def tune(network=LINE, problem=None, *, method=ES, steps=4, **options):
+    return finetune(network, problem or Quadratic(), method=method, steps=steps, progress=False, **options)
+
+
+# The driver
+
+
+def test_the_result_is_the_best_of_all_checks_and_its_score_is_its_own():
+    tuned = tune(steps=60)
+    assert tuned.score > -0.05
+    assert tuned.score == pytest.approx(distance(weights_of(tuned.network)), abs=1e-5)
+    assert tuned.score == pytest.approx(tuned.member_scores.max())
+    assert graph_of(tuned.network).with_weights(None) == graph_of(LINE)
+    assert (tuned.problem_name, tuned.method, tuned.seed, tuned.interrupted) == ("quadratic", ES, 0, False)
+
+
+def test_the_seed_decides_the_result():
+    first, again, other = (tune(starts=3, seed=seed) for seed in (1, 1, 2))
+    assert_same_bits(first.network, again.network)
+    np.testing.assert_array_equal(first.history["held_out_score"], again.history["held_out_score"])
+    assert np.all(weights_of(first.network) != weights_of(other.network))
+
+
+def test_training_that_only_makes_it_worse_returns_the_best_start():
+    tuned = tune(optimizer=WORSE, starts=(-2.0, 0.5, 1.0))
+    np.testing.assert_array_equal(weights_of(tuned.network), [0.5] * 3)
+    assert tuned.start == 0.5
+    np.testing.assert_allclose(tuned.member_scores, [distance([start] * 3) for start in (-2.0, 0.5, 1.0)], rtol=1e-5)
+    assert tuned.history["held_out_score"][-1] < tuned.history["held_out_score"][0]
+
+
+def test_a_number_of_starts_is_drawn_between_minus_two_and_two():
+    tuned = tune(optimizer=WORSE, starts=5)
+    weights = weights_of(tuned.network)
+    assert tuned.start == "random"
+    assert len(tuned.member_scores) == 5
+    assert len(np.unique(weights)) == 3
+    assert np.all(np.abs(weights) <= 2)
+
+
+def test_a_network_with_weights_starts_from_them():
+    own = network_of(graph_of(LINE).with_weights((0.9, -0.25, 1.25)))
+    tuned = tune(own, optimizer=WORSE)
+    np.testing.assert_array_equal(weights_of(tuned.network), weights_of(own))
+    assert tuned.start == "own"
+    assert tune(own, starts=(1.0,)).start == 1.0
+
+
+def test_a_network_without_weights_starts_from_the_sweep():
+    tuned = tune(optimizer=WORSE)
+    assert len(tuned.member_scores) == 6
+    assert tuned.start in (0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [optax.sgd(0.2), optax.adamw(0.1), optax.chain(optax.clip(0.5), optax.scale_by_adam(), optax.scale(-0.1)), None],
+    ids=["sgd", "adamw", "chain", "default"],
+)
+def test_any_optimizer_improves_it(optimizer):
+    tuned = tune(optimizer=optimizer, starts=(-1.0, 2.0), steps=20)
+    assert tuned.score > 0.5 * max(distance([-1.0] * 3), distance([2.0] * 3))
+
+
+def test_history_has_one_entry_per_check_from_before_the_first_step_to_after_the_last():
+    tuned = tune(steps=3)
+    assert set(tuned.history) == set(TrainingRecord._fields)
+    assert {array.shape for array in tuned.history.values()} == {(4,)}
+    np.testing.assert_array_equal(tuned.history["step"], [0, 1, 2, 3])
+    assert np.isnan(tuned.history["training_score"][0])
+    assert np.all(np.isfinite(tuned.history["training_score"][1:]))
+    assert np.all(tuned.history["median_score"] <= tuned.history["held_out_score"])
+    assert np.all(np.diff(tuned.history["seconds"]) > 0)
+
+
+def test_a_long_run_is_not_checked_after_every_step():
+    checked = tune(steps=151, starts=(0.5,), method=EvolutionStrategy(pairs=2)).history["step"]
+    np.testing.assert_array_equal(checked, [*range(0, 151, 4), 151])
+
+
+def test_a_callback_ends_training_by_a_true_value():
+    seen = []
+
+    def stop(record):
+        seen.append(record)
+        return record.step >= 2
+
+    tuned = tune(callbacks=[stop])
+    assert [record.step for record in seen] == [0, 1, 2]
+    assert tuned.interrupted
+    np.testing.assert_array_equal(tuned.history["step"], [0, 1, 2])
+
+
+def test_a_callback_can_end_it_before_the_first_step():
+    tuned = tune(callbacks=[lambda record: True])
+    assert tuned.interrupted
+    assert tuned.start in (0.5, 1.0)
+    np.testing.assert_array_equal(weights_of(tuned.network), [tuned.start] * 3)
+
+
+def test_members_whose_scores_are_not_finite_are_never_chosen():
+    tuned = tune(problem=Quadratic(lambda weights: weights[..., 0] > 0), steps=6)
+    assert np.isfinite(tuned.score)
+    assert weights_of(tuned.network)[0] <= 0
+    assert np.isneginf(tuned.member_scores).any()
+
+
+def test_no_finite_score_at_all_is_an_error():
+    with pytest.raises(ValueError, match=r"^problem: must be one that gives finite scores, got 'quadratic'"):
+        tune(problem=Quadratic(lambda weights: True), steps=1)
+
+
+# Easy tasks
+
+
+def best_start(problem, network, starts, seed=0):
+    """The best mean score of the starts on the episodes of the final comparison."""
+    topology = gradients.topology_of(network)
+    weights = jnp.broadcast_to(jnp.array(starts)[:, None], (len(starts), topology.connections))
+    key = jax.random.split(jax.random.key(seed), 5)[3]
+    population = gradients.copies(topology, weights)
+    return float(problem.split("validation").score_copies(key, population, episodes=128, activation_ids=topology.activation_ids).max())
+
+
+SHORT_PPO = PolicyGradient(episodes=8, horizon=32, epochs=2, minibatches=2, learning_rate=0.1)
+EASY = {
+    "gradient on data": ("data", SORTING, Gradient(learning_rate=0.1), 25, (-1.0, 0.5), 0.3),
+    "evolution on data": ("data", SORTING, EvolutionStrategy(pairs=8, learning_rate=0.3), 25, (-1.0, 0.5), 0.2),
+    "gradient on swing-up": ("swing-up", SWINGING, Gradient(episodes=4, learning_rate=0.1), 10, (-0.5, 0.5), 0.2),
+    "evolution on swing-up": ("swing-up", SWINGING, EvolutionStrategy(pairs=8, learning_rate=0.2), 10, (-0.5, 0.5), 0.2),
+    "policy gradient on CartPole": ("cart-pole", BALANCING, SHORT_PPO, 25, (-0.5, -1.0), 10.0),
+    "evolution on CartPole": ("cart-pole", BALANCING, EvolutionStrategy(pairs=8, deviation=1.0, learning_rate=0.2), 15, (-0.5,), 10.0),
+}
+
+
+@pytest.fixture(scope="module")
+def tasks(sorted_points):
+    return {
+        "quadratic": Quadratic(),
+        "data": sorted_points,
+        "small batches": DataProblem(sorted_points.examples.inputs, sorted_points.examples.targets, batch=7),
+        "swing-up": wannjax.make("CartPoleSwingUp-v0", max_steps=50),
+        "cart-pole": wannjax.make("CartPole-v1", max_steps=60),
+    }
+
+
+@pytest.mark.parametrize("case", [case if "data" in case else pytest.param(case, marks=pytest.mark.slow) for case in EASY])
+def test_a_method_improves_on_every_start_on_held_out_episodes(tasks, case):
+    task, network, method, steps, starts, gain = EASY[case]
+    tuned = tune(network, tasks[task], method=method, steps=steps, starts=starts)
+    assert tuned.score > best_start(tasks[task], network, starts) + gain
+    assert np.nanmax(tuned.history["training_score"]) > tuned.history["training_score"][1]
+    assert graph_of(tuned.network).with_weights(None) == graph_of(network)
+    assert np.all(np.isfinite(weights_of(tuned.network)))
+
+
+@pytest.mark.parametrize(
+    ("task", "network", "method"),
+    [
+        ("small batches", SORTING, Gradient()),
+        pytest.param("small batches", SORTING, EvolutionStrategy(pairs=4), marks=pytest.mark.nightly),
+        pytest.param("cart-pole", BALANCING, SHORT_PPO, marks=pytest.mark.nightly),
+        pytest.param("swing-up", SWINGING, SHORT_PPO, marks=pytest.mark.nightly),
+        pytest.param("swing-up", SWINGING, Gradient(episodes=4), marks=pytest.mark.nightly),
+        pytest.param("swing-up", SWINGING, EvolutionStrategy(pairs=8), marks=pytest.mark.nightly),
+    ],
+)
+def test_a_method_is_reproducible_by_seed(tasks, task, network, method):
+    first, again, other = (tune(network, tasks[task], method=method, steps=2, starts=(-0.5, 0.5), seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.member_scores, again.member_scores)
+    np.testing.assert_array_equal(first.history["training_score"], again.history["training_score"])
+    assert np.any(first.history["training_score"][1:] != other.history["training_score"][1:])
+
+
+@pytest.mark.parametrize(
+    ("task", "network", "method"),
+    [
+        ("quadratic", LINE, EvolutionStrategy()),
+        ("data", SORTING, Gradient()),
+        ("cart-pole", BALANCING, PolicyGradient()),
+        pytest.param("swing-up", SWINGING, EvolutionStrategy(), marks=pytest.mark.slow),
+    ],
+)
+def test_the_method_suits_the_problem_where_none_is_given(tasks, task, network, method):
+    tuned = tune(network, tasks[task], method=None, starts=(0.5,), callbacks=[lambda record: True])
+    assert tuned.method == method
+
+
+# Arguments
+
+LARGE = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), replace(LINE, input_names=(), output_names=()))
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ("method: must be one of gradient, policy_gradient, evolution, got 'adam'", {"method": "adam"}),
+        ("method: .*gradient for CartPole-v1", {"network": BALANCING, "problem": "CartPole-v1", "method": "gradient"}),
+        ("method: .*gradient for quadratic", {"method": "gradient"}),
+        ("method: .*policy_gradient for data", {"network": SORTING, "problem": "data", "method": "policy_gradient"}),
+        ("steps: must be an integer >= 1, got 0", {"steps": 0}),
+        ("starts: must be finite shared weights", {"starts": ()}),
+        ("starts: must be finite shared weights", {"starts": (1.0, float("nan"))}),
+        ("starts: must be shared weights, or a number of random starts >= 1, got 0", {"starts": 0}),
+        ("network: must be one network, not a population", {"network": LARGE}),
+        ("network: must be a network with connections", {"network": network_of(Graph(("a", "b", "c"), ("d",), (1,), ()))}),
+        ("networks: must be of 5 inputs and 1 outputs", {"problem": "CartPoleSwingUp-v0"}),
+        ("seed: must be an integer from 0", {"seed": -1}),
+    ],
+)
+def test_a_bad_argument_is_named_in_one_line(sorted_points, message, arguments):
+    problem = arguments.pop("problem", None) if (arguments := dict(arguments)) else None
+    problem = sorted_points if problem == "data" else wannjax.make(problem) if problem else None
+    with pytest.raises(ValueError, match=f"^{message}") as error:
+        tune(**{"problem": problem, **arguments})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ("optimizer: must be an optax transformation, got 0.1", {"optimizer": 0.1}),
+        ("steps: must be an integer >= 1, got 1.5", {"steps": 1.5}),
+    ],
+)
+def test_an_argument_of_another_type_is_named_too_where_types_are_not_checked(message, arguments):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        unwrap(finetune)(LINE, Quadratic(), progress=False, **{"method": ES, "steps": 1, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "value"),
+    [
+        *((settings, "learning_rate", value) for settings in METHODS.values() for value in (0.0, float("nan"), float("inf"))),
+        *((settings, "episodes", 0) for settings in METHODS.values()),
+        (Gradient, "clip", 0.0),
+        (Gradient, "clip", float("nan")),
+        (Gradient, "surrogate", -1.0),
+        (EvolutionStrategy, "pairs", 0),
+        (EvolutionStrategy, "deviation", 0.0),
+        (PolicyGradient, "horizon", 0),
+        (PolicyGradient, "epochs", 0),
+        (PolicyGradient, "minibatches", 0),
+        (PolicyGradient, "minibatches", 3),
+        (PolicyGradient, "discount", 1.0),
+        (PolicyGradient, "discount", -0.1),
+        (PolicyGradient, "trace", 1.1),
+        (PolicyGradient, "clip", 0.0),
+        (PolicyGradient, "deviation", float("inf")),
+        (PolicyGradient, "entropy", float("nan")),
+        (PolicyGradient, "surrogate", -1.0),
+    ],
+)
+def test_a_bad_setting_is_named_in_one_line(settings, field, value):
+    with pytest.raises(ValueError, match=f"^{field}: must be ") as error:
+        settings(**{field: value})
+    assert "\n" not in str(error.value)
+
+
+def test_a_method_of_ones_own_trains_as_the_others_do():
+    class Halving:
+        name, learning_rate, updates = "halving", 1.0, 1
+
+        def trainer(self, problem, topology, optimizer):
+            return Trainer(
+                lambda key, weights: weights, lambda key, state: ((state + TARGET[None]) / 2, jnp.zeros(len(state))), lambda state: state
+            )
+
+    assert tune(method=Halving(), starts=(-1.0,), steps=10).score == pytest.approx(0.0, abs=1e-4)

@@ -1,0 +1,206 @@
+"""Each training method against slow numpy: gradients, the estimate of evolution strategies, the parts of the policy gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import oracle
+import pytest
+from bridge import assert_same_bits
+from training_support import BALANCING, ES, LINE, SORTING, SWINGING, TARGET, Quadratic, distance, points_to_sort
+
+import wannjax
+from wannjax import EvolutionStrategy, Gradient, PolicyGradient
+from wannjax.finetuning import gradient as back_propagation
+from wannjax.finetuning.method import ascend
+from wannjax.finetuning.policy_gradient import Batch, advantages, clipped_gain
+from wannjax.networks import gradients
+
+
+@pytest.fixture(scope="module")
+def sorted_points():
+    return points_to_sort()
+
+
+# Gradients
+
+
+def test_a_gradient_that_is_not_finite_leaves_its_member_where_it_is():
+    optimizer = optax.adam(0.1)
+    params = {"a": jnp.ones((3, 2)), "b": jnp.zeros((3, 1))}
+    state = jax.vmap(optimizer.init)(params)
+    gradient = {"a": jnp.array([[1.0, -2.0], [1.0, jnp.nan], [0.5, 0.5]]), "b": jnp.array([[1.0], [1.0], [jnp.inf]])}
+    moved, after = ascend(optimizer, params, gradient, state)
+    one = lambda tree, i: jax.tree.map(lambda leaf: leaf[i], tree)  # noqa: E731
+    for stays in (1, 2):
+        assert_same_bits(one((moved, after), stays), one((params, state), stays))
+    np.testing.assert_allclose(moved["a"][0], [1.1, 0.9], rtol=1e-5)
+    np.testing.assert_allclose(moved["b"][0], [0.1], rtol=1e-5)
+    assert int(after[0].count[0]) == 1
+
+
+@pytest.mark.parametrize("limit", [0.5, 3.0, 1e30])
+def test_the_gradient_between_time_steps_is_bounded_by_its_norm_for_every_episode(limit):
+    rng = np.random.default_rng(0)
+    pulls = [rng.normal(size=(2, 3)).astype(np.float32), rng.normal(size=(2, 3, 4)).astype(np.float32)]
+    pulls[0][0, 1] = np.nan
+    pulls[1][1, 0] = [np.inf, -np.inf, 0.3, 1.0]
+    pulls[1][1, 1] *= 1e25
+    pulls[1][1, 2], pulls[0][1, 2] = 0.0, 0.0
+    tree = {"a": jnp.ones((2, 3)), "b": jnp.ones((2, 3, 4)), "time": jnp.ones((2, 3), jnp.int32)}
+    same, pull_back = jax.vjp(lambda tree: back_propagation._bounded(limit, tree), tree)
+    assert_same_bits(same, tree)
+    (got,) = pull_back({"a": jnp.asarray(pulls[0]), "b": jnp.asarray(pulls[1]), "time": np.zeros((2, 3), jax.dtypes.float0)})
+    assert got["time"].dtype == jax.dtypes.float0
+    for place in np.ndindex(2, 3):
+        whole = np.concatenate([np.atleast_1d(pull[place]) for pull in pulls]).astype(np.float64)
+        whole = np.where(np.isfinite(whole), whole, 0.0)
+        want = whole * min(1.0, limit / max(np.linalg.norm(whole), 1e-30))
+        np.testing.assert_allclose(np.concatenate([np.atleast_1d(got[leaf][place]) for leaf in "ab"]), want, rtol=1e-5)
+
+
+def climbed(method, problem, network, weights, key) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient that one step follows, and the scores."""
+    trainer = method.trainer(problem, gradients.topology_of(network), optax.sgd(1.0))
+    state = trainer.init(key, weights)
+    after, scores = trainer.step(key, state)
+    return np.asarray(trainer.weights(after) - weights), np.asarray(scores)
+
+
+@pytest.mark.slow
+def test_the_gradient_through_the_dynamics_is_that_of_the_float64_episode():
+    problem = wannjax.make("CartPoleSwingUp-v0", max_steps=20)
+    key, weights = jax.random.key(1), np.array([[0.7, -1.2, 0.4, 0.3, -0.8, 1.1], [-0.3, 0.9, 1.4, -0.5, 1.2, -0.7]])
+    starts = [problem.environment.env.reset_env(one, problem.params)[1] for one in jax.random.split(key, 2)]
+    starts = [np.array([s.x, s.x_dot, s.theta, s.theta_dot], np.float64) for s in starts]
+
+    def mean_return(w):
+        def policy(seen):
+            hidden = np.tanh(w[0] * seen[2] + w[1] * seen[3] + w[2] * seen[4])
+            return np.tanh(w[3] + w[4] * seen[0] + w[5] * hidden)
+
+        return np.mean([oracle.swing_up_episode(policy, start, steps=20)[1].sum() for start in starts])
+
+    got, scores = climbed(Gradient(episodes=2, clip=1e30, surrogate=0.0), problem, SWINGING, jnp.asarray(weights, jnp.float32), key)
+    want = np.array([oracle.differences(mean_return, member) for member in weights])
+    np.testing.assert_allclose(scores, [mean_return(member) for member in weights], rtol=1e-3)
+    np.testing.assert_allclose(got, want, rtol=5e-3, atol=5e-3 * np.abs(want).max())
+
+
+def test_the_gradient_of_a_data_set_is_that_of_the_float64_loss_over_one_mini_batch(sorted_points):
+    key, weights = jax.random.key(2), np.array([[0.7, -1.2, 0.4, 0.3, -0.8], [-0.3, 0.9, 1.4, -0.5, 1.2]])
+
+    def score(w, x, y):
+        hidden = np.tanh(x @ w[:2])
+        outputs = np.stack([w[2] * hidden, w[3] * hidden + w[4]], axis=1)
+        return np.mean(np.sum(y * outputs, axis=1) - np.log(np.exp(outputs).sum(axis=1)))
+
+    for batch in (256, 7):  # all 41, and 7 of them
+        problem = sorted_points.split("train")
+        problem.batch = min(batch, problem.size)
+        drawn = problem.draw(key, problem.examples, problem.batch)
+        x, y = np.asarray(drawn.inputs, np.float64), np.asarray(drawn.targets, np.float64)
+        got, scores = climbed(Gradient(), problem, SORTING, jnp.asarray(weights, jnp.float32), key)
+        np.testing.assert_allclose(scores, [score(w, x, y) for w in weights], rtol=1e-5)
+        np.testing.assert_allclose(got, [oracle.differences(lambda w, x=x, y=y: score(w, x, y), w) for w in weights], atol=1e-5)
+
+
+# Evolution strategies
+
+
+def slow_estimate(key, method, weights, score):
+    """Pair by pair and displacement by displacement; the better of two scores are worth more, equal ones the same."""
+    half = method.deviation * np.asarray(jax.random.normal(jax.random.split(key)[0], (len(weights), method.pairs, weights.shape[1])))
+    gradient, means = np.zeros(weights.shape), np.zeros(len(weights))
+    for member, own in enumerate(weights):
+        moves = [*half[member], *-half[member]]
+        scores = [score(own + move) for move in moves]
+        means[member] = np.mean(scores)
+        scores = [s if np.isfinite(s) else -np.inf for s in scores]
+        for move, mine in zip(moves, scores, strict=True):
+            rank = sum(mine > other for other in scores) + (sum(mine == other for other in scores) - 1) / 2
+            gradient[member] += (rank / (len(moves) - 1) - 0.5) * move / (len(moves) * method.deviation**2)
+    return gradient, means
+
+
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_the_estimate_of_evolution_strategies_is_that_of_a_slow_loop(spoiled):
+    method, key = EvolutionStrategy(pairs=5, deviation=0.3), jax.random.key(3)
+    weights = np.array([[0.1, 0.2, -0.3], [1.0, 1.0, 1.0]], np.float32)
+    spoils = (lambda weights: weights[..., 2] > 1.0) if spoiled else (lambda weights: False)
+
+    def score(own):
+        return float("nan") if np.any(spoils(own)) else distance(own)
+
+    got, scores = climbed(method, Quadratic(spoils), LINE, jnp.asarray(weights), key)
+    want, means = slow_estimate(key, method, weights, score)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(scores, means, rtol=1e-4)
+    assert np.isnan(scores).tolist() == [False, spoiled]
+
+
+def test_many_pairs_estimate_the_direction_of_steepest_ascent():
+    weights = np.array([[0.1, 0.2, -0.3]], np.float32)
+    got, _ = climbed(EvolutionStrategy(pairs=2000, deviation=0.02), Quadratic(), LINE, jnp.asarray(weights), jax.random.key(0))
+    steepest = TARGET - weights[0]
+    assert got[0] @ steepest > 0.99 * np.linalg.norm(got[0]) * np.linalg.norm(steepest)
+
+
+def test_a_plateau_gives_evolution_strategies_no_gradient():
+    class Plateau(Quadratic):
+        def evaluate(self, key, networks, weights, *, episodes, activation_ids=()):
+            return super().evaluate(key, networks, 0 * weights, episodes=episodes, activation_ids=activation_ids)
+
+    got, _ = climbed(ES, Plateau(), LINE, jnp.ones((2, 3)), jax.random.key(0))
+    np.testing.assert_allclose(got, np.zeros((2, 3)), atol=1e-6)
+
+
+# Policy gradients
+
+
+@pytest.mark.slow
+def test_a_policy_gradient_goes_on_where_the_last_step_left_the_episodes_and_estimates_the_returns_of_those_that_ended():
+    problem = wannjax.make("CartPole-v1", max_steps=5)  # too short to fall in
+    method = PolicyGradient(episodes=2, horizon=3, epochs=1, minibatches=1)
+    trainer = method.trainer(problem, gradients.topology_of(BALANCING), optax.sgd(0.1))
+    state, scores = trainer.init(jax.random.key(0), jnp.array([[0.5, 0.5], [-1.0, 2.0]])), []
+    for time in range(4):
+        before = state
+        state, score = trainer.step(jax.random.key(time), state)
+        scores.append(score)
+    np.testing.assert_array_equal(scores, [[np.nan] * 2, [5, 5], [5, 5], [5, 5]])
+    np.testing.assert_array_equal(state.lanes.age, np.full((2, 2), 12 % 5))
+    assert_same_bits(trainer.step(jax.random.key(3), before)[0].policy, state.policy)
+    assert np.all(trainer.weights(trainer.step(jax.random.key(9), before)[0]) != trainer.weights(state))
+
+
+def test_advantages_are_the_discounted_sums_of_errors_up_to_the_end_of_the_episode():
+    rng, (time, members, lanes) = np.random.default_rng(0), (9, 2, 3)
+    reward, value = rng.normal(size=(2, time, members, lanes))
+    last, ended = rng.normal(size=(members, lanes)), rng.random((time, members, lanes)) < 0.3
+    as_float = lambda x: jnp.asarray(x, jnp.float32)  # noqa: E731
+    nothing = jnp.zeros((time, members, lanes, 1))
+    batch = Batch(nothing, nothing, nothing[..., 0], as_float(value), as_float(reward), jnp.asarray(ended), nothing[..., 0])
+    got = advantages(batch, as_float(last), 0.9, 0.8)
+    onward = np.concatenate([value[1:], last[None]])
+    for member, lane in np.ndindex(members, lanes):
+        for start in range(time):
+            want, weight = 0.0, 1.0
+            for t in range(start, time):
+                over = ended[t, member, lane]
+                error = reward[t, member, lane] + (0.0 if over else 0.9 * onward[t, member, lane]) - value[t, member, lane]
+                want, weight = want + weight * error, weight * 0.9 * 0.8
+                if over:
+                    break
+            assert got[start, member, lane] == pytest.approx(want, rel=1e-4, abs=1e-5)
+
+
+def test_the_objective_is_clipped_to_the_pessimistic_side():
+    rng = np.random.default_rng(1)
+    log_ratio, advantage = rng.normal(0, 0.4, (2, 50)), rng.normal(3, 5, (2, 50))
+    got = clipped_gain(jnp.asarray(log_ratio, jnp.float32), jnp.asarray(advantage, jnp.float32), 0.2)
+    for member in range(2):
+        mean, deviation = advantage[member].mean(), advantage[member].std()
+        for i in range(50):
+            ratio, worth = np.exp(log_ratio[member, i]), (advantage[member, i] - mean) / deviation
+            assert got[member, i] == pytest.approx(min(ratio * worth, min(max(ratio, 0.8), 1.2) * worth), rel=1e-4, abs=1e-5)

@@ -1,0 +1,127 @@
+"""A search that several processes share: it finds what one finds; when one dies the others end, and the run goes on with any number."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import saved_run
+
+import wannjax
+from wannjax.common import hosts
+
+SCRIPT = Path(saved_run.__file__)
+LIMIT = 60.0
+"""Seconds within which the others must have ended."""
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return saved_run.without_costs(saved_run.outcome(saved_run.quick(None)))
+
+
+def started(count, directory):
+    """That many processes on one run; each has a directory of its own, but for the first it stays empty."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    return [
+        subprocess.Popen(
+            [sys.executable, SCRIPT, "quick", f"{directory}{i or ''}", "1", coordinator, str(count), str(i)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(count)
+    ]
+
+
+def outcomes(processes):
+    found = []
+    for process in processes:
+        output, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        found.append(saved_run.without_costs(output.split("found\n")[1].splitlines()))
+    return found
+
+
+def killed(processes, victim, after):
+    """Kills one of them when the first has said that it completed generation `after`; what the others say, and their exit codes."""
+    for line in processes[0].stdout:
+        if line == f"at {after}\n":
+            break
+    processes[victim].kill()
+    since, ends = time.monotonic(), []
+    for process in processes:
+        _, errors = process.communicate(timeout=LIMIT - (time.monotonic() - since))
+        ends.append((process.returncode, errors))
+    assert ends.pop(victim)[0] == -signal.SIGKILL
+    return ends
+
+
+def assert_ended_clearly(ends):
+    for code, errors in ends:
+        assert code == hosts.LOST, errors
+        (line,) = [line for line in errors.splitlines() if line.startswith("wannjax: ")]
+        assert "process" in line
+        assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+def test_two_processes_find_what_one_finds_and_go_on_when_one_was_killed(tmp_path, expected):
+    ends = killed(started(2, tmp_path / "run"), victim=1, after=3)
+    assert_ended_clearly(ends)
+    assert "can be resumed" in ends[0][1]
+    assert outcomes(started(2, tmp_path / "run")) == [expected, expected]
+    assert not (tmp_path / "run1").exists()
+
+
+@pytest.mark.nightly
+def test_each_of_four_can_be_killed_and_the_run_goes_on_with_another_number(tmp_path, expected):
+    for victim in range(4):
+        assert_ended_clearly(killed(started(4, tmp_path / "run"), victim, after=2 * (victim + 1)))
+    assert outcomes(started(3, tmp_path / "run")) == [expected] * 3
+
+
+@pytest.mark.nightly
+def test_the_first_of_two_can_be_killed_and_one_goes_on_alone(tmp_path, expected):
+    assert_ended_clearly(killed(started(2, tmp_path / "run"), victim=0, after=3))
+    assert saved_run.without_costs(saved_run.outcome(saved_run.quick(tmp_path / "run", resume=True))) == expected
+
+
+@pytest.mark.nightly
+def test_a_signal_to_one_ends_all_after_the_generation(tmp_path, expected):
+    processes = started(2, tmp_path / "run")
+    processes[0].stdout.readline()
+    processes[1].send_signal(signal.SIGTERM)
+    first, second = outcomes(processes)
+    assert first == second != expected
+    assert outcomes(started(2, tmp_path / "run")) == [expected, expected]
+
+
+def test_shares_are_equally_many_and_hold_everything(monkeypatch):
+    monkeypatch.setattr(hosts, "count", lambda: 4)
+    lengths = np.array([5, 1, 9, 9, 2, 4, 7, 3, 8, 6])
+    shares = hosts.shares_of(lengths)
+    assert shares.shape == (4, 3)
+    assert sorted(shares.ravel().tolist()) == sorted([*range(10), 1, 1])
+    assert np.ptp(lengths[shares].sum(axis=1)) <= 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(coordinator="here"), "coordinator, processes, process: must be given all or none"),
+        (dict(coordinator="here", processes=2, process=0), "coordinator: must be HOST:PORT, got 'here'"),
+        (dict(coordinator="here:70000", processes=2, process=0), "coordinator: must be HOST:PORT"),
+        (dict(coordinator="here:7000", processes=0, process=0), "processes: must be an integer >= 1, got 0"),
+        (dict(coordinator="here:7000", processes=2, process=2), "process: must be an integer from 0 to 1, got 2"),
+    ],
+)
+def test_arguments_that_make_no_sense(arguments, message):
+    with pytest.raises(ValueError, match=message), wannjax.distributed(**arguments):
+        pass

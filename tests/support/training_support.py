@@ -1,0 +1,54 @@
+"""What the tests of training share: a problem that is known in closed form, a few networks, and points to sort."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from wannjax import EvolutionStrategy
+from wannjax.networks.graph import Connection, Graph, network_of
+from wannjax.problems.data import DataProblem
+from wannjax.problems.problem import Evaluation, Problem
+
+TARGET = np.array([1.0, -0.5, 1.5], np.float32)
+
+
+class Quadratic(Problem):
+    """Minus the squared distance of a network's three weights from `TARGET`, whatever the key; nan where `spoils` says so."""
+
+    name, inputs, outputs, metric, stochastic = "quadratic", 3, 1, "minus distance", False
+    input_names, output_names, output_activation = ("a", "b", "c"), ("d",), "linear"
+
+    def __init__(self, spoils=lambda weights: False):
+        self.spoils = spoils
+
+    def evaluate(self, key, networks, weights, *, episodes, activation_ids=()):
+        own = networks.weights[:, 0, None, :] * weights[None, :, None]
+        scores = jnp.where(self.spoils(own), jnp.nan, -jnp.sum((own - jnp.broadcast_to(TARGET, own.shape)) ** 2, axis=-1))
+        return Evaluation(scores, jnp.full(scores.shape, episodes, jnp.int32), jnp.float32(scores.size * episodes))
+
+
+LINE = network_of(Graph(("a", "b", "c"), ("d",), (1,), (Connection(1, 4), Connection(2, 4), Connection(3, 4))))
+ES = EvolutionStrategy(pairs=16, learning_rate=0.1)
+
+
+def distance(weights):
+    return -np.sum((np.asarray(weights, np.float64) - TARGET) ** 2)
+
+
+SORTING = network_of(
+    Graph(("a", "b"), ("no", "yes"), (5, 1, 1), (Connection(1, 3), Connection(2, 3), Connection(3, 4), Connection(3, 5), Connection(0, 5)))
+)
+BALANCING = network_of(Graph(("x", "dx", "θ", "dθ"), ("left", "right"), (1, 1), (Connection(3, 6), Connection(4, 6))))
+SWINGING = network_of(
+    Graph(
+        ("x", "dx", "cos", "sin", "dθ"),
+        ("force",),
+        (5, 5),
+        (Connection(3, 6), Connection(4, 6), Connection(5, 6), Connection(0, 7), Connection(1, 7), Connection(6, 7)),
+    )
+)
+
+
+def points_to_sort():
+    """Which of two numbers is larger; 41 examples to train on, which two devices cannot share equally."""
+    x = np.random.default_rng(0).normal(size=(51, 2))
+    return DataProblem(x, x[:, 0] > x[:, 1])

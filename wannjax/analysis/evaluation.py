@@ -1,0 +1,172 @@
+"""The paper's protocol: what one network scores with random weights, a random shared weight, the best shared weight, trained weights.
+
+Table 1 of Gaier & Ha 2019, whose figures are kept in `PAPER` for comparison. All columns are measured on fresh episodes; where a
+weight is chosen, it is chosen on episodes of its own.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wannjax.common.validation import require_count, require_seed, require_weights
+from wannjax.networks.network import Network, connection_count, individual_weights
+from wannjax.problems.problem import Problem, check_single
+from wannjax.search.wann.config import SWEEP
+
+RANDOM_RANGE = 2.0
+"""Random weights are drawn from U(-RANDOM_RANGE, RANDOM_RANGE), as in the paper."""
+GRID = np.linspace(-3.0, 3.0, 121)
+"""Shared weights among which the tuned one is chosen."""
+GRID_EPISODES = 20
+
+
+class Score(NamedTuple):
+    """A mean return and its standard deviation over episodes."""
+
+    mean: float
+    std: float
+    episodes: int
+
+    def __str__(self) -> str:
+        decimals = decimals_for(self.mean)
+        return f"{self.mean:.{decimals}f} ± {self.std:.{decimals}f}"
+
+
+def decimals_for(score: float) -> int:
+    """How many decimals of a score are worth showing."""
+    return 0 if abs(score) >= 100 else 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """One network's scores.
+
+    Attributes:
+        per_weight: shared weight → score.
+        random_weights: every connection's weight drawn anew for every episode.
+        random_shared: one weight drawn for every episode.
+        tuned_shared: at the shared weight that did best on a grid, `tuned_weight`.
+        tuned_weights: with the network's individual weights; None where it has none.
+        connections: of the network.
+    """
+
+    per_weight: dict[float, Score]
+    random_weights: Score
+    random_shared: Score
+    tuned_shared: Score
+    tuned_weight: float
+    tuned_weights: Score | None
+    connections: int
+
+    @property
+    def mean(self) -> float:
+        """The mean score over the sweep: what the search maximises."""
+        return float(np.mean([score.mean for score in self.per_weight.values()]))
+
+
+class PaperRow(NamedTuple):
+    """The paper's figures for one task, as it prints them: mean ± sd over 100 trials; of mnist the accuracy in percent."""
+
+    random_weights: str
+    random_shared: str
+    tuned_shared: str
+    tuned_weights: str
+
+
+PAPER: dict[str, PaperRow] = {
+    "CartPoleSwingUp-v0": PaperRow("57 ± 121", "515 ± 58", "723 ± 16", "932 ± 6"),
+    "mnist": PaperRow("", "82.0 ± 18.7", "91.9", "94.2"),
+}
+
+
+def evaluate(
+    network: Network,
+    problem: Problem,
+    *,
+    episodes: int = 100,
+    seed: int = 0,
+    weights: tuple[float, ...] = SWEEP,
+) -> Report:
+    """Measures `network` on `problem`, with `episodes` fresh episodes per figure.
+
+    Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode, or weights that are not finite.
+    """
+    require_count("episodes", episodes)
+    require_seed(seed)
+    require_weights(weights)
+    check_single(network)
+    grid_key, score_key, shared_key, weights_key = jax.random.split(jax.random.key(seed), 4)
+    bare = replace(network, weights=None, input_names=(), output_names=())
+    plain = jax.tree.map(lambda leaf: leaf[None], bare)
+
+    tries = GRID_EPISODES if problem.stochastic else 1
+    keys = jnp.tile(jax.random.split(grid_key, tries), len(GRID))
+    grid = problem.split("validation").measure(keys, plain, jnp.repeat(jnp.asarray(GRID, jnp.float32), tries))
+    means = _finite(grid).reshape(len(GRID), tries).mean(axis=1)
+    ties = np.flatnonzero(means == means.max())
+    tuned_weight = float(GRID[ties[len(ties) // 2]])  # of equally good weights one in their middle
+
+    # One call for all columns, each a table of weights for every lane. What is the same in every episode of a data set is measured once.
+    fixed = episodes if problem.stochastic else 1
+    random_shared = jax.random.uniform(shared_key, (episodes,), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
+    random_weights = jax.random.uniform(weights_key, (*network.sources.shape, episodes), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
+    tables = [individual_weights(bare, jnp.full(fixed, weight)) for weight in (*weights, tuned_weight)]
+    tables += [individual_weights(bare, random_shared), individual_weights(bare, random_weights)]
+    if network.weights is not None:
+        tables.append(individual_weights(network, jnp.ones(fixed)))
+    counts = [table.shape[-1] for table in tables]
+    lanes = replace(plain, weights=jnp.concatenate(tables, axis=-1)[None])
+    keys = jax.random.split(score_key, episodes)
+    keys = jnp.concatenate([keys[:count] for count in counts])
+    returns = problem.split("test").measure(keys, lanes, jnp.ones(len(keys)))
+    rows = np.split(np.asarray(returns)[0], np.cumsum(counts)[:-1])
+
+    columns = [Score(float(row.mean()), float(row.std()), len(row)) for row in rows]
+    count = len(weights)
+    return Report(
+        per_weight=dict(zip((float(weight) for weight in weights), columns[:count], strict=True)),
+        tuned_shared=columns[count],
+        random_shared=columns[count + 1],
+        random_weights=columns[count + 2],
+        tuned_weights=columns[count + 3] if network.weights is not None else None,
+        tuned_weight=tuned_weight,
+        connections=connection_count(network),
+    )
+
+
+def _finite(returns) -> np.ndarray:
+    """Returns with what is not finite as the worst."""
+    values = np.asarray(returns, np.float64)
+    return np.where(np.isfinite(values), values, -np.inf)
+
+
+class Row(NamedTuple):
+    """A line of the table of one network's scores: what was measured, the score, and the paper's, empty where it has none."""
+
+    name: str
+    score: str
+    paper: str = ""
+
+
+def report_rows(report: Report, problem: Problem) -> list[Row]:
+    """One network's scores: first at every weight of the sweep, then their mean, then the paper's columns."""
+    paper = PAPER.get(problem.name, PaperRow("", "", "", ""))
+    rows = [Row(f"shared weight {weight:g}", str(score)) for weight, score in report.per_weight.items()]
+    rows += [
+        Row("mean over the sweep", f"{report.mean:.{decimals_for(report.mean)}f}"),
+        Row("random weights", str(report.random_weights), paper.random_weights),
+        Row("random shared weight", str(report.random_shared), paper.random_shared),
+        Row(f"tuned shared weight ({report.tuned_weight:.2f})", str(report.tuned_shared), paper.tuned_shared),
+    ]
+    if report.tuned_weights:
+        rows.append(Row("tuned weights", str(report.tuned_weights), paper.tuned_weights))
+    return rows
+
+
+def report_note(report: Report, problem: Problem) -> str:
+    """What the scores rest on."""
+    draws = report.random_shared.episodes
+    return f"{draws} fresh episodes per score" if problem.stochastic else f"test examples; {draws} draws of random weights"

@@ -1,0 +1,129 @@
+"""The tables that people see at the end of a run, and of what is asked about a network."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from wannjax.analysis.evaluation import PAPER, Report, decimals_for, report_note, report_rows
+from wannjax.analysis.explanation import Explanation
+from wannjax.analysis.motifs import Motifs
+from wannjax.analysis.pruning import Pruned
+from wannjax.problems.problem import Problem
+
+
+def report_table(report: Report, problem: Problem) -> Table:
+    """One network's scores, beside the paper's where it has any."""
+    paper = problem.name in PAPER
+    title = f"{problem.name}: {report.connections} connections"
+    table = Table(title=title, caption=report_note(report, problem), title_justify="left")
+    table.add_column("")
+    table.add_column(f"{problem.metric} (mean ± sd)", justify="right")
+    if paper:
+        table.add_column("paper", justify="right")
+    for number, row in enumerate(report_rows(report, problem)):
+        table.add_row(row.name, row.score, *([row.paper] if paper else []), end_section=number == len(report.per_weight))
+    return table
+
+
+def explanation_tables(explanation: Explanation, top: int = 12) -> Group:
+    """The `top` connections and nodes by the score that is lost without them, and what nodes do."""
+    graph, score = explanation.graph, float(explanation.scores.mean())
+    effects = explanation.connection_effects.mean(axis=1)
+    connections = Table(title=_shown("connections", len(effects), top), title_justify="left")
+    connections.add_column("")
+    if graph.has_weights:
+        connections.add_column("weight", justify="right")
+    connections.add_column("score lost without it", justify="right")
+    for place in np.argsort(-effects, kind="stable")[:top].tolist():
+        weight = graph.connections[place].weight
+        own = [] if weight is None else [f"{weight:.3g}"]
+        connections.add_row(explanation.connection_name(place), *own, _effect(effects[place], explanation.connection_errors[place], score))
+
+    effects = explanation.node_effects.mean(axis=1)
+    nodes = Table(title=_shown("nodes", len(effects), top), title_justify="left")
+    nodes.add_column("")
+    nodes.add_column("activation")
+    nodes.add_column("score lost", justify="right", no_wrap=True)
+    if explanation.activity:
+        for column in ("range", "saturated", "linear"):
+            nodes.add_column(column, justify="right", no_wrap=True)
+    for place in np.argsort(-effects, kind="stable")[:top].tolist():
+        node = int(explanation.nodes[place])
+        effect = _effect(effects[place], explanation.node_errors[place], score)
+        nodes.add_row(graph.name(node), graph.activation_name(node), effect, *_activity_cells(explanation, node))
+    for node in range(graph.size - graph.outputs, graph.size):
+        nodes.add_row(graph.name(node), graph.activation_name(node), "", *_activity_cells(explanation, node))
+
+    curve = explanation.curve
+    good = f"{curve.metric} over shared weights from {curve.weights[0]:g} to {curve.weights[-1]:g}"
+    decimals = _decimals(score)
+    extremes = f"best {curve.means.max():.{decimals}f} at {curve.best_weight:g}, worst {curve.means.min():.{decimals}f}"
+    summary = f"{good}: {extremes}; near its best at {100 * curve.good_share:.0f} % of them"
+    head = f"{explanation.problem_name}: score {score:.{decimals}f} at {', '.join(f'{w:g}' for w in explanation.weights)}"
+    legend = "± standard error; saturated: share of steps; linear: 1 where a node acts like a line over all that it met"
+    return Group(head, connections, nodes, legend if explanation.activity else "± standard error", summary)
+
+
+def pruned_table(pruned: Pruned) -> Group:
+    """A network before and after pruning."""
+    table = Table(title_justify="left")
+    for column in ("", "before", "after"):
+        table.add_column(column, justify="right" if column else "left")
+    table.add_row("connections", str(pruned.connections_before), str(pruned.connections_after))
+    decimals = _decimals(pruned.score_before)
+    table.add_row("mean score, fresh episodes", *(f"{score:.{decimals}f}" for score in (pruned.score_before, pruned.score_after)))
+    cost = f"cost {pruned.cost:.{decimals}f} ± {pruned.cost_error:.{decimals}f} of {pruned.tolerance:g} allowed"
+    single = [name for name in pruned.removed_connections if not {*name.split(" → ")} & {*pruned.removed_nodes}]
+    parts = [_listed("nodes with their connections", pruned.removed_nodes), _listed("connections", single)]
+    return Group(table, cost, *(part for part in parts if part))
+
+
+def motifs_table(motifs: Motifs) -> Table:
+    """The building blocks that recur, the most significant first."""
+    caption = f"{motifs.networks} networks in the fronts of {motifs.runs} runs; z-scores of {motifs.draws} draws of rewired networks"
+    table = Table(title="building blocks", caption=caption, title_justify="left", caption_justify="left")
+    table.add_column("block", overflow="fold")
+    for column in ("z", "a network", "at random", "networks", "runs"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for motif in motifs.ranked:
+        numbers = (f"{motif.z:.1f}", f"{motif.count:.2f}", f"{motif.expected:.2f}", str(motif.networks), str(motif.runs))
+        table.add_row(escape(motif.block.name), *numbers)
+    return table
+
+
+def _listed(kind: str, names: Sequence[str], most: int = 12) -> str:
+    """One line on what was removed; empty where nothing was."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"removed {kind}: {', '.join(names[:most])}{more}" if names else ""
+
+
+def _shown(kind: str, count: int, top: int) -> str:
+    return f"{kind} that matter most, {top} of {count}" if count > top else f"{kind}, what matters most first"
+
+
+def _decimals(score: float) -> int:
+    """As `decimals_for`, with more for small scores, such as losses."""
+    return decimals_for(score) if abs(score) >= 10 else 3
+
+
+def _effect(effect: float, error: float, score: float) -> str:
+    decimals = max(_decimals(score), 1)
+    return f"{effect:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def _activity_cells(explanation: Explanation, node: int) -> list[str]:
+    """Range, saturated share and linearity of one node; empty for bias and inputs."""
+    activity, place = explanation.activity, node - explanation.graph.first_hidden
+    if activity is None:
+        return []
+    if place < 0:
+        return ["", "", ""]
+    low, high = activity.low[place].min(), activity.high[place].max()
+    if activity.dead[place]:
+        return [f"always {low:.3g}" if low == high else f"constant, {low:.3g} to {high:.3g}", "", ""]
+    saturated, linear = activity.saturated[place], activity.linearity[place]
+    share = "" if np.isnan(saturated).all() else f"{100 * np.nanmean(saturated):.0f} %"
+    return [f"{low:.3g} to {high:.3g}", share, "" if np.isnan(linear).all() else f"{np.nanmean(linear):.2f}"]

@@ -1,0 +1,1 @@
+"""What every room uses: checks of arguments, settings, devices, processes, files. Imports no other room."""

@@ -1,0 +1,183 @@
+"""Several processes, on one host or many, that work on one search: each scores a share of every generation.
+
+All of them hold the whole state and breed the same population from it, so that nothing but scores travels: one exchange a generation
+between CPU devices, whatever the networks run on. Only process 0 shows progress and touches the disk. A process that fails ends at once,
+without waiting for the others, who notice and end as well: a search that lost a share cannot go on, but it can be resumed, on any
+number of processes. Nothing else in the package asks how many processes there are.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from wannjax.common.validation import require
+
+HEARTBEAT = 30
+"""Seconds after which a process that gives no sign of life counts as lost, where the end of its connections has not told before."""
+LOST = 75
+"""The exit code of a process that ends because another one did (EX_TEMPFAIL: try again)."""
+
+
+class LostProcessError(RuntimeError):
+    """Another process does not answer."""
+
+
+@contextmanager
+def distributed(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> Iterator[None]:
+    """Makes this process one of several that run the same program; the searches inside are shared among them.
+
+        with wannjax.distributed():  # on a cluster that JAX knows, such as SLURM; before any JAX computation
+            result = wannjax.evolve(problem, config, run_dir="runs/a", resume=True)
+
+    Args:
+        coordinator: HOST:PORT of process 0, at a port that is free there.
+        processes: how many there are.
+        process: which one this is, from 0.
+
+    Give all three, or none on a cluster. An error inside ends the process at once, since the others wait for it; so does the loss of
+    another one, with exit code `LOST`.
+
+    Raises ValueError for arguments that make no sense, or none where no cluster is found.
+    """
+    given = [coordinator, processes, process]
+    require("coordinator, processes, process", given, "given all or none", None not in given or given == [None] * 3)
+    if coordinator is not None:
+        host, _, port = coordinator.rpartition(":")
+        require("coordinator", coordinator, "HOST:PORT", bool(host) and port.isdigit() and 0 < int(port) < 2**16)
+    if processes is not None and process is not None:
+        require("processes", processes, "an integer >= 1", isinstance(processes, int) and processes >= 1)
+        require("process", process, f"an integer from 0 to {processes - 1}", isinstance(process, int) and 0 <= process < processes)
+    _end_when_others_do()
+    # A signal is answered here, after the generation, and told to the others; JAX's own service would take it.
+    jax.config.update("jax_enable_preemption_service", False)
+    try:
+        jax.distributed.initialize(coordinator, processes, process, heartbeat_timeout_seconds=HEARTBEAT)
+    except ValueError as error:
+        known = "on a cluster that JAX knows, or given HOST:PORT, the number of processes and which one this is"
+        raise ValueError(f"distributed: must be used {known} ({error})") from None
+    try:
+        yield
+        any_of(False)  # all have finished
+        jax.distributed.shutdown()
+    except BaseException as error:
+        _end(error)
+
+
+def count() -> int:
+    """How many processes there are."""
+    return jax.process_count()
+
+
+def index() -> int:
+    """Which of them this is."""
+    return jax.process_index()
+
+
+def is_first() -> bool:
+    """Whether this process shows progress and writes files."""
+    return index() == 0
+
+
+def any_of(flag: bool) -> bool:
+    """Whether `flag` is set in any process."""
+    return bool(gather(np.array(flag))[0].any())
+
+
+def shares_of(lengths: np.ndarray) -> np.ndarray:
+    """What each process does of work whose pieces take so long: int[processes, share], equally many pieces, and equally long ones.
+
+    The shares are filled up with the shortest piece.
+    """
+    order = np.argsort(lengths, kind="stable")
+    missing = -len(order) % count()
+    return np.concatenate([np.repeat(order[:1], missing), order]).reshape(-1, count()).T
+
+
+def from_first(value: bytes) -> bytes:
+    """What process 0 gives."""
+    (sizes,) = gather(np.array(len(value)))
+    return gather(np.frombuffer(value if is_first() else bytes(sizes[0]), np.uint8))[0][0].tobytes()
+
+
+def require_same(value: Any) -> None:
+    """Raises ValueError unless all processes have the same plain value."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
+    (everywhere,) = gather(digest)
+    differ = np.flatnonzero((everywhere != everywhere[0]).any(axis=1))
+    require("processes", [0, *differ.tolist()], "given the same problem and settings, every one", len(differ) == 0)
+
+
+def gather(*arrays: np.ndarray) -> list[np.ndarray]:
+    """Each of the arrays as all processes have it, [processes, ...], in one exchange; all give arrays of the same shapes and types."""
+    if count() == 1:
+        return [array[None] for array in arrays]
+    mesh, replicate = _exchange()
+    packed = np.frombuffer(b"".join(array.tobytes() for array in arrays), np.uint8)
+    rows = jax.make_array_from_process_local_data(NamedSharding(mesh, PartitionSpec("process")), packed[None])
+    try:
+        everywhere = np.asarray(replicate(rows).addressable_data(0))
+    except (RuntimeError, ValueError) as error:  # which one depends on who notices first
+        raise LostProcessError(f"lost the connection to another process ({str(error).splitlines()[0]})") from error
+    parts = np.split(everywhere, np.cumsum([array.nbytes for array in arrays])[:-1], axis=1)
+    pairs = zip(parts, arrays, strict=True)
+    return [np.frombuffer(part.tobytes(), array.dtype).reshape(count(), *array.shape) for part, array in pairs]
+
+
+@lru_cache(maxsize=1)
+def _exchange():
+    """A mesh of one CPU device of each process, and the program that gives all of them all rows."""
+    firsts: dict[int, jax.Device] = {}
+    for device in sorted(jax.devices("cpu"), key=lambda device: device.id):
+        firsts.setdefault(device.process_index, device)
+    mesh = Mesh(np.array([firsts[process] for process in sorted(firsts)]), ("process",), axis_types=(AxisType.Auto,))
+    return mesh, jax.jit(lambda rows: rows, out_shardings=NamedSharding(mesh, PartitionSpec()))
+
+
+def _end(error: BaseException) -> None:
+    """Ends this process without waiting for the others, with one line for what a user can mend and for a lost connection."""
+    message = ""
+    match error:
+        case SystemExit():
+            code = error.code if isinstance(error.code, int) else 1
+        case KeyboardInterrupt():
+            code, message = 130, "interrupted"
+        case LostProcessError():
+            code, message = LOST, str(error)
+        case ValueError() | OSError():
+            code, message = 2, str(error)
+        case _:
+            code, message = 1, traceback.format_exc()
+    if message:
+        print("wannjax:", "; ".join([message, *getattr(error, "__notes__", ())]), file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+_abort_handler: Any = None
+
+
+def _end_when_others_do() -> None:
+    """Turns the abort by which JAX's runtime ends a process that lost another one into one line and the exit code `LOST`."""
+    global _abort_handler
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "4")  # what the runtime says of it takes pages
+
+    def on_abort(_number: int) -> None:
+        os.write(2, b"wannjax: another process has ended, so this one ends too; the run can be resumed from its newest checkpoint\n")
+        os._exit(LOST)
+
+    _abort_handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(on_abort)  # must outlive this call
+    ctypes.CDLL(None).signal(int(signal.SIGABRT), _abort_handler)

@@ -1,0 +1,78 @@
+"""What settings are made of: one line a setting, with its meaning, its default and what is allowed.
+
+Command line options, validation and error messages all come from these lines; the settings themselves are in `config.py`. To add a kind
+of setting, add a function beside `count`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Self
+
+from wannjax.common.validation import require
+
+
+def setting(default, meaning: str, allowed: str, check: Callable[[Any], bool], load: Callable[[Any], Any] | None = None):
+    """A field of `Settings`: its meaning, and what is allowed, in words and as a check; `load` if the command line names a file of it."""
+    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check, "load": load})
+
+
+def count(default: int, meaning: str, least: int = 1):
+    def check(value):
+        return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+    return setting(default, meaning, f"an integer >= {least}", check)
+
+
+def share(default: float, meaning: str):
+    return setting(default, meaning, "in [0, 1]", lambda value: 0 <= value <= 1)
+
+
+def rate(default: float, meaning: str):
+    return setting(default, meaning, "finite and >= 0", lambda value: 0 <= value < float("inf"))
+
+
+def positive(default: float, meaning: str):
+    return setting(default, meaning, "finite and > 0", lambda value: 0 < value < float("inf"))
+
+
+def choice(default: str, meaning: str, names: tuple[str, ...]):
+    return setting(default, meaning, f"one of {', '.join(names)}", names.__contains__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Frozen settings, checked when they are made. Raises ValueError, naming the field, its value and what is allowed.
+
+    Attributes:
+        name: of the search that they are for.
+        presets: named settings, as what differs from the defaults.
+    """
+
+    name: ClassVar[str]
+    presets: ClassVar[dict[str, dict]]
+
+    def __post_init__(self):
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(each.default, tuple) and isinstance(value, list):
+                object.__setattr__(self, each.name, value := tuple(value))
+            try:
+                fine = each.metadata["check"](value)
+            except TypeError:
+                fine = False
+            require(each.name, value, each.metadata["allowed"], fine)
+            if isinstance(each.default, float):
+                object.__setattr__(self, each.name, float(value))
+
+    def replace(self, **changes) -> Self:
+        """These settings with some fields changed; raises as the constructor does, also for an unknown field."""
+        known = [f.name for f in fields(self)]
+        for name in changes:
+            require("field", name, f"one of {', '.join(known)}", name in known)
+        return replace(self, **changes)
+
+    @classmethod
+    def preset(cls, name: str, **changes) -> Self:
+        """The settings called `name`, one of `presets`, with `changes` applied. Raises ValueError for an unknown name."""
+        require("preset", name, f"one of {', '.join(cls.presets)}", name in cls.presets)
+        return cls(**{**cls.presets[name], **changes})

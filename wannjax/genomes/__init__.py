@@ -1,0 +1,1 @@
+"""Genomes: what mutates, and how it becomes a network."""

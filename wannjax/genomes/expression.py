@@ -1,0 +1,112 @@
+"""Expression: from genomes to networks, on the device, without a loop over nodes' sources and without scatter.
+
+Columns of the genome are packed into 32-bit words; a node's n-th source is then a population count and a search in one word.
+Nodes that do not reach an output are dropped. A hidden node without sources stays, and gives its activation of 0, as in the
+published code. Functions are written for one genome; callers vmap.
+"""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float32, Int, Int32, UInt32
+
+from wannjax.genomes.genome import ENABLED, Genome
+from wannjax.networks.activations import SUM
+from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network
+
+_WORD = 32
+
+
+def steps_needed(genome: Genome) -> Int32[Array, ""]:
+    """How many steps before the outputs the genome takes at the most, counting dead nodes as if they lived."""
+    fan_in = jnp.sum(genome.connections == ENABLED, axis=0)
+    return jnp.sum(_steps_of(fan_in, genome.activations != 0, genome.hidden))
+
+
+def express(genome: Genome, steps: int, weights: Float32[Array, "sources targets"] | None = None) -> Network:
+    """The network of one genome, with room for `steps` steps before the outputs.
+
+    Args:
+        steps: at least `steps_needed(genome)`; what does not fit is lost without a word, since shapes are all that is known here.
+        weights: the individual weight of every connection, in the genome's layout.
+    """
+    hidden, outputs = genome.hidden, genome.outputs
+    columns = _pack(genome.connections == ENABLED)
+    fan_in = jnp.sum(lax.population_count(columns), axis=1).astype(jnp.int32)
+    live = jnp.concatenate([_reaches_output(columns, hidden, 1 + genome.inputs), jnp.ones(outputs, bool)])
+    counts = _steps_of(fan_in, live, hidden)
+    ends = jnp.cumsum(counts)
+
+    # Which node each step of the tape serves, and which of the node's steps it is.
+    index = jnp.arange(steps)
+    node = jnp.sum(ends[None, :] <= index[:, None], axis=1)
+    used = node < hidden + outputs
+    node = jnp.concatenate([jnp.where(used, node, 0), hidden + jnp.arange(outputs)])
+    used = jnp.concatenate([used, jnp.ones(outputs, bool)])
+    part = jnp.concatenate([index, ends[hidden:]]) - (ends - counts)[node]
+    is_last = jnp.where(node < hidden, part == counts[node] - 1, jnp.arange(steps + outputs) >= steps)
+
+    # A step after the first of its node reads the one before it, and FAN_IN - 1 further sources.
+    lane = jnp.arange(FAN_IN)[None, :]
+    is_link = (part[:, None] > 0) & (lane == 0) & used[:, None]
+    ordinal = part[:, None] * (FAN_IN - 1) + lane
+    is_source = used[:, None] & ~is_link & (ordinal < fan_in[node][:, None])
+    source = jnp.where(is_source, _nth_bit(columns[node], ordinal), 0)
+    first_step = FIRST_INPUT + genome.inputs
+    row_of = jnp.concatenate([jnp.arange(1, first_step), first_step + ends[:hidden] - 1]).astype(jnp.int32)
+    previous = first_step + jnp.concatenate([index, ends[hidden:]])[:, None] - 1
+    rows = jnp.where(is_source, row_of[source], jnp.where(is_link, previous, 0)).astype(jnp.int32)
+
+    if weights is not None:
+        weights = jnp.where(is_source, weights[source, node[:, None]], is_link.astype(jnp.float32))
+    activations = jnp.where(used & is_last, genome.activations[node], jnp.int8(SUM))
+    return Network(rows, activations, ends[-1].astype(jnp.int32), weights, genome.inputs, outputs)
+
+
+def _steps_of(fan_in, live, hidden: int):
+    """Steps per target: a chain takes FAN_IN sources, then FAN_IN - 1 more each; outputs keep their last step elsewhere."""
+    chain = jnp.maximum((fan_in + FAN_IN - 3) // (FAN_IN - 1), 1)
+    is_output = jnp.arange(fan_in.shape[0]) >= hidden
+    return jnp.where(live, chain - is_output, 0).astype(jnp.int32)
+
+
+def _pack(mask) -> UInt32[Array, "targets words"]:
+    """The columns of a bool[sources, targets] matrix as bits."""
+    sources, targets = mask.shape
+    words = -(-sources // _WORD)
+    padded = jnp.pad(mask, ((0, words * _WORD - sources), (0, 0))).reshape(words, _WORD, targets)
+    place = jnp.uint32(1) << jnp.arange(_WORD, dtype=jnp.uint32)
+    return jnp.sum(jnp.where(padded, place[None, :, None], jnp.uint32(0)), axis=1, dtype=jnp.uint32).T
+
+
+def _reaches_output(columns: UInt32[Array, "targets words"], hidden: int, first_hidden: int):
+    """bool[H]: from which hidden nodes a path of enabled connections leads to an output."""
+    reached = lax.reduce(columns[hidden:], jnp.uint32(0), lax.bitwise_or, (0,))
+
+    def test(reached, j):
+        row = first_hidden + j
+        return (reached[row // _WORD] >> (row % _WORD).astype(jnp.uint32)) & 1 == 1
+
+    def visit(i, reached):
+        j = hidden - 1 - i
+        return jnp.where(test(reached, j), reached | columns[j], reached)
+
+    reached = lax.fori_loop(0, hidden, visit, reached)
+    return test(reached, jnp.arange(hidden))
+
+
+def _nth_bit(words: UInt32[Array, "S words"], n: Int[Array, "S K"]) -> Int32[Array, "S K"]:
+    """The position of the n-th set bit (from 0) of each row; meaningless where there are not that many."""
+    ends = jnp.cumsum(lax.population_count(words).astype(jnp.int32), axis=1)
+    word = jnp.sum(ends[:, None, :] <= n[:, :, None], axis=2)
+    word = jnp.minimum(word, words.shape[1] - 1)
+    before = jnp.where(word > 0, jnp.take_along_axis(ends, jnp.maximum(word - 1, 0), axis=1), 0)
+    bits = jnp.take_along_axis(words, word, axis=1)
+    rest = n - before
+    position = jnp.zeros_like(rest)
+    for half in (16, 8, 4, 2, 1):
+        low = lax.population_count(bits & jnp.uint32((1 << half) - 1)).astype(jnp.int32)
+        above = rest >= low
+        rest = jnp.where(above, rest - low, rest)
+        bits = jnp.where(above, bits >> jnp.uint32(half), bits)
+        position = position + jnp.where(above, half, 0)
+    return word * _WORD + position

@@ -1,0 +1,194 @@
+"""The structural operators of the searches: add, enable, disable or delete a connection, add or delete a node, change an activation, and,
+where WANN has a library of building blocks, insert one (`insertion.py`).
+
+A child differs from its parent by exactly one of them. WANN draws one by relative rates (`mutate`); NEAT chooses by itself, and asks what
+has changed (`changed`), since its genomes carry more than the matrix. Those on connections share one code path, because under vmap the
+branches of a switch would be computed one after the other: the operator decides which cells of the matrix qualify and what is written,
+and one draw chooses among them. To add such an operator, say which cells qualify and what is written (`_WANTED`, `_WRITTEN`).
+
+Differences from the published code: it deletes nothing, and knows no blocks; it draws the source of a new connection first and its
+target second, so that pairs are not uniform, and it demands a strictly later *layer*; here every allowed absent pair is equally likely.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float32, Int
+
+from wannjax.genomes.blocks import Block
+from wannjax.genomes.genome import ABSENT, DISABLED, ENABLED, Genome, allowed, hidden_count
+from wannjax.genomes.insertion import insert_block
+from wannjax.genomes.slots import close_slot, index, open_slots
+
+ADD_NODE, ADD_CONNECTION, ENABLE, DELETE_CONNECTION, DELETE_NODE, CHANGE_ACTIVATION, DISABLE, NOTHING = range(8)
+_ON_CONNECTIONS = (True, True, True, True, False, False, True, False)
+"""Which operators choose among connections."""
+_WANTED = (ENABLED, ABSENT, DISABLED, ENABLED, ABSENT, ABSENT, ENABLED, ABSENT)
+"""The cells among which each of these chooses."""
+_WRITTEN = (DISABLED, ENABLED, ENABLED, ABSENT, ABSENT, ABSENT, DISABLED, ABSENT)
+"""What it writes there."""
+
+
+class Operators(NamedTuple):
+    """How often WANN draws each operator, as relative weights, the activation ids that hidden nodes take, and the blocks to insert."""
+
+    add_node: float
+    add_connection: float
+    enable: float
+    delete_connection: float
+    delete_node: float
+    change_activation: float
+    activations: tuple[int, ...]
+    insert_block: float = 0.0
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The relative weights by name; that of inserting a block comes last, where there are blocks."""
+        return {name: getattr(self, name) for name in (*SHARED, *(("insert_block",) if self.blocks else ()))}
+
+    @property
+    def ends(self) -> Float32[np.ndarray, " rates"]:
+        """Where the share of each operator ends on the way from 0 to 1."""
+        sums = np.cumsum(np.array([*self.rates.values()], np.float64))
+        return (sums / sums[-1]).astype(np.float32)
+
+
+def draws_of(blocks: tuple[Block, ...]) -> int:
+    """How many uniform draws a child takes."""
+    return max((3 + block.size for block in blocks), default=4)
+
+
+def most_nodes(blocks: tuple[Block, ...]) -> int:
+    """How many nodes a child has more than its parent, at the most."""
+    return max((block.size for block in blocks), default=1)
+
+
+def most_steps(blocks: tuple[Block, ...]) -> int:
+    """How many steps a child's tape has more than its parent's, at the most: where a block is inserted, no more than connections."""
+    return max((len(block.connections) + len(block.roots) + len(block.sinks) for block in blocks), default=1)
+
+
+SHARED = Operators._fields[: CHANGE_ACTIVATION + 1]
+"""The operators that all searches have, by their numbers."""
+
+
+class Change(NamedTuple):
+    """What one operator did to one genome.
+
+    Attributes:
+        operator: `NOTHING` where it had no place to act.
+        row, column: the cell that an operator on connections chose, in the genome as it was.
+        opened, closed: the hidden slot that a node took, or left; H where none did.
+    """
+
+    operator: Int[Array, ""]
+    row: Int[Array, ""]
+    column: Int[Array, ""]
+    opened: Int[Array, ""]
+    closed: Int[Array, ""]
+
+
+def mutate(
+    genome: Genome,
+    draws: Float[Array, " D"],
+    ends: Float32[Array | np.ndarray, " rates"],
+    activations: tuple[int, ...],
+    blocks: tuple[Block, ...] = (),
+) -> Genome:
+    """One genome's child by one structural operator, chosen by uniform `draws` in [0, 1): how many there are, `ends`, `activations` and
+    `blocks` are those of `Operators`.
+
+    Where the drawn operator has no place to act (no free slots, no absent or disabled connection, no hidden node, no second
+    activation), the child is a copy.
+    """
+    operator = jnp.sum(draws[0] >= ends[:-1])
+    if not blocks:
+        return changed(genome, operator, draws, activations)[0]
+    inserts = operator == len(ends) - 1
+    genome, _ = changed(genome, jnp.where(inserts, NOTHING, operator), draws[:4], activations)
+    return insert_block(genome, inserts, draws[1:], blocks)
+
+
+def changed(
+    genome: Genome, operator: Int[Array, ""], draws: Float[Array, "4"], activations: tuple[int, ...], *, keep: bool = False
+) -> tuple[Genome, Change]:
+    """One genome's child by `operator`, and what has changed. The first of the `draws` has no say. With `keep`, a connection that is split
+    stays enabled beside the new node."""
+    new_activation = _pick(jnp.array(activations, jnp.int8), draws[3])
+    genome, other_activation = _change_activation(genome, operator, draws, activations)
+    genome, closed = _delete_node(genome, operator, draws)
+    genome, (row, column, exists, opened) = _rewire(genome, operator, draws, new_activation, keep)
+    acts = exists | other_activation | (closed < genome.hidden)
+    return genome, Change(jnp.where(acts, operator, NOTHING), row, column, opened, closed)
+
+
+def _pick(table, draw):
+    return table[index(draw, table.shape[0])]
+
+
+def _change_activation(genome: Genome, operator: Int[Array, ""], draws, activations: tuple[int, ...]):
+    """The genome with another activation of a hidden node, and whether it has."""
+    count = hidden_count(genome)
+    node = index(draws[1], count)
+    table = jnp.array(activations, jnp.int8)
+    same = table == genome.activations[node]
+    others = len(activations) - jnp.any(same)
+    different = table[(jnp.argmax(same) + jnp.any(same) + index(draws[2], others)) % len(activations)]
+    applies = (operator == CHANGE_ACTIVATION) & (count > 0)
+    here = applies & (jnp.arange(genome.activations.shape[0]) == node)
+    child = Genome(genome.connections, jnp.where(here, different, genome.activations), genome.inputs, genome.outputs)
+    return child, applies & (others > 0)
+
+
+def _delete_node(genome: Genome, operator, draws):
+    """The genome without a hidden node and all its connections, and the slot that it left; H for none."""
+    count = hidden_count(genome)
+    slot = jnp.where((operator == DELETE_NODE) & (count > 0), index(draws[1], count), genome.hidden)
+    return close_slot(genome, slot), slot
+
+
+def _candidates(genome: Genome, operator):
+    """The cells among which an operator on connections chooses; none for the other operators."""
+    room = (hidden_count(genome) < genome.hidden) | (operator != ADD_NODE)
+    return (genome.connections == _of_operator(_WANTED, operator)) & allowed(genome) & room & jnp.array(_ON_CONNECTIONS)[operator]
+
+
+def _of_operator(table: tuple[int, ...], operator):
+    return jnp.array(table, jnp.int8)[operator]
+
+
+def _draw_cell(mask, draw):
+    """Row and column of a uniformly drawn true cell of `mask`, and whether there is one."""
+    ends = jnp.cumsum(jnp.sum(mask, axis=0, dtype=jnp.int32))
+    choice = index(draw, ends[-1])
+    column = jnp.sum(ends <= choice)
+    before = jnp.where(column > 0, ends[column - 1], 0)
+    row = jnp.sum(jnp.cumsum(mask[:, column], dtype=jnp.int32) <= choice - before)
+    return row, column, ends[-1] > 0
+
+
+def _rewire(genome: Genome, operator, draws, new_activation, keep: bool):
+    """The genome after one of the operators on connections, or none; with the row and column of the cell that was chosen, whether there was
+    one, and the slot that was opened."""
+    hidden, first_hidden = genome.hidden, 1 + genome.inputs
+    row, column, exists = _draw_cell(_candidates(genome, operator), draws[1])
+    splits = exists & (operator == ADD_NODE)
+
+    # The new node's slot: after its source and not after its target. `hidden` stands for "no insertion".
+    earliest = jnp.maximum(row - first_hidden + 1, 0)
+    latest = jnp.minimum(column, hidden_count(genome))
+    slot = jnp.where(splits, earliest + index(draws[2], latest - earliest + 1), hidden)
+    genome = open_slots(genome, slot, new_activation)
+
+    connections = genome.connections
+    rows = jnp.arange(connections.shape[0])[:, None]
+    columns = jnp.arange(connections.shape[1])[None, :]
+    written = _of_operator((ENABLED if keep else DISABLED, *_WRITTEN[1:]), operator)
+    target = column + ((column >= slot) & (column < hidden))
+    connections = jnp.where(exists & (rows == row) & (columns == target), written, connections)
+    into_new = (rows == row) & (columns == slot)
+    out_of_new = (rows - first_hidden == slot) & (columns == target)
+    connections = jnp.where(splits & (into_new | out_of_new), jnp.int8(ENABLED), connections)
+    return Genome(connections, genome.activations, genome.inputs, genome.outputs), (row, column, exists, slot)

@@ -1,0 +1,1 @@
+"""Networks run here; they know no genome, problem or search."""

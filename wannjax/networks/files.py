@@ -1,0 +1,184 @@
+"""Networks in files: JSON that a person can read, and the published `.out` format.
+
+How files are read and written, and what is refused, is in `common/files.py`. To change the format,
+raise `VERSION` and keep reading the old ones.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wannjax.common.files import VERSION, Pathlike, check_header, parse_json, parse_score, read_text, reason_of, write_text
+from wannjax.networks.activations import LINEAR, NAMES
+from wannjax.networks.graph import Connection, Graph, default_names, graph_of, network_of, require_distinct
+from wannjax.networks.network import Network
+
+FORMAT, FRONT_FORMAT = "wannjax network", "wannjax front"
+
+
+def save(path: Pathlike, network: Network) -> None:
+    """Writes one network: `.json`, or the published format where the name ends in `.out`.
+
+    Raises ValueError for another ending, and for weights that differ from lane to lane.
+    """
+    path = Path(path)
+    graph = graph_of(network)
+    if path.suffix == ".json":
+        write_text(path, network_text(graph) + "\n")
+    elif path.suffix == ".out":
+        write_text(path, _published_text(graph))
+    else:
+        raise ValueError(f"path: must end in .json or .out, got {str(path)!r}")
+
+
+def load(path: Pathlike, *, inputs: int | None = None, outputs: int | None = None) -> Network:
+    """Reads one network that `save` or the published code wrote.
+
+    Args:
+        inputs, outputs: for `.out` files, which do not say how many of their nodes these are. When None, the nodes at the start
+            without incoming connections are bias and inputs, and those at the end without outgoing ones are outputs. Weights that
+            are all 1 count as shared.
+
+    Raises ValueError for anything that is not such a file, and OSError when it cannot be read.
+    """
+    path = Path(path)
+    text = read_text(path)
+    try:
+        if path.suffix == ".out":
+            return network_of(_parse_published(text, inputs, outputs))
+        return network_of(parse_network(parse_json(text)))
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise ValueError(f"{path}: not a wannjax network: {reason_of(error)}") from None
+
+
+def save_front(path: Pathlike, networks: list[Network], scores: np.ndarray, weights: tuple[float, ...]) -> None:
+    """Writes networks with their `scores` [F, W] over the sweep `weights` as JSON."""
+    members = []
+    for network, row in zip(networks, scores, strict=True):
+        per_weight = json.dumps({str(weight): round(float(score), 3) for weight, score in zip(weights, row, strict=True)})
+        members.append(
+            f'{{"mean score": {float(np.mean(row)):.3f}, "scores": {per_weight}, "network":\n{network_text(graph_of(network))}}}'
+        )
+    head = f'"format": {json.dumps(FRONT_FORMAT)}, "version": {VERSION}'
+    write_text(Path(path), f'{{{head}, "members": [\n' + ",\n".join(members) + "\n]}\n")
+
+
+def load_front(path: Pathlike) -> list[Network]:
+    """Reads the networks that `save_front` wrote, best mean score first. Raises as `load` does."""
+    return [network for network, _ in load_scored_front(path)]
+
+
+def load_scored_front(path: Pathlike) -> list[tuple[Network, float]]:
+    """As `load_front`, every network with its mean score."""
+    path = Path(path)
+    text = read_text(path)
+    try:
+        document = parse_json(text)
+        check_header(document, FRONT_FORMAT)
+        return [(network_of(parse_network(member["network"])), parse_score(member["mean score"])) for member in document["members"]]
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise ValueError(f"{path}: not a wannjax front: {reason_of(error)}") from None
+
+
+def network_text(graph: Graph) -> str:
+    """JSON with one node or connection a line."""
+    nodes: list[dict[str, Any]] = []
+    for number in range(graph.size):
+        is_hidden = graph.first_hidden <= number < graph.size - graph.outputs
+        kind = "bias" if number == 0 else "input" if number < graph.first_hidden else "hidden" if is_hidden else "output"
+        node: dict[str, Any] = {"name": graph.name(number), "kind": kind}
+        if number >= graph.first_hidden:
+            node["activation"] = NAMES[graph.activations[number - graph.first_hidden]]
+        nodes.append(node)
+    connections = []
+    for connection in graph.connections:
+        entry: dict[str, Any] = {"from": graph.name(connection.source), "to": graph.name(connection.target)}
+        if connection.weight is not None:
+            entry["weight"] = connection.weight
+        connections.append(entry)
+
+    def lines(entries):
+        return ",\n".join("    " + json.dumps(entry, ensure_ascii=False) for entry in entries)
+
+    weights = "individual" if graph.has_weights else "shared"
+    return (
+        f'{{\n  "format": {json.dumps(FORMAT)},\n  "version": {VERSION},\n  "weights": "{weights}",\n'
+        f'  "nodes": [\n{lines(nodes)}\n  ],\n  "connections": [\n{lines(connections)}\n  ]\n}}'
+    )
+
+
+def parse_network(document: Any) -> Graph:
+    check_header(document, FORMAT)
+    nodes, entries = document["nodes"], document["connections"]
+    kinds = [node["kind"] for node in nodes]
+    order = {"bias": 0, "input": 1, "hidden": 2, "output": 3}
+    for kind in kinds:
+        if kind not in order:
+            raise ValueError(f"a node's kind is {kind!r}, not one of {', '.join(order)}")
+    if kinds != sorted(kinds, key=order.__getitem__) or kinds.count("bias") != 1:
+        raise ValueError("its nodes must be one bias, then inputs, hidden nodes, outputs")
+    names = {kind: tuple(str(node["name"]) for node in nodes if node["kind"] == kind) for kind in ("input", "output")}
+    activations = []
+    for node in nodes[1 + len(names["input"]) :]:
+        if node["activation"] not in NAMES[1:]:
+            raise ValueError(f"activation {node['activation']!r} is unknown; known are {', '.join(NAMES[1:])}")
+        activations.append(NAMES.index(node["activation"]))
+    require_distinct([str(node["name"]) for node in nodes])
+    number = {str(node["name"]): i for i, node in enumerate(nodes)}
+    for entry in entries:
+        for end in ("from", "to"):
+            if entry[end] not in number:
+                raise ValueError(f"a connection names node {entry[end]!r}, which does not exist")
+    connections = tuple(Connection(number[entry["from"]], number[entry["to"]], _weight(entry.get("weight"))) for entry in entries)
+    return Graph(names["input"], names["output"], tuple(activations), connections)
+
+
+def _weight(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= float(np.finfo(np.float32).max):
+        raise ValueError(f"a weight must be a finite number, got {value!r}")
+    return float(value)
+
+
+def _published_text(graph: Graph) -> str:
+    matrix = np.zeros((graph.size, graph.size + 1))
+    matrix[:, -1] = [LINEAR] * graph.first_hidden + list(graph.activations)
+    for connection in graph.connections:
+        matrix[connection.source, connection.target] = 1.0 if connection.weight is None else connection.weight
+    return "".join(",".join(format(value, ".9g") for value in row) + "\n" for row in matrix)
+
+
+def _parse_published(text: str, inputs: int | None, outputs: int | None) -> Graph:
+    rows = [line for line in text.splitlines() if line.strip()]
+    size = len(rows)
+    if size < 3:
+        raise ValueError(f"it has {size} rows; a network has at least bias, one input and one output")
+    edges: list[tuple[int, int, float]] = []
+    activations: list[int] = []
+    for number, line in enumerate(rows):
+        cells = line.split(",")
+        if len(cells) != size + 1:
+            raise ValueError(f"row {number} has {len(cells)} columns; {size} rows need {size + 1}")
+        values = [float(cell) for cell in cells]
+        if not values[-1].is_integer():
+            raise ValueError(f"row {number} has activation {values[-1]}, not an integer")
+        activations.append(int(values[-1]))
+        edges += [(number, target, w) for target, w in enumerate(values[:-1]) if w != 0 and not math.isnan(w)]
+    targets, sources = {target for _, target, _ in edges}, {source for source, _, _ in edges}
+    if inputs is None:
+        inputs = next((node for node in range(size) if node in targets), size) - 1
+    if outputs is None:
+        outputs = next((i for i in range(size) if size - 1 - i in sources), size)
+    if inputs < 1 or outputs < 1 or 1 + inputs + outputs > size:
+        raise ValueError(f"{size} nodes cannot be a bias, {inputs} inputs and {outputs} outputs")
+    shared = all(weight == 1 for _, _, weight in edges)
+    connections = tuple(
+        Connection(source, target, None if shared else _weight(weight))
+        for source, target, weight in sorted(edges, key=lambda edge: (edge[1], edge[0]))
+    )
+    names = default_names(inputs, "input"), default_names(outputs, "output")
+    return Graph(*names, tuple(activations[1 + inputs :]), connections)

@@ -1,0 +1,213 @@
+"""A network as nodes and connections on the host: what files, drawings and tables are made from.
+
+Nodes are numbered bias, inputs, hidden in order of evaluation, outputs; that is also the order of the published file format.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from wannjax.networks.activations import NAMES, SUM
+from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection between two nodes, by number; `weight` is None where the shared weight applies."""
+
+    source: int
+    target: int
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A feed-forward network.
+
+    Attributes:
+        input_names, output_names: one per input and output; no two nodes share a name.
+        activations: ids of hidden nodes and outputs, in order.
+        connections: each pair at most once, always from a lower to a higher number, none into bias or inputs, none out of outputs.
+
+    Raises ValueError, naming the first connection or activation that breaks these rules.
+    """
+
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    activations: tuple[int, ...]
+    connections: tuple[Connection, ...]
+
+    def __post_init__(self):
+        if not self.output_names or not self.input_names or len(self.activations) < self.outputs:
+            raise ValueError("a network needs at least one input and one output")
+        for activation in self.activations:
+            if not SUM < activation < len(NAMES):
+                raise ValueError(f"activation {activation} is unknown; known are 1 to {len(NAMES) - 1}")
+        first_output = self.size - self.outputs
+        seen = set()
+        for connection in self.connections:
+            source, target = connection.source, connection.target
+            pair = f"connection from node {source} to node {target}"
+            if not (0 <= source < first_output and self.first_hidden <= target < self.size):
+                raise ValueError(f"{pair} does not lead from bias, input or hidden node to a hidden node or output")
+            if source >= target:
+                raise ValueError(f"{pair} leads backwards: nodes must stand in order of evaluation")
+            if (source, target) in seen:
+                raise ValueError(f"{pair} occurs twice")
+            if connection.weight is not None and not np.isfinite(connection.weight):
+                raise ValueError(f"{pair} has weight {connection.weight}, which is not finite")
+            seen.add((source, target))
+        weighted = {connection.weight is not None for connection in self.connections}
+        if len(weighted) > 1:
+            raise ValueError("some connections have a weight and some have none")
+        require_distinct([self.name(node) for node in range(self.size)])
+
+    @property
+    def inputs(self) -> int:
+        return len(self.input_names)
+
+    @property
+    def outputs(self) -> int:
+        return len(self.output_names)
+
+    @property
+    def first_hidden(self) -> int:
+        """The number of the first node that is neither bias nor input."""
+        return 1 + self.inputs
+
+    @property
+    def size(self) -> int:
+        """Nodes in all."""
+        return self.first_hidden + len(self.activations)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether connections carry individual weights."""
+        return bool(self.connections) and self.connections[0].weight is not None
+
+    @property
+    def weights(self) -> tuple[float | None, ...]:
+        """The weight of every connection, in their order."""
+        return tuple(connection.weight for connection in self.connections)
+
+    def with_weights(self, weights: Iterable[float] | None) -> "Graph":
+        """The same graph with other weights, in the order of its connections, or without. Raises ValueError for one that is not finite."""
+        pairs = zip(self.connections, [None] * len(self.connections) if weights is None else weights, strict=True)
+        return replace(self, connections=tuple(replace(connection, weight=weight) for connection, weight in pairs))
+
+    def with_printable_names(self) -> "Graph":
+        """The same graph to be shown: what cannot be printed in the names of its inputs and outputs is escaped."""
+        input_names, output_names = (tuple(map(_printable, names)) for names in (self.input_names, self.output_names))
+        return replace(self, input_names=input_names, output_names=output_names)
+
+    def name(self, node: int) -> str:
+        """What node number `node` is called."""
+        if node == 0:
+            return "bias"
+        if node < self.first_hidden:
+            return self.input_names[node - 1]
+        if node >= self.size - self.outputs:
+            return self.output_names[node - (self.size - self.outputs)]
+        return f"hidden {node - self.inputs}"
+
+    def activation_name(self, node: int) -> str:
+        """The name of a node's activation; empty for bias and inputs, which have none."""
+        return "" if node < self.first_hidden else NAMES[self.activations[node - self.first_hidden]]
+
+
+def require_distinct(names: list[str]) -> None:
+    """Raises ValueError for a name that occurs twice."""
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"two nodes are called {name!r}")
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+
+
+def default_names(count: int, kind: str) -> tuple[str, ...]:
+    """`input 0`, `input 1`, …; just `input` where there is one."""
+    return (kind,) if count == 1 else tuple(f"{kind} {i}" for i in range(count))
+
+
+def graph_of(network: Network) -> Graph:
+    """The graph of one network. Raises ValueError for weights that differ from lane to lane."""
+    if network.activations.ndim != 1 or (network.weights is not None and network.weights.ndim != 2):
+        raise ValueError("network: must be one network with one set of weights")
+    sources, activations = np.asarray(network.sources), np.asarray(network.activations)
+    weights = None if network.weights is None else np.asarray(network.weights)
+    first_step, steps, outputs = FIRST_INPUT + network.inputs, int(network.steps), network.outputs
+    partial_sums: dict[int, list[tuple[int, float | None]]] = {}
+    """Sources and weights; each is taken out by the one step that reads it, so that long chains are not copied."""
+    number_of_row = {row: row - 1 for row in range(1, first_step)}
+    node_activations: list[int] = []
+    connections: list[Connection] = []
+    for step in [*range(steps), *range(len(activations) - outputs, len(activations))]:
+        number = 1 + network.inputs + len(node_activations)
+        incoming: list[tuple[int, float | None]] = []
+        for k, row in enumerate(sources[step].tolist()):
+            if row in partial_sums:
+                partial_sums[row] += incoming
+                incoming = partial_sums.pop(row)
+            elif row > 0:
+                incoming.append((number_of_row[row], None if weights is None else float(weights[step, k])))
+        if activations[step] == SUM:
+            partial_sums[first_step + step] = incoming
+        else:
+            number_of_row[first_step + step] = number
+            node_activations.append(int(activations[step]))
+            connections += [Connection(source, number, weight) for source, weight in incoming]
+    return Graph(
+        network.input_names or default_names(network.inputs, "input"),
+        network.output_names or default_names(outputs, "output"),
+        tuple(node_activations),
+        tuple(connections),
+    )
+
+
+def network_of(graph: Graph) -> Network:
+    """The network of a graph, with every node of it, dead ones included."""
+    incoming: list[list[Connection]] = [[] for _ in range(graph.size)]
+    for connection in graph.connections:
+        incoming[connection.target].append(connection)
+    first_output, first_step = graph.size - graph.outputs, FIRST_INPUT + graph.inputs
+    row_of = {node: node + 1 for node in range(graph.first_hidden)}
+    hidden_steps: list[_Step] = []
+    last_steps: list[_Step] = []
+    for node in range(graph.first_hidden, graph.size):
+        sources = [(row_of[c.source], 1.0 if c.weight is None else c.weight) for c in incoming[node]]
+        terms = sources[:FAN_IN]
+        for start in range(FAN_IN, len(sources), FAN_IN - 1):
+            hidden_steps.append((terms, SUM))
+            terms = [(first_step + len(hidden_steps) - 1, 1.0), *sources[start : start + FAN_IN - 1]]
+        activation = graph.activations[node - graph.first_hidden]
+        if node < first_output:
+            row_of[node] = first_step + len(hidden_steps)
+            hidden_steps.append((terms, activation))
+        else:
+            last_steps.append((terms, activation))
+
+    tape = hidden_steps + last_steps
+    rows = np.zeros((len(tape), FAN_IN), np.int32)
+    weights = np.zeros((len(tape), FAN_IN), np.float32)
+    for i, (terms, _) in enumerate(tape):
+        for k, (row, weight) in enumerate(terms):
+            rows[i, k], weights[i, k] = row, weight
+    return Network(
+        jnp.asarray(rows),
+        jnp.asarray([activation for _, activation in tape], jnp.int8),
+        jnp.int32(len(hidden_steps)),
+        jnp.asarray(weights) if graph.has_weights else None,
+        graph.inputs,
+        graph.outputs,
+        graph.input_names,
+        graph.output_names,
+    )
+
+
+_Step = tuple[list[tuple[int, float]], int]
+"""The rows and weights that a step reads, and its activation."""

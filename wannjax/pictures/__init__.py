@@ -1,0 +1,1 @@
+"""Data become figures; no run directories."""

@@ -1,0 +1,99 @@
+"""gymnax environments. Observations are flattened; gymnax's own resets at the end of an episode are left out."""
+
+import copy
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32
+
+from wannjax.common.validation import require
+from wannjax.problems.environment import Box, Discrete, Environment, Transition
+from wannjax.problems.environment_problem import EnvironmentProblem
+
+_NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "CartPole-v1": (("x", "dx", "θ", "dθ"), ("left", "right")),
+    "Pendulum-v1": (("cos θ", "sin θ", "dθ"), ("torque",)),
+    "Acrobot-v1": (("cos θ1", "sin θ1", "cos θ2", "sin θ2", "dθ1", "dθ2"), ("torque -1", "torque 0", "torque +1")),
+    "MountainCar-v0": (("x", "dx"), ("left", "coast", "right")),
+    "MountainCarContinuous-v0": (("x", "dx"), ("force",)),
+}
+"""Of the observation's parts and of the outputs."""
+
+
+class GymnaxEnvironment(Environment):
+    """The gymnax `Environment` `env`, with `params`; its defaults when None.
+
+    Raises ValueError for an action space that is neither Discrete nor a Box, and where no length limit is known.
+    """
+
+    def __init__(self, env: Any, params: Any = None, *, name: str | None = None, max_steps: int | None = None):
+        self.env, self.name, self.picture = env, name or env.name, env.name
+        self.params = env.default_params if params is None else params
+        limit = getattr(self.params, "max_steps_in_episode", None) if max_steps is None else max_steps
+        require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", int(limit or 0) >= 1)
+        self.max_steps = int(limit or 0)
+        observation, _ = jax.eval_shape(env.reset_env, jax.random.key(0), self.params)
+        self.inputs = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(observation))
+        self.observation_shape = getattr(observation, "shape", ())
+        self.actions = self._actions()
+        self.differentiable = isinstance(self.actions, Box) and getattr(env, "supports_transition_gradients", False)
+        known_inputs, known_outputs = _NAMES.get(self.name, ((), ()))
+        self.input_names = getattr(env, "input_names", known_inputs)
+        self.output_names = getattr(env, "output_names", known_outputs)
+
+    def _actions(self) -> Discrete | Box:
+        space = self.env.action_space(self.params)
+        if hasattr(space, "n"):
+            return Discrete(int(space.n), space.dtype)
+        require("env", self.name, "an environment with a Discrete or a Box action space", hasattr(space, "low"))
+        low, high = (np.broadcast_to(np.asarray(bound, np.float32), space.shape) for bound in (space.low, space.high))
+        return Box(low, high, space.dtype)
+
+    def reset(self, key, params):
+        observation, state = self.env.reset_env(key, params)
+        return _flat(observation), state
+
+    def step(self, key, state, action, params):
+        observation, state, reward, terminated, _ = self.env.step_env(key, state, action, params)
+        truncated = jnp.asarray(self.env.is_truncated(state, params))
+        return Transition(_flat(observation), state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated), truncated)
+
+    def with_gradients(self) -> Self:
+        other = copy.copy(super().with_gradients())
+        other.env = self.env.with_transition_gradients()
+        return other
+
+
+def _flat(observation) -> Float32[Array, " I"]:
+    return jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in jax.tree.leaves(observation)])
+
+
+class GymnaxProblem(EnvironmentProblem):
+    """A gymnax environment as a problem: `EnvironmentProblem` of a `GymnaxEnvironment`."""
+
+    def __init__(
+        self,
+        env: Any,
+        env_params: Any = None,
+        *,
+        name: str | None = None,
+        max_steps: int | None = None,
+        input_names: tuple[str, ...] = (),
+        output_names: tuple[str, ...] = (),
+        network_chunk: int | None = None,
+    ):
+        """
+        Args:
+            env: a gymnax `Environment`.
+            env_params: its parameters; the defaults when None.
+            name: the environment's own when None.
+            max_steps: length limit of an episode; the parameters' `max_steps_in_episode` when None.
+            input_names, output_names, network_chunk: see `EnvironmentProblem`.
+
+        Raises:
+            ValueError: the action space is neither discrete nor a box, or no length limit is known.
+        """
+        environment = GymnaxEnvironment(env, env_params, name=name, max_steps=max_steps)
+        super().__init__(environment, input_names=input_names, output_names=output_names, network_chunk=network_chunk)

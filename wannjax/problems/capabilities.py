@@ -1,0 +1,99 @@
+"""What some problems can do beside scoring: who needs it asks for it, and not for a class."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, Self, runtime_checkable
+
+from jaxtyping import Array, Float32, Int32, Key, Shaped
+
+from wannjax.problems.environment import Transition
+from wannjax.problems.problem import Problem
+
+
+@runtime_checkable
+class Episodic(Problem, Protocol):
+    """Its scores are returns of episodes, which can be taken step by step. All functions but the last three are traceable.
+
+    Attributes:
+        environment: see `Environment`.
+        params: what the functions are given.
+        max_steps: the length of an episode at the most.
+        discrete: whether an action is one of a number of choices.
+        differentiable: whether gradients flow through its dynamics.
+        context_names: the parameters that differ from episode to episode, by name.
+    """
+
+    environment: Any
+    params: Any
+    max_steps: int
+
+    @property
+    def discrete(self) -> bool: ...
+
+    @property
+    def differentiable(self) -> bool: ...
+
+    @property
+    def context_names(self) -> tuple[str, ...]: ...
+
+    def reset(self, keys: Key[Array, " L"], count: int, params: Any) -> tuple[Float32[Array, "I N L"], Any]:
+        """The first observations and states of L episodes, the same for each of `count` networks."""
+        ...
+
+    def step(self, keys: Key[Array, " L"], time, state: Any, outputs: Float32[Array, "O N L"], params: Any) -> Transition:
+        """One step of N networks × L episodes."""
+        ...
+
+    def run_episodes(
+        self, act: Callable[[Any, Array], tuple[Any, Array]], memory: Any, keys: Key[Array, " L"], count: int, params: Any
+    ) -> tuple[Float32[Array, "N L"], Int32[Array, "N L"], Int32[Array, ""]]:
+        """The returns and lengths of whole episodes, and the iterations that they took."""
+        ...
+
+    def contexts(self, keys: Key[Array, " L"], params: Any) -> Float32[Array, "L G"]:
+        """The values of the parameters in `context_names` in the episodes of `keys`."""
+        ...
+
+    def rollout(self, keys: Key[Array, " L"], networks: Any, gain: Float32[Array, " L"], *, activation_ids: tuple[int, ...] = ...) -> Any:
+        """One episode of every network on every lane: see `EnvironmentProblem.rollout`."""
+        ...
+
+    def with_params(self, params: Any) -> Self:
+        """This problem with other parameters of the environment."""
+        ...
+
+    def with_gradients(self) -> Self:
+        """This problem, with gradients flowing through its dynamics."""
+        ...
+
+
+@runtime_checkable
+class Supervised(Problem, Protocol):
+    """Its scores are minus the mean loss over examples.
+
+    Attributes:
+        examples: n inputs [n, I] and targets [n, ...].
+        batch: examples of a mini-batch.
+        size: n.
+        classifies: whether outputs are logits of classes.
+        loss: (outputs [O], target of one example) → the loss of this example.
+    """
+
+    batch: int
+    examples: Any
+    loss: Callable[[Array, Array], Array]
+    classifies: bool
+
+    @property
+    def size(self) -> int: ...
+
+    def draw(self, key: Key[Array, ""], examples: Any, count: int) -> Any:
+        """`count` of the examples, without repetition."""
+        ...
+
+    def split(self, name: str) -> Self:
+        """The same problem on its "train", "validation" or "test" examples."""
+        ...
+
+    def metric_of(self, outputs: Float32[Array, "B O"], targets: Shaped[Array, "B ..."]) -> Float32[Array, " B"]:
+        """What reports show, of every example, given outputs."""
+        ...

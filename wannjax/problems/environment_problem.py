@@ -1,0 +1,258 @@
+"""Environments as problems: the whole grid networks × shared weights × episodes as one compiled rollout.
+
+A lane is one (weight, episode) pair; the environments of N networks × L lanes step together, networks in chunks, and each chunk
+stops when its last lane has ended. Environments never reset themselves here: a lane that has ended is masked, so that whatever it
+computes afterwards (a NaN included) reaches no score.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Float32, Int32, Key
+
+from wannjax.common import devices
+from wannjax.common.validation import require, require_count
+from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
+from wannjax.problems.environment import Discrete, Environment, Transition
+from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
+from wannjax.problems.sharding import sharded
+
+
+class Rollouts(NamedTuple):
+    """Episodes of P networks on L lanes.
+
+    Attributes:
+        returns: float32[P, L], undiscounted.
+        steps: int32[P, L], length of each episode.
+        computed_steps: float32[], environment steps that were computed, in all: a large population exceeds an int32.
+    """
+
+    returns: Float32[Array, "P L"]
+    steps: Int32[Array, "P L"]
+    computed_steps: Float32[Array, ""]
+
+
+class EnvironmentProblem(Problem):
+    """Any `Environment` as a problem: the return of an episode is the score.
+
+    A discrete action is the index of the greatest output. A continuous one is the outputs clipped to [-1, 1] and stretched to the
+    bounds (where these are infinite, the outputs as they are), so that tanh outputs, which the search finds better networks with,
+    reach all of it.
+
+    Attributes:
+        environment: the environment.
+        params: what its `reset` and `step` are given.
+        max_steps: the length of an episode at the most.
+    """
+
+    metric = "return"
+    stochastic = True
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        input_names: tuple[str, ...] = (),
+        output_names: tuple[str, ...] = (),
+        network_chunk: int | None = None,
+    ):
+        """
+        Args:
+            environment: see `Environment`.
+            input_names, output_names: for people; those of the environment when empty.
+            network_chunk: networks that one device runs side by side; chosen by device and memory when None. Changes the speed only.
+        """
+        require("network_chunk", network_chunk, "None or >= 1", network_chunk is None or network_chunk >= 1)
+        self.environment, self.network_chunk = environment, network_chunk
+        self.name, self.params, self.max_steps = environment.name, environment.params, environment.max_steps
+        self.inputs, self.outputs = environment.inputs, environment.actions.outputs
+        self.output_activation = "linear" if self.discrete else "tanh"
+        observation, state = jax.eval_shape(environment.reset, jax.random.key(0), self.params)
+        self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((observation, state)))
+        self.input_names = checked_names("input_names", tuple(input_names or environment.input_names), self.inputs, "input")
+        self.output_names = checked_names("output_names", tuple(output_names or environment.output_names), self.outputs, "output")
+        compiled = partial(jax.jit, compiler_options=devices.compiler_options())
+        self._evaluate = compiled(self._score, static_argnames=("episodes", "activation_ids"))
+        self._score_copies = compiled(self._score_packed, static_argnames=("episodes", "activation_ids"))
+        self._rollout = compiled(self._run, static_argnames="activation_ids")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}: {self.inputs} inputs, {self.outputs} outputs, at most {self.max_steps} steps)"
+
+    @property
+    def discrete(self) -> bool:
+        """Whether an action is one of a number of choices."""
+        return isinstance(self.environment.actions, Discrete)
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients flow through actions and the environment's dynamics."""
+        return self.environment.differentiable
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """The parameters that differ from episode to episode, by name; none in most environments."""
+        return self.environment.context_names
+
+    def evaluate(
+        self,
+        key: Key[Array, ""],
+        networks: Network,
+        weights: Float[Array, " W"],
+        *,
+        episodes: int,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Evaluation:
+        """Mean returns of P networks at each of W shared weights over `episodes` episodes, the same ones for all. See `Problem`."""
+        check_population(networks, self)
+        require_count("episodes", episodes)
+        return self._evaluate(key, networks, weights, self.params, episodes=episodes, activation_ids=activation_ids)
+
+    def _score(self, key, networks, weights, params, *, episodes, activation_ids) -> Evaluation:
+        count = weights.shape[0]
+        keys = jnp.tile(jax.random.split(key, episodes), count)
+        rollouts = self._run(keys, networks, jnp.repeat(weights, episodes), params, activation_ids=activation_ids)
+        grid = rollouts.returns.reshape(-1, count, episodes)
+        steps = jnp.sum(rollouts.steps.reshape(grid.shape), axis=2)
+        return Evaluation(jnp.mean(grid, axis=2), steps, rollouts.computed_steps)
+
+    def rollout(
+        self,
+        keys: Key[Array, " L"],
+        networks: Network,
+        gain: Float[Array, " L"],
+        *,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Rollouts:
+        """One episode of every network on every lane.
+
+        Args:
+            keys: the episode of each lane; equal keys mean equal starts and equal noise, for all networks alike.
+            networks: P networks; their individual weights, if any, may differ from lane to lane.
+            gain: the shared weight of each lane.
+        """
+        check_population(networks, self)
+        return self._rollout(keys, networks, gain, self.params, activation_ids=activation_ids)
+
+    def measure(
+        self,
+        keys: Key[Array, " L"],
+        networks: Network,
+        gain: Float[Array, " L"],
+        *,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Float32[Array, "P L"]:
+        """The returns of `rollout`. See `Problem`."""
+        return self.rollout(keys, networks, gain, activation_ids=activation_ids).returns
+
+    def score_copies(
+        self, key: Key[Array, ""], networks: Network, *, episodes: int, activation_ids: tuple[int, ...] = ALL_ACTIVATIONS
+    ) -> Float32[Array, " P"]:
+        """Mean returns over `episodes` episodes of P copies of one network. See `Problem`."""
+        check_population(networks, self)
+        require_count("episodes", episodes)
+        return self._score_copies(key, networks, self.params, episodes=episodes, activation_ids=activation_ids)
+
+    def _score_packed(self, key, networks: Network, params, *, episodes, activation_ids):
+        """As lanes of one network, which copies can be since they share a topology: longer rows, twice as fast as networks side by side."""
+        count, tables = networks.activations.shape[0], jnp.asarray(networks.weights)
+        rows = 2 + self.inputs + networks.activations.shape[1]
+        packed = min(devices.chunk_size(episodes, 4 * (rows + tables[0].size) * episodes), -(-count // jax.local_device_count()))
+        groups = -(-count // packed)
+        filled = tables[jnp.arange(groups * packed) % count].reshape(groups, packed, *tables.shape[1:])
+        weights = jnp.repeat(jnp.moveaxis(filled, 1, -1), episodes, axis=-1)
+        members = replace(jax.tree.map(lambda leaf: leaf[:groups], replace(networks, weights=None)), weights=weights)
+        keys = jnp.tile(jax.random.split(key, episodes), packed)
+        returns = self._run(keys, members, jnp.ones(packed * episodes), params, activation_ids=activation_ids).returns
+        return jnp.mean(returns.reshape(groups * packed, episodes), axis=1)[:count]
+
+    def with_params(self, params: Any) -> Self:
+        """This problem with other parameters of the environment; the compiled programs are shared."""
+        other = copy.copy(self)
+        other.params = params
+        return other
+
+    def contexts(self, keys: Key[Array, " L"], params: Any) -> Float32[Array, "L G"]:
+        """The values of the parameters in `context_names` in the episodes of `keys`. Traceable."""
+        return jax.vmap(lambda key: self.environment.context_of(key, params))(keys)
+
+    def with_gradients(self) -> Self:
+        """This problem, with gradients flowing through its dynamics. Raises ValueError where it is not `differentiable`."""
+        other = copy.copy(self)
+        other.environment = self.environment.with_gradients()
+        return other
+
+    def _run(self, keys, networks: Network, gain, params, *, activation_ids) -> Rollouts:
+        lanes = gain.shape[0]
+        chunk = self.network_chunk or devices.chunk_size(lanes, self._bytes(networks, lanes))
+        run = partial(self._run_chunk, activation_ids=activation_ids)
+        (returns, steps), iterations = sharded(run, networks, chunk, keys, gain, params)
+        return Rollouts(returns, steps, iterations * lanes)
+
+    def _bytes(self, networks: Network, lanes: int) -> int:
+        """Memory that one network takes while it runs."""
+        rows = 2 + self.inputs + networks.activations.shape[-1]
+        return lanes * (4 * rows + 3 * self._state_bytes) + networks.sources[0].nbytes
+
+    def _run_chunk(self, networks: Network, keys, gain, params, *, activation_ids):
+        """Runs N networks × L lanes side by side: (returns [N, L], steps [N, L]), loop iterations."""
+        tape = tape_of(networks)
+
+        def act(values, observations):
+            return forward(tape, values, observations, gain, activation_ids=activation_ids, dynamic_length=devices.on_cpu())
+
+        returns, steps, time = self.run_episodes(act, initial_values(tape, len(gain)), keys, networks.activations.shape[0], params)
+        return (returns, steps), time
+
+    def run_episodes(
+        self, act: Callable[[Any, Array], tuple[Any, Array]], memory: Any, keys: Key[Array, " L"], count: int, params: Any
+    ) -> tuple[Float32[Array, "N L"], Int32[Array, "N L"], Int32[Array, ""]]:
+        """Runs `count` = N policies × L episodes side by side until the last one has ended. Traceable.
+
+        Args:
+            act: (memory, observations [I, N, L]) → memory, outputs [O, N, L].
+            memory: what `act` receives first.
+
+        Returns the returns, the lengths, and the iterations that it took.
+        """
+
+        def running(carry):
+            time, alive, *_ = carry
+            return (time < self.max_steps) & jnp.any(alive)
+
+        def advance(carry):
+            time, alive, returns, steps, observations, state, memory = carry
+            memory, outputs = act(memory, observations)
+            after = self.step(keys, time, state, outputs, params)
+            returns = returns + jnp.where(alive, after.reward, 0.0)
+            return time + 1, alive & ~after.ended, returns, steps + alive, after.observation, after.state, memory
+
+        observations, state = self.reset(keys, count, params)
+        grid = (count, len(keys))
+        carry = (jnp.int32(0), jnp.ones(grid, bool), jnp.zeros(grid), jnp.zeros(grid, jnp.int32), observations, state, memory)
+        time, _, returns, steps, *_ = lax.while_loop(running, advance, carry)
+        return returns, steps, time
+
+    def reset(self, keys: Key[Array, " L"], count: int, params: Any) -> tuple[Float32[Array, "I N L"], Any]:
+        """The first observations and states of L episodes, the same for each of `count` networks. Traceable."""
+        observations, state = jax.vmap(lambda key: self.environment.reset(key, params), out_axes=(-1, 0))(keys)
+        observations = jnp.broadcast_to(observations[:, None, :], (self.inputs, count, len(keys)))
+        return observations, jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)
+
+    def step(self, keys: Key[Array, " L"], time, state: Any, outputs: Float32[Array, "O N L"], params: Any) -> Transition:
+        """One step of N networks × L episodes, at the step `time` of all: the transition has observations [I, N, L], and leading axes
+        [N, L] on everything else. Traceable."""
+
+        def one(key, state, outputs):
+            return self.environment.step(key, state, self.environment.actions.action(outputs), params)
+
+        axes = Transition(-1, 0, 0, 0, 0)  # type: ignore[arg-type]
+        over_lanes = jax.vmap(one, in_axes=(0, 0, -1), out_axes=axes)
+        over_networks = jax.vmap(over_lanes, in_axes=(None, 0, 1), out_axes=axes._replace(observation=1))  # type: ignore[arg-type]
+        return over_networks(jax.vmap(jax.random.fold_in, (0, None))(keys, time), state, outputs)

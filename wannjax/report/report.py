@@ -1,0 +1,316 @@
+"""`report.html`: what a run found, as one page to read and to send, made from the files of its run directory.
+
+To add a part, write a function that returns HTML (see `document`) and name it in `write`. The page holds no times but those in the
+files, so that the same files give the same page.
+"""
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wannjax.analysis.evaluation import PAPER, Report, decimals_for, evaluate, report_note, report_rows
+from wannjax.analysis.formula import formula
+from wannjax.analysis.sensitivity import WeightCurve, weight_curve
+from wannjax.common.files import write_text
+from wannjax.networks.activations import NAMES
+from wannjax.networks.graph import graph_of
+from wannjax.networks.network import Network, connection_count
+from wannjax.pictures.curves import draw_curves, finished, plot_front, plot_scores, plot_sizes, plot_weights
+from wannjax.pictures.drawing import counted, draw, drawing_svg, sketch_svg, svg_text
+from wannjax.pictures.page import with_titles
+from wannjax.problems.problem import Problem, is_measurable
+from wannjax.problems.registry import DATA_SETS, environment_names
+from wannjax.report.document import explorable, folded, page, paragraph, picture, preformatted, strip, table
+from wannjax.runs import run_directory
+from wannjax.search.wann.config import SWEEP, WannConfig
+
+CURVE_EPISODES = 32
+"""Episodes at every shared weight of the curve."""
+
+_MOST_ROWS = 100
+"""Of the table of generations."""
+
+_MOST_LISTED = 400
+"""Connections of the champion that are listed as text."""
+
+
+def write(directory: Path, problem: Problem) -> Report | None:
+    """Writes the page, `report.html`, and the pictures into a run directory from the data there, and returns the champion's scores on
+    `problem` that the page shows; None for a problem without `measure`, of which the page says so.
+
+    Raises ValueError for files that make no sense and for a problem of other sizes, and OSError.
+    """
+    saved = run_directory.read(directory)
+    sweep = " over the sweep" if len(saved.config.weights) > 1 else ""
+    draw(saved.champion, directory / run_directory.DRAWING, title=f"{saved.problem}: mean score {saved.mean:.0f}{sweep}")
+    draw_curves(saved.history, directory / run_directory.CURVES, title=saved.problem)
+    report, table_part = None, paragraph(f"Not measured: {problem.name} has no `measure`, which reports need.")
+    weight_part = table_part
+    if is_measurable(problem):
+        report = evaluate(saved.champion, problem, seed=saved.seed + 1, weights=_sweep(saved))
+        curve = weight_curve(saved.champion, problem, episodes=CURVE_EPISODES, seed=saved.seed + 1)
+        table_part, weight_part = _table(report, problem), _weights(curve)
+    sections = [
+        ("scores", "Scores beside the paper" if saved.problem in PAPER else "Scores", table_part),
+        ("champion", "The champion", _champion(saved)),
+        ("formulas", "Its formulas", _formulas(saved.champion)),
+        ("weight", "Score against the shared weight", weight_part),
+        ("search", "The search", _search(saved)),
+        ("front", "The front: score against size", _front(saved)),
+        ("growth", "How the champion grew", _growth(saved)),
+        ("settings", "Settings and versions", _settings(saved)),
+        ("again", "How to run it again", _again(saved, directory)),
+    ]
+    write_text(
+        directory / run_directory.REPORT, page(f"{saved.problem}: {saved.config.name} search, seed {saved.seed}", _lead(saved), sections)
+    )
+    return report
+
+
+def _sweep(saved: run_directory.Saved) -> tuple[float, ...]:
+    """The shared weights of the table: those of the search; the usual ones, of the bare wiring, for networks with own weights."""
+    return saved.config.weights if saved.champion.weights is None else SWEEP
+
+
+def _which_weights(saved: run_directory.Saved) -> str:
+    weights = ", ".join(f"{weight:g}" for weight in saved.config.weights)
+    return f"over the shared weights {weights}" if saved.champion.weights is None else "with weights of its own"
+
+
+def _lead(saved: run_directory.Saved) -> str:
+    generations, planned = len(saved.history["generation"]), saved.config.generations
+    ended = "" if generations >= planned else f" of {planned}; the run was ended early"
+    graph = graph_of(saved.champion).with_printable_names()
+    hidden = len(graph.activations) - graph.outputs
+    return paragraph(
+        f"The champion has {counted(len(graph.connections), 'connection')} and {counted(hidden, 'hidden node')}, and a mean score of "
+        f"{_number(saved.mean)} {_which_weights(saved)}. Found in "
+        f"{counted(generations, 'generation')}{ended}, {saved.config.population} networks each, {saved.seconds:.0f} s."
+    )
+
+
+def _table(report: Report, problem: Problem) -> str:
+    paper = problem.name in PAPER
+    head = ["", f"{problem.metric} (mean ± sd)", *(["paper"] if paper else [])]
+    rows = [(row.name, row.score, *([row.paper] if paper else [])) for row in report_rows(report, problem)]
+    source = (
+        '<p>Paper: <a href="https://arxiv.org/abs/1906.04358">Gaier &amp; Ha 2019, Weight Agnostic Neural Networks</a>, table 1.</p>\n'
+        if paper
+        else ""
+    )
+    return table(f"{counted(report.connections, 'connection')}; {report_note(report, problem)}", head, rows) + source
+
+
+def _champion(saved: run_directory.Saved) -> str:
+    graph = graph_of(saved.champion).with_printable_names()
+    head = ["connection", "source's activation", "target's activation", *(["weight"] if graph.has_weights else [])]
+    rows = [
+        (
+            f"{graph.name(each.source)} → {graph.name(each.target)}",
+            graph.activation_name(each.source) or "none",
+            graph.activation_name(each.target),
+            *([] if each.weight is None else [f"{each.weight:.4g}"]),
+        )
+        for each in graph.connections[:_MOST_LISTED]
+    ]
+    used = ", ".join(NAMES[activation] for activation in sorted(set(graph.activations)))
+    caption = (
+        f"From the inputs on the left to the outputs on the right; each activation has its own symbol ({used}). Drag to move; click it, "
+        "then the wheel, + and -, the arrow keys and 0 work too. Point at a node or a line to see what it is."
+    )
+    mean = f"{saved.problem}: mean score {_number(saved.mean)} over the sweep"
+    shown = f"the first {len(rows)} of {len(graph.connections)}" if len(rows) < len(graph.connections) else f"all {len(rows)}"
+    return explorable(drawing_svg(saved.champion, mean), caption) + folded(
+        "The drawing as a list", table(f"Connections, {shown}", head, rows, figures=False)
+    )
+
+
+def _formulas(network: Network) -> str:
+    try:
+        formulas = formula(network)
+    except ImportError as error:
+        return paragraph(f"Not shown: {error}; then wannjax report RUN_DIR writes them here.")
+    said = "w is the shared weight, and scales the individual weights." if network.weights is not None else "w is the shared weight."
+    return (
+        paragraph(f"{said} Names such as h7 stand for hidden nodes of the drawing.")
+        + preformatted(str(formulas), "Formulas")
+        + folded("As LaTeX", preformatted(formulas.latex(), "Formulas as LaTeX"))
+        + folded("As a Python function", preformatted(formulas.python().rstrip(), "Formulas as Python"))
+    )
+
+
+def _weights(curve: WeightCurve) -> str:
+    best, rest = curve.best_weight, f"{counted(curve.episodes, 'episode')} each" if curve.episodes > 1 else "Test examples"
+    told = (
+        f"{curve.metric} is highest at a shared weight of {best:.1f}, {_number(curve.means.max())}, and lowest, "
+        f"{_number(curve.means.min())}, at {curve.weights[np.argmin(curve.means)]:.1f}; within a tenth of that range of the best at "
+        f"{100 * curve.good_share:.0f} % of the weights from {curve.weights[0]:g} to {curve.weights[-1]:g}."
+    )
+    told = told[0].upper() + told[1:]
+    svg = _plot(lambda axes: plot_weights(axes, {"mean; shaded: ± sd": curve}), f"Score against the shared weight. {told}")
+    rows = [
+        (f"{weight:.1f}", _number(mean), _number(deviation))
+        for weight, mean, deviation in zip(curve.weights, curve.means, curve.deviations, strict=True)
+    ]
+    data = table(f"{curve.metric} at each shared weight, {rest}", ("shared weight", "mean", "sd"), rows)
+    return paragraph(told) + picture(svg, "weights", f"{rest}.") + folded("The curve as a table", data)
+
+
+def _search(saved: run_directory.Saved) -> str:
+    history = saved.history
+    first, last = history["champion_score"][0], history["champion_score"][-1]
+    sizes = history["champion_connections"]
+    scores = _plot(
+        lambda axes: plot_scores(axes, history),
+        f"Mean score over generations: the champion's goes from {_number(first)} at first to {_number(last)} at last.",
+    )
+    counts = _plot(
+        lambda axes: plot_sizes(axes, history),
+        f"Sizes over generations: the champion's connections go from {sizes[0]:.0f} at first to {sizes[-1]:.0f} at last.",
+    )
+    columns = ("mean_score", "median_score", "champion_score", "champion_connections", "median_connections", "largest_hidden")
+    count = len(history["generation"])
+    kept = np.unique(np.linspace(0, count - 1, min(count, _MOST_ROWS)).round().astype(int))
+    rows = [(f"{history['generation'][i]:.0f}", *(_number(history[name][i]) for name in columns)) for i in kept]
+    head = (
+        "generation", "best mean score", "median mean score", "champion's mean score", "champion's connections", "median connections",
+        "hidden nodes of the largest",
+    )  # fmt: skip
+    caption = (
+        f"{counted(len(rows), 'generation')} of {count}; {run_directory.HISTORY} has all of them"
+        if len(rows) < count
+        else "All generations"
+    )
+    pictures = picture(scores, "history-scores") + picture(counts, "history-sizes")
+    note = paragraph("Scores here and below are what the search maximises: returns of episodes, or minus the loss on data.")
+    return note + f'<div class="pair">{pictures}</div>\n' + folded("The curves as a table", table(caption, head, rows))
+
+
+def _front(saved: run_directory.Saved) -> str:
+    if not saved.front:
+        return paragraph("No network of the last generation had a finite score on fresh episodes.")
+    sizes = [connection_count(network) for network in saved.front]
+    champion = (connection_count(saved.champion), saved.mean)
+    alt = (
+        f"Mean score against connections, {counted(len(sizes), 'network')} of {min(sizes)} to {max(sizes)} connections with scores from "
+        f"{_number(min(saved.front_means))} to {_number(max(saved.front_means))}; the champion: {champion[0]} and {_number(champion[1])}."
+    )
+    svg = _plot(lambda axes: plot_front(axes, sizes, saved.front_means, champion), alt)
+    rows = [("champion", str(champion[0]), _number(champion[1]))]
+    rows += [(f"{place}", str(size), _number(mean)) for place, (size, mean) in enumerate(zip(sizes, saved.front_means, strict=True), 1)]
+    note = (
+        "Networks of the last generation of which none is at least as good as another in mean score, best score and fewness of connections "
+        f"together; scored on fresh episodes. {run_directory.FRONT} holds them."
+    )
+    data = table("The front, best mean score first", ("network", "connections", "mean score"), rows)
+    return paragraph(note) + picture(svg, "front-plot") + folded("The front as a table", data)
+
+
+def _growth(saved: run_directory.Saved) -> str:
+    items = [(f"Generation {stage.generation}", stage.network, stage.score) for stage in saved.growth]
+    if not items or graph_of(items[-1][1]) != graph_of(saved.champion):
+        items.append(("Chosen in the final comparison", saved.champion, saved.mean))
+    pictures = []
+    for when, network, score in items:
+        caption = f"{when}: {counted(connection_count(network), 'connection')}, score {_number(score)}"
+        pictures.append((sketch_svg(network, f"Drawing of the champion. {caption}"), caption))
+    note = (
+        "The champions of the search at the generations in which they became it. Scores are those that confirmed them, on fresh episodes."
+    )
+    return paragraph(note) + strip(pictures, "growth-")
+
+
+def _changes(saved: run_directory.Saved) -> dict[str, Any]:
+    """The settings that are not the defaults."""
+    default = type(saved.config)()
+    values = {setting.name: getattr(saved.config, setting.name) for setting in fields(saved.config)}
+    return {name: value for name, value in values.items() if value != getattr(default, name)}
+
+
+def _settings(saved: run_directory.Saved) -> str:
+    changes = _changes(saved)
+    rows = [("problem", saved.problem, ""), ("seed", str(saved.seed), "")]
+    for setting in fields(saved.config):
+        changed = " (not the default)" if setting.name in changes else ""
+        rows.append((setting.name, f"{_plain(getattr(saved.config, setting.name))}{changed}", setting.metadata["meaning"].replace("`", "")))
+    versions = [*saved.versions.items()]
+    return (
+        table("Settings of the search", ("setting", "value", "meaning"), rows, figures=False)
+        + "<h3>Versions</h3>\n"
+        + table(f"Ran on {saved.devices}", ("package", "version"), versions, figures=False)
+    )
+
+
+def _again(saved: run_directory.Saved, directory: Path) -> str:
+    changes, library = _changes(saved), f"{directory.resolve().name}/{run_directory.LIBRARY}"
+    in_python = {name: repr(value) for name, value in changes.items()}
+    if "blocks" in changes:
+        in_python["blocks"], changes["blocks"] = f"wannjax.load_blocks({library!r})", library
+    settings = ", ".join(f"{name}={value}" for name, value in in_python.items())
+    call = f"wannjax.{type(saved.config).__name__}({settings}), seed={saved.seed}"
+    known = saved.problem in (*environment_names(), *DATA_SETS)
+    path = "PATH" if saved.problem == "mnist" else None
+    made = f"wannjax.make({saved.problem!r}{', path=PATH' if path else ''})" if known else "...  # your own problem, made as it was then"
+    python = f"import wannjax\n\nproblem = {made}\nresult = wannjax.evolve(problem, {call})"
+    python_part = "<h3>In Python</h3>\n" + preformatted(python, "Python call")
+    if not known:
+        return python_part
+    algorithm = "" if isinstance(saved.config, WannConfig) else f"--algorithm {saved.config.name}"
+    options = " ".join(f"--{name.replace('_', '-')} {_quoted(value)}" for name, value in changes.items())
+    command = " ".join(
+        part
+        for part in (
+            f"wannjax evolve {shlex.quote(saved.problem)} --seed {saved.seed}",
+            f"--data {path}" if path else "",
+            algorithm,
+            options,
+        )
+        if part
+    )
+    here, data = shlex.quote(directory.resolve().name), f" --data {path}" if path else ""
+    resume = f"wannjax resume {here}{data} --generations {2 * saved.config.generations}"
+    if len(saved.history["generation"]) < saved.config.generations:
+        resume = f"wannjax resume {here}{data}"
+    verbs = ["evaluate", "explain", "finetune", *(["watch"] if saved.problem in environment_names() else []), "report"]
+    return (
+        paragraph(
+            "The same versions, seed and settings give the same networks, on any number of CPU devices. A problem that was made with "
+            "options of its own must be made with them again."
+        )
+        + "<h3>On the command line</h3>\n"
+        + preformatted(command, "Command")
+        + python_part
+        + "<h3>To go on from the last checkpoint</h3>\n"
+        + preformatted(resume, "Command to resume")
+        + "<h3>To measure, explain, watch and train the champion</h3>\n"
+        + preformatted("\n".join(f"wannjax {verb} {here}{data}" for verb in verbs), "Further commands")
+    )
+
+
+def _plot(plot: Callable[[Axes], None], alternative: str) -> str:
+    """A figure of one plot as an SVG, small enough for its letters to be read on a phone."""
+    figure = Figure(figsize=(5.2, 3.5), layout="constrained")
+    plot(figure.subplots())
+    return with_titles(svg_text(finished(figure, None)), alternative, {})
+
+
+def _number(value: float) -> str:
+    """A score or a count, with as many decimals as are worth showing."""
+    if float(value).is_integer():
+        return f"{value:.0f}"
+    return f"{value:.{decimals_for(value) if abs(value) >= 10 else 3}f}"
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _quoted(value: object) -> str:
+    parts: Sequence[object] = value if isinstance(value, tuple) else (value,)
+    return " ".join(shlex.quote(str(part)) for part in parts)

@@ -1,0 +1,80 @@
+"""`evolve`: the driver of one search. It adds what a run needs (progress, history, checkpoints, an orderly end) and decides nothing."""
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from wannjax.analysis.evaluation import Report
+from wannjax.common import hosts
+from wannjax.common.interrupts import interrupt_flag
+from wannjax.common.validation import require_seed
+from wannjax.problems.problem import Problem
+from wannjax.runs import run_directory
+from wannjax.runs.compilations import count_compilations
+from wannjax.runs.loop import Callback, drive
+from wannjax.runs.progress import LiveView
+from wannjax.runs.result import Result
+from wannjax.runs.resuming import SAVE_EVERY, saving
+from wannjax.runs.run import Run
+from wannjax.search.registry import Config
+from wannjax.search.wann.config import WannConfig
+
+
+def evolve(
+    problem: Problem,
+    config: Config | None = None,
+    *,
+    generations: int | None = None,
+    seed: int = 0,
+    callbacks: Iterable[Callback] = (),
+    progress: bool = True,
+    run_dir: str | os.PathLike | None = None,
+    resume: bool = False,
+    save_every: float = SAVE_EVERY,
+    finish: Callable[[Path, Problem], Report | None] | None = None,
+) -> Result:
+    """Evolves networks for `problem`: weight-agnostic ones, or with a `NeatConfig` those with weights of their own.
+
+    Args:
+        problem: from `wannjax.make`, or anything that fulfils `Problem`.
+        config: the settings of a WANN or NEAT search; the recommended WANN search when None.
+        generations: overrides `config.generations`.
+        seed: the same seed gives the same result, on any number of CPU devices.
+        callbacks: called with a `Record` after every generation; a true return value ends the run.
+        progress: show a live view.
+        run_dir: a directory for the run: checkpoints while it goes on, and at its end the files that the command line leaves.
+        resume: continue the run in `run_dir` where its newest checkpoint stands, to the same result as if it had never stopped; start it
+            if there is none. `generations` may differ from before, all else must be the same.
+        save_every: seconds between two checkpoints, at the least; 0 saves every generation.
+        finish: called in the end with `run_dir`, which holds all data of the run, and `problem`; what it returns is the result's `report`.
+            `wannjax.evolve` gives a function that leaves the page and the pictures there, unless another one, or None, is given.
+
+    Ctrl-C, or SIGTERM, ends the run after the current generation; everything found so far is in the result. A second one interrupts
+    at once.
+
+    Raises:
+        ValueError: a setting out of range; no network of a generation had finite scores; `run_dir` holds another run, or one without
+            `resume`, or is used by another process.
+        OSError: a checkpoint cannot be written.
+    """
+    config = config or WannConfig()
+    config = config if generations is None else config.replace(generations=generations)
+    require_seed(seed)
+    callbacks = list(callbacks)
+    with ExitStack() as stack:
+        compilations = stack.enter_context(count_compilations())
+        interrupted = stack.enter_context(interrupt_flag())
+        run = Run(problem, config, seed)
+        hosts.require_same({**run.identity, "generations": config.generations, "resume": resume, "saved": run_dir is not None})
+        saver = stack.enter_context(saving(run_dir, run_directory.CHECKPOINTS, run, resume=resume, every=save_every))
+        if progress and hosts.is_first():
+            callbacks.insert(0, stack.enter_context(LiveView(problem, config, run.number)))
+        drive(run, config.generations, callbacks, interrupted, saver)
+        result = run.result(compilations)
+        if run_dir is not None and hosts.is_first():
+            run_directory.write(Path(run_dir), result)
+            if finish is not None:
+                result = replace(result, report=finish(Path(run_dir), problem))
+    return result

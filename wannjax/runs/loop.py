@@ -1,0 +1,53 @@
+"""The loop that every long run goes through: steps, records, callbacks, checkpoints, and an orderly end."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from wannjax.common import hosts
+from wannjax.runs.resuming import Saver
+
+Callback = Callable[[Any], object]
+"""Called with every record; a true return value ends the run after it."""
+
+
+class Stepwise(Protocol):
+    """A run that is taken step by step."""
+
+    @property
+    def number(self) -> int:
+        """Steps done."""
+        ...
+
+    def advance(self) -> None:
+        """Takes the next step."""
+        ...
+
+    def record(self, *, last: bool) -> Any | None:
+        """What goes on record after the latest step: None where nothing does, which is not so for the `last` one."""
+        ...
+
+
+def drive(
+    run: Stepwise,
+    steps: int,
+    callbacks: Iterable[Callback],
+    interrupted: Callable[[], bool],
+    saver: Saver | None = None,
+) -> None:
+    """Takes `run` to its last step, or to the end of the one after which a callback, in any process, or a signal ends it.
+
+    A run that is new may have a record of before its first step.
+    """
+    callbacks = list(callbacks)
+
+    def told(last: bool) -> bool:
+        record = run.record(last=last)
+        return record is not None and any([callback(record) for callback in callbacks])
+
+    stop = run.number == 0 and hosts.any_of(told(False))
+    while run.number < steps and not stop:
+        run.advance()
+        ended = told(run.number == steps or interrupted())
+        stop = hosts.any_of(ended or interrupted())
+        if saver is not None:
+            saver.keep(last=stop or run.number == steps)

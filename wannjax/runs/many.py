@@ -1,0 +1,170 @@
+"""`evolve_many`: independent searches, over seeds and settings, so that a claim rests on more than one run.
+
+The runs take turns, generation by generation, and share compiled programs wherever their settings leave them equal (see `Rules` of each
+search): the second run of a sweep over rates and seeds compiles nothing. Each is the run that `evolve` makes.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from wannjax.analysis.evaluation import decimals_for
+from wannjax.common.interrupts import interrupt_flag
+from wannjax.common.validation import require, require_seed
+from wannjax.networks.network import connection_count
+from wannjax.problems.problem import Problem
+from wannjax.runs.compilations import count_compilations
+from wannjax.runs.progress import ManyView
+from wannjax.runs.result import Result
+from wannjax.runs.run import Run
+from wannjax.search.registry import Config
+from wannjax.search.wann.config import WannConfig
+
+
+class Statistics(NamedTuple):
+    """The quartiles of a figure over seeds: each float[C], or float[C, generations], for C settings."""
+
+    lower: Float[np.ndarray, "C *generations"]
+    median: Float[np.ndarray, "C *generations"]
+    upper: Float[np.ndarray, "C *generations"]
+
+
+@dataclass(frozen=True)
+class ManyResults:
+    """What several runs found.
+
+    Attributes:
+        results: one per run: all seeds of the first settings, then of the second, and so on. Seconds and compilations are those of all
+            runs up to the end of this one.
+        configs, seeds: what was run, every one with every other.
+        seconds: wall time of all runs.
+        compilations: how many programs were compiled, and the seconds this took.
+    """
+
+    results: list[Result]
+    configs: tuple[Config, ...]
+    seeds: tuple[int, ...]
+    seconds: float
+    compilations: tuple[int, float]
+
+    @property
+    def problem_name(self) -> str:
+        return self.results[0].problem_name
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the runs ended before their last generation."""
+        return self.results[0].interrupted
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """For each of the settings, those that differ among them; empty for a single one."""
+        shared = set.intersection(*({field.name for field in fields(config)} for config in self.configs))
+        names = [field.name for field in fields(self.configs[0]) if field.name in shared]
+        names = [name for name in names if len({getattr(config, name) for config in self.configs}) > 1]
+        kinds = len({config.name for config in self.configs}) > 1
+        return tuple(
+            ", ".join([*([config.name] if kinds else []), *(f"{name} {_plain(getattr(config, name))}" for name in names)])
+            for config in self.configs
+        )
+
+    def statistics(self, column: str) -> Statistics:
+        """Quartiles over seeds of a column of `Result.history`, per generation: each float[C, generations].
+
+        Raises ValueError for a column that there is not.
+        """
+        known = [name for name in self.results[0].history if all(name in result.history for result in self.results)]
+        require("column", column, f"one of {', '.join(known)}", column in known)
+        return self._quartiles(np.array([result.history[column] for result in self.results], np.float64))
+
+    @property
+    def champion_means(self) -> Statistics:
+        """Quartiles over seeds of the champions' mean score in the final comparison: each float[C]."""
+        return self._quartiles(np.array([result.champion_scores.mean() for result in self.results], np.float64))
+
+    @property
+    def champion_connections(self) -> Statistics:
+        """Quartiles over seeds of the champions' number of connections: each float[C]."""
+        return self._quartiles(np.array([connection_count(result.champion) for result in self.results], np.float64))
+
+    def _quartiles(self, values: np.ndarray) -> Statistics:
+        return Statistics(*np.quantile(values.reshape(len(self.configs), len(self.seeds), *values.shape[1:]), (0.25, 0.5, 0.75), axis=1))
+
+    def __str__(self) -> str:
+        """A table of the champions: median over seeds, and quartiles."""
+        generations = len(self.results[0].history["generation"])
+        rows = [("", "mean score", "connections")]
+        for i, label in enumerate(self.labels):
+            rows.append((label, _in_brackets(self.champion_means, i), _in_brackets(self.champion_connections, i)))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join([row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2].rjust(widths[2])]).rstrip() for row in rows]
+        title = f"{self.problem_name}: champions of {len(self.seeds)} seeds after {generations} generations, median [quartiles]"
+        return "\n".join([title, *lines])
+
+
+def _in_brackets(statistics: Statistics, number: int) -> str:
+    """Median and quartiles of one of the settings."""
+    lower, median, upper = (part[number] for part in statistics)
+    decimals = decimals_for(median)
+    return f"{median:.{decimals}f} [{lower:.{decimals}f}, {upper:.{decimals}f}]"
+
+
+def _plain(value: object) -> str:
+    """A setting in a label."""
+    if isinstance(value, tuple):
+        return " ".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def evolve_many(
+    problem: Problem,
+    config: Config | Sequence[Config] | None = None,
+    *,
+    seeds: Iterable[int],
+    generations: int | None = None,
+    progress: bool = True,
+) -> ManyResults:
+    """Runs an independent search for every seed. Each gives what `evolve` gives for it.
+
+    Args:
+        problem: from `wannjax.make`, or anything that fulfils `Problem`.
+        config: the settings; the recommended ones when None. With several, every one is run with every seed.
+        seeds: different ones, such as `range(8)`.
+        generations: overrides `config.generations`.
+        progress: show a live view.
+
+    Ctrl-C, or SIGTERM, ends all runs after the current generation; everything found so far is in the results. A second one interrupts
+    at once.
+
+    Raises ValueError for a setting out of range, for different numbers of generations, and when no network of a run's generation has
+    finite scores.
+    """
+    seeds = tuple(seeds)
+    for seed in seeds:
+        require_seed(seed)
+    require("seeds", seeds, "different seeds, at least one", 0 < len(seeds) == len(set(seeds)))
+    given = (config or WannConfig(),) if config is None or isinstance(config, Config) else tuple(config)
+    require("config", given, "settings, or several of them", len(given) > 0 and all(isinstance(each, Config) for each in given))
+    configs = tuple(each if generations is None else each.replace(generations=generations) for each in given)
+    steps = configs[0].generations
+    for each in configs:
+        require("generations", each.generations, f"{steps}, as in the first settings", each.generations == steps)
+    with ExitStack() as stack:
+        compilations = stack.enter_context(count_compilations())
+        interrupted = stack.enter_context(interrupt_flag())
+        runs = [Run(problem, each, seed) for each in configs for seed in seeds]
+        views = [stack.enter_context(ManyView(problem, configs[0], len(runs)))] if progress else []
+        while runs[0].number < steps and not interrupted():
+            for run in runs:
+                run.advance()
+            for view in views:
+                view([run.records[-1] for run in runs])
+        results = [run.result(compilations) for run in runs]
+        seconds = runs[0].seconds
+    return ManyResults(
+        results, tuple(run.config for run in runs[:: len(seeds)]), seeds, seconds, (compilations.count, compilations.seconds)
+    )

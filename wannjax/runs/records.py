@@ -1,0 +1,127 @@
+"""What goes on record: plain numbers of every generation of a search, and of every check of training.
+
+To put one more number on record of every search, add a field to `Record` and fill it in `recorded`; what a search of your own counts, it
+gives as figures of its `Info`.
+"""
+
+from collections import namedtuple
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from wannjax.common.validation import require
+from wannjax.search.algorithm import Info
+from wannjax.search.ranking import means, usable
+
+
+class Record(NamedTuple):
+    """One generation of a run, in plain numbers: what callbacks receive and `history` collects.
+
+    Behind these fields come the figures of the search, such as NEAT's `species` and `threshold`.
+    """
+
+    generation: int
+    """From 1."""
+    mean_score: float
+    """The best mean score over the sweep in this generation, on this generation's episodes; nan if no network has a finite one."""
+    best_score: float
+    """The best score of any network at any weight."""
+    median_score: float
+    """The population's median mean score."""
+    champion_score: float
+    """The champion's mean score over the sweep, on the fresh episodes that confirmed it."""
+    champion_connections: int
+    median_connections: float
+    largest_hidden: int
+    """Hidden nodes of the largest genome."""
+    non_finite: int
+    """Networks with a score that is not finite, or of a size beyond `ranking.LARGEST_SCORE`."""
+    alive_steps: int
+    """Environment steps of unfinished episodes, confirmation included."""
+    computed_steps: int
+    """All environment steps that were computed."""
+    rollout_seconds: float
+    """Time in evaluation: rollouts, confirmation included."""
+    seconds: float
+    """Time of the whole generation, compilation included."""
+
+
+class TrainingRecord(NamedTuple):
+    """What callbacks of training receive and `history` collects, at every check, in plain numbers."""
+
+    step: int
+    """Steps done; 0 before training."""
+    training_score: float
+    """What the method last estimated for the member that is best on held-out episodes; nan before the first step."""
+    held_out_score: float
+    """The best member's mean score on the held-out episodes of the checks."""
+    median_score: float
+    """The median member's."""
+    seconds: float
+    """Since the start, compilation included."""
+
+
+class Work(NamedTuple):
+    """What scoring cost: environment steps of unfinished episodes, all that were computed, and seconds."""
+
+    alive_steps: int = 0
+    computed_steps: int = 0
+    seconds: float = 0.0
+
+    def plus(self, other: "Work") -> "Work":
+        return Work(self.alive_steps + other.alive_steps, self.computed_steps + other.computed_steps, self.seconds + other.seconds)
+
+
+def recorded(generation: int, scores: np.ndarray, champion: tuple[float, int], info: Info, work: Work, seconds: float) -> Record:
+    """The record of a generation with these `scores` [P, W] and this `info`, whose champion has a mean score and connections."""
+    fine, mean = usable(scores), means(scores)
+    any_fine = bool(fine.any())
+    record = Record(
+        generation=generation,
+        mean_score=float(np.max(mean[fine])) if any_fine else float("nan"),
+        best_score=float(np.max(scores[fine])) if any_fine else float("nan"),
+        median_score=float(np.median(mean[fine])) if any_fine else float("nan"),
+        champion_score=champion[0],
+        champion_connections=champion[1],
+        median_connections=float(np.median(info.connections)),
+        largest_hidden=int(np.max(info.hidden)),
+        non_finite=int(np.sum(~fine)),
+        alive_steps=work.alive_steps,
+        computed_steps=work.computed_steps,
+        rollout_seconds=work.seconds,
+        seconds=seconds,
+    )
+    figures = {name: float(value) for name, value in sorted(info.figures.items())}
+    return cast(Record, _record_type(tuple(figures))(*record, *figures.values()))
+
+
+@lru_cache
+def _record_type(figures: tuple[str, ...]) -> Any:
+    """`Record`, with fields for the figures of a search behind its own."""
+    return namedtuple("Record", (*Record._fields, *figures)) if figures else Record
+
+
+def history_of(records: Sequence[Any], kind: type[Record] | type[TrainingRecord]) -> dict[str, np.ndarray]:
+    """One array per field of the records, which are of this `kind`, one entry per record."""
+    names = records[0]._fields if records else kind._fields
+    return {name: np.array([getattr(record, name) for record in records]) for name in names}
+
+
+def record_table(records: Sequence[Record]) -> tuple[list[str], np.ndarray]:
+    """The names of the columns, and the records as rows, for a checkpoint."""
+    names = records[0]._fields if records else Record._fields
+    return list(names), np.array(records, np.float64).reshape(len(records), len(names))
+
+
+def records_of(names: Any, rows: np.ndarray) -> list[Record]:
+    """The records of which `record_table` gave these. Raises ValueError for anything else."""
+    own = len(Record._fields)
+    known = isinstance(names, list) and tuple(names[:own]) == Record._fields
+    known = known and all(isinstance(name, str) and name.isidentifier() for name in names[own:]) and len(set(names)) == len(names)
+    require("checkpoint", names, "records with known columns", known)
+    require("checkpoint", rows.shape, f"records of {len(names)} figures", rows.ndim == 2 and rows.shape[1] == len(names))
+    kinds = [*(Record.__annotations__[name] for name in Record._fields), *[float] * (len(names) - own)]
+    make = _record_type(tuple(names[own:]))
+    return [make(*(kind(value) for kind, value in zip(kinds, row, strict=True))) for row in rows.tolist()]

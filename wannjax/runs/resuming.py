@@ -1,0 +1,156 @@
+"""A run that saves itself now and then, and that goes on from what was saved.
+
+To store more of a run, add an array or an entry of the document to its `snapshot`, and read it in its `restore`.
+"""
+
+import io
+import json
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from wannjax.common import hosts
+from wannjax.common.files import reason_of
+from wannjax.common.validation import require
+from wannjax.runs.checkpoints import Checkpoint, Checkpoints
+
+SAVE_EVERY = 30.0
+"""Seconds between two checkpoints, by default."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A run that can be saved: how far it is, what another must have in common with it to continue it, its state, and the way back."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def identity(self) -> dict[str, Any]: ...
+
+    def snapshot(self) -> Checkpoint: ...
+
+    def restore(self, found: Checkpoint) -> None: ...
+
+
+class Saver:
+    """Saves `run` now and then."""
+
+    def __init__(self, checkpoints: Checkpoints, run: Resumable, every: float):
+        self.checkpoints, self.run, self.every = checkpoints, run, every
+        self.saved, self.when = run.number, time.perf_counter()
+
+    def keep(self, *, last: bool) -> None:
+        """Saves the run if it is time to, or if this is the `last` opportunity. Raises OSError when it cannot."""
+        if hosts.is_first() and self.run.number > self.saved and (last or time.perf_counter() - self.when >= self.every):
+            found = self.run.snapshot()
+            self.checkpoints.save(found._replace(document={**self.run.identity, **found.document, "versions": _versions()}))
+            self.saved, self.when = self.run.number, time.perf_counter()
+
+
+@contextmanager
+def saving(run_dir: str | os.PathLike | None, folder: str, run: Resumable, *, resume: bool, every: float) -> Iterator[Saver | None]:
+    """Keeps checkpoints of `run` in a `folder` of its `run_dir`; restores it first from the newest one if it is to `resume`. None where
+    there is no `run_dir`.
+
+    When something goes wrong, what is complete is saved, and the error says so. Of several processes on one run, only the first one reads
+    and writes here; what it finds, all restore.
+
+    Raises ValueError when there are checkpoints and it is not to `resume`, or when they are another run's or damaged.
+    """
+    require("save_every", every, "seconds >= 0", every >= 0)
+    require("resume", resume, "False without a run_dir", run_dir is not None or not resume)
+    if run_dir is None:
+        yield None
+        return
+    directory = Path(run_dir)
+    with locked(directory) if hosts.is_first() else nullcontext():
+        checkpoints = Checkpoints(directory / folder)
+        found = _from_first(checkpoints.newest() if resume and hosts.is_first() else None)
+        if found is not None:
+            before, now = found.document.get("versions"), _versions()
+            if before != now:
+                warnings.warn(f"{directory}: was saved by {before}, and this is {now}: the result may differ", stacklevel=3)
+            require_same(run.identity, found.document)
+            try:
+                run.restore(found)
+            except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+                raise ValueError(f"run_dir: checkpoint {found.number} in {directory} makes no sense: {reason_of(error)}") from error
+        numbers = checkpoints.numbers()
+        free = resume or not numbers or not hosts.is_first()
+        require("run_dir", str(directory), f"without checkpoints, or to be resumed: it holds number {max(numbers, default=0)}", free)
+        saver = Saver(checkpoints, run, every)
+        try:
+            yield saver
+        except Exception as error:
+            with suppress(OSError):
+                saver.keep(last=True)
+            if saver.saved:
+                error.add_note(f"the run up to number {saver.saved} is saved in {directory} and can be resumed")
+            raise
+
+
+def _from_first(found: Checkpoint | None) -> Checkpoint | None:
+    """What the first of several processes found."""
+    if hosts.count() == 1:
+        return found
+    buffer = io.BytesIO()
+    if found is not None:
+        document = np.frombuffer(json.dumps([found.number, found.document]).encode(), np.uint8)
+        parts: Any = {"document": document, **{f"array {name}": array for name, array in found.arrays.items()}}
+        np.savez(buffer, **parts)
+    sent = hosts.from_first(buffer.getvalue())
+    if not sent:
+        return None
+    with np.load(io.BytesIO(sent), allow_pickle=False) as received:
+        number, document = json.loads(received["document"].tobytes())
+        names = [name for name in received.files if name != "document"]
+        return Checkpoint(number, document, {name.removeprefix("array "): received[name] for name in names})
+
+
+def require_same(wanted: dict[str, Any], found: dict[str, Any], path: str = "") -> None:
+    """Raises ValueError that names the first entry in which a saved run differs from the one that is to continue it."""
+    for name, value in wanted.items():
+        here, other = f"{path}{name}", found.get(name)
+        if isinstance(value, dict) and isinstance(other, dict):
+            require_same(value, other, f"{here}.")
+        else:
+            require("run_dir", other, f"of a run with {here} {value!r}", other == value)
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("wannjax", "jax", "jaxlib")}
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keeps other processes from `directory`, which is made if need be, until this one leaves or dies.
+
+    Raises ValueError when another one is there, and OSError when the directory cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(f"run_dir: must be used by one process at a time, and another one runs in {str(directory)!r}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def seconds_of(document: dict[str, Any]) -> float:
+    """The wall time of a saved run. Raises ValueError when it is not one."""
+    seconds: Any = document.get("seconds")
+    require("checkpoint", seconds, "of a run with its seconds", isinstance(seconds, float) and seconds >= 0)
+    return seconds

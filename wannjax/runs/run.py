@@ -1,0 +1,184 @@
+"""One search, generation by generation: it scores what the algorithm asks for, tells the scores, and keeps the champions.
+
+It decides nothing about the search. Rollouts take nearly all of the time, so a chunk of generations on the device would buy nothing and
+would fight Ctrl-C, callbacks and the enlarging of genomes. The host's bookkeeping runs while the device breeds the next population.
+"""
+
+import json
+import time
+from dataclasses import asdict
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wannjax.common import hosts
+from wannjax.common.pytrees import arrays_of, capacities_of, tree_like, with_capacities
+from wannjax.common.validation import require
+from wannjax.networks.network import Network, require_runnable, take
+from wannjax.problems.problem import Problem
+from wannjax.runs.champions import Champions
+from wannjax.runs.checkpoints import Checkpoint
+from wannjax.runs.compilations import Compilations
+from wannjax.runs.records import Record, Work, history_of, record_table, recorded, records_of
+from wannjax.runs.result import Result
+from wannjax.runs.resuming import seconds_of
+from wannjax.search.algorithm import Info
+from wannjax.search.config import AUTO
+from wannjax.search.ranking import usable
+from wannjax.search.registry import Config
+
+FINAL_EPISODES = 128
+"""Fresh episodes per weight of the final comparison."""
+
+
+class Run:
+    """The moving parts of one search.
+
+    Attributes:
+        config: the settings, those that were left to the problem included.
+        champions: the networks that may become champion, and those that were.
+        records: one per generation.
+        last: the state that was scored last and its scores, from which the next generation can be bred again.
+        bred: what came of it: the next generation's state, and the info on the last; None before the first generation, and after a
+            restoration.
+    """
+
+    def __init__(self, problem: Problem, config: Config, seed: int):
+        if config.output_activation == AUTO:
+            config = config.replace(output_activation=problem.output_activation)
+        self.problem, self.config, self.seed = problem, config, seed
+        self.held_out = problem.split("validation")
+        self.algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
+        self.sweep = jnp.array(config.weights, jnp.float32)
+        search_key, self.episode_key, self.confirm_key, self.final_key = jax.random.split(jax.random.key(seed), 4)
+        self.first: Any = self.algorithm.init(search_key)
+        self.champions = Champions()
+        self.records: list[Record] = []
+        self.last: tuple[Any, np.ndarray] | None = None
+        self.bred: tuple[Any, Info] | None = None
+        self.seconds_before, self.started = 0.0, time.perf_counter()
+
+    @property
+    def number(self) -> int:
+        """Generations that are complete."""
+        return len(self.records)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time before and after the run was resumed."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def record(self, *, last: bool) -> Record | None:
+        """The latest generation's."""
+        return self.records[-1] if self.records else None
+
+    def advance(self) -> None:
+        """Scores one generation and breeds the next."""
+        begun = time.perf_counter()
+        state = self._bred()[0] if self.last else self.first
+        number = self.number + 1
+        networks = jax.block_until_ready(self.algorithm.ask(state))
+        scores, work = self._score(self.problem, jax.random.fold_in(self.episode_key, number), networks, self.config.episodes)
+        if not usable(scores).any():
+            name, seed = self.problem.name, self.seed
+            raise ValueError(f"problem: {name} gave no finite score to any network of generation {number} of seed {seed}")
+        following, info = self.algorithm.tell(state, scores)
+
+        # While the device breeds, the host keeps the books.
+        info = jax.device_get(info)
+        leaders = self.champions.promising(scores, info.connections, self.config.candidates)
+        if leaders is not None:
+            candidates = take(jax.device_get(networks), leaders)
+            fresh, more = self._score(self.held_out, jax.random.fold_in(self.confirm_key, number), candidates, self.config.confirm_episodes)
+            self.champions.confirm(number, candidates, fresh)
+            work = work.plus(more)
+        self.last, self.bred = (state, scores), (self.algorithm.enlarge(following), info)
+        seconds = time.perf_counter() - begun
+        self.records.append(recorded(number, scores, self.champions.standing, info, work, seconds))
+
+    def _bred(self) -> tuple[Any, Info]:
+        """What the last generation led to, bred again where it was restored."""
+        if self.bred is None:
+            assert self.last is not None
+            following, info = self.algorithm.tell(*self.last)
+            self.bred = self.algorithm.enlarge(following), jax.device_get(info)
+        return self.bred
+
+    def _score(self, problem: Problem, key, networks: Network, episodes: int) -> tuple[np.ndarray, Work]:
+        """The scores [N, W] of `networks` over the sweep, of which every process finds its share, and what they cost."""
+        begun = time.perf_counter()
+        mine = networks
+        if hosts.count() > 1:
+            shares = hosts.shares_of(np.asarray(networks.steps))
+            mine = take(networks, shares[hosts.index()])
+        evaluation = problem.evaluate(key, mine, self.sweep, episodes=episodes, activation_ids=self.algorithm.activation_ids)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is not a score
+            scores = np.asarray(evaluation.scores, np.float32)
+        steps, computed = np.asarray(evaluation.steps, np.int64).sum(axis=1), np.asarray(evaluation.computed_steps, np.float64)
+        if hosts.count() > 1:
+            scores, steps, computed = hosts.gather(scores, steps, computed)
+            _, first = np.unique(shares, return_index=True)  # in the order of `networks`, without what fills up
+            scores, steps = scores.reshape(-1, scores.shape[-1])[first], steps.reshape(-1)[first]
+        return scores, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What another run must have in common with this one to continue it."""
+        config = json.loads(json.dumps(asdict(self.config)))
+        del config["generations"]
+        sizes = [self.problem.inputs, self.problem.outputs]
+        return {"problem": self.problem.name, "inputs and outputs": sizes, "seed": self.seed, "config": config}
+
+    def snapshot(self) -> Checkpoint:
+        """The run after its last complete generation, of which there must be one."""
+        assert self.last is not None
+        state, scores = self.last
+        columns, rows = record_table(self.records)
+        document = {
+            "algorithm": self.config.name,
+            "generations": self.config.generations,
+            "capacities": capacities_of(state),
+            "columns": columns,
+            "seconds": self.seconds,
+        }
+        return Checkpoint(self.number, document, arrays_of(state, "state") | {"scores": scores, "records": rows} | self.champions.arrays())
+
+    def restore(self, found: Checkpoint) -> None:
+        """Continues where `snapshot` was taken. Raises an error for one that makes no sense."""
+        state = with_capacities(tree_like(self.first, found.arrays, "state"), found.document.get("capacities"))
+        scores = found.arrays["scores"]
+        require("checkpoint", scores.shape, "scores of the population", scores.shape == (self.config.population, len(self.config.weights)))
+        networks = self.algorithm.ask(state)
+        require_runnable(networks)
+        self.records = records_of(found.document["columns"], found.arrays["records"])
+        self.champions = Champions.restored(found.arrays, jax.device_get(take(networks, np.arange(1))))
+        require("checkpoint", self.number, f"of generation {found.number}", self.number == found.number)
+        jax.eval_shape(self.algorithm.tell, state, scores)
+        self.last, self.bred = (state, scores), None
+        self.seconds_before = seconds_of(found.document)
+
+    def result(self, compilations: Compilations) -> Result:
+        """What the run has found, after a comparison of the champions and the last generation's front on the same fresh episodes."""
+        assert self.last is not None
+        state, scores = self.last
+        population = jax.device_get(self.algorithm.ask(state))
+        finalists = self.champions.finalists(population, scores, np.asarray(self._bred()[1].connections))
+        fresh, _ = self._score(self.held_out, self.final_key, finalists, FINAL_EPISODES)
+        names = {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
+        champion, front = self.champions.settle(finalists, fresh, names)
+        return Result(
+            champion=champion.network,
+            champion_scores=champion.scores,
+            front=[member.network for member in front],
+            front_scores=np.array([member.scores for member in front]),
+            history=history_of(self.records, Record),
+            growth=self.champions.named_growth(names),
+            config=self.config,
+            seed=self.seed,
+            problem_name=self.problem.name,
+            seconds=self.seconds,
+            compilations=(compilations.count, compilations.seconds),
+            interrupted=self.number < self.config.generations,
+        )

@@ -1,0 +1,207 @@
+"""The run directory: what a run leaves behind, readable by people and by spreadsheet programs."""
+
+import csv
+import io
+import json
+import platform
+import shutil
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wannjax.common.devices import describe
+from wannjax.common.files import parse_json, parse_score, read_text, reason_of, write_text
+from wannjax.common.validation import require, require_seed
+from wannjax.genomes.blocks import save_blocks
+from wannjax.networks.files import load, load_scored_front, save, save_front
+from wannjax.networks.network import Network
+from wannjax.runs.checkpoints import Checkpoints
+from wannjax.runs.past_champions import Stage, load_growth, save_growth
+from wannjax.runs.records import Record, TrainingRecord
+from wannjax.runs.result import Result
+from wannjax.search.registry import ALGORITHMS, Config
+from wannjax.search.wann.config import WannConfig
+
+CHECKPOINTS, TRAINING_CHECKPOINTS = "checkpoints", "training-checkpoints"
+"""The folders that hold them."""
+CHAMPION, FRONT, HISTORY, CONFIG = "champion.json", "front.json", "history.csv", "config.json"
+GROWTH, LIBRARY, REPORT = "growth.json", "library.json", "report.html"
+DRAWING, CURVES = "champion.png", "curves.png"
+TUNED, TRAINING, TRAINING_CONFIG = "tuned.json", "training.csv", "training.json"
+TUNED_DRAWING, TRAINING_CURVES = "tuned.png", "training.png"
+FILES = (
+    *(CHAMPION, FRONT, HISTORY, CONFIG, GROWTH, LIBRARY, REPORT, DRAWING, CURVES),
+    *(TUNED, TRAINING, TRAINING_CONFIG, TUNED_DRAWING, TRAINING_CURVES),
+)
+"""All that a run and its training write, the checkpoints apart."""
+
+
+def claim(directory: Path, *, overwrite: bool) -> None:
+    """Creates a run directory; where one may `overwrite`, what an earlier run left in it is removed, and nothing else.
+
+    Raises ValueError if it exists with anything in it, unless `overwrite`, and OSError.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"run directory: {str(directory)!r} is a file")
+    occupied = directory.exists() and any(directory.iterdir())
+    require("run directory", str(directory), "new or empty (or give --overwrite)", overwrite or not occupied)
+    directory.mkdir(parents=True, exist_ok=True)
+    if occupied:
+        for folder in (CHECKPOINTS, TRAINING_CHECKPOINTS):
+            shutil.rmtree(directory / folder, ignore_errors=True)
+        for file in FILES:
+            (directory / file).unlink(missing_ok=True)
+
+
+def saved_search(directory: Path) -> tuple[str, Config, int]:
+    """The problem, settings and seed of the search whose checkpoints are in a run directory. Raises ValueError if there is none."""
+    found = Checkpoints(directory / CHECKPOINTS).newest()
+    if found is None:
+        raise ValueError(f"run directory: must hold checkpoints, and {str(directory / CHECKPOINTS)!r} has none")
+    try:
+        name, settings, seed, generations = (found.document[key] for key in ("problem", "config", "seed", "generations"))
+        require("problem", name, "a name", isinstance(name, str))
+        return name, _config(found.document["algorithm"], {**settings, "generations": generations}), seed
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{directory}: its checkpoint makes no sense: {reason_of(error)}") from None
+
+
+def _config(algorithm: Any, settings: dict[str, Any]) -> Config:
+    """What a file says of a search's settings."""
+    require("algorithm", algorithm, f"one of {', '.join(ALGORITHMS)}", isinstance(algorithm, str) and algorithm in ALGORITHMS)
+    return ALGORITHMS[algorithm](**settings)
+
+
+def write(directory: Path, result: Result) -> None:
+    """Writes the data of a finished or interrupted run, the checkpoints apart; the page and the pictures are the report's."""
+    save(directory / CHAMPION, result.champion)
+    save_front(directory / FRONT, result.front, result.front_scores, result.config.weights)
+    save_growth(directory / GROWTH, result.growth)
+    write_history(directory / HISTORY, result.history)
+    if isinstance(result.config, WannConfig) and result.config.blocks:
+        save_blocks(directory / LIBRARY, result.config.blocks)
+    document = {
+        "problem": result.problem_name,
+        "seed": result.seed,
+        "algorithm": result.config.name,
+        "config": asdict(result.config),
+        "mean score": round(float(np.mean(result.champion_scores)), 3),
+        "generations run": len(result.history["generation"]),
+        "seconds": round(result.seconds, 1),
+        **circumstances(),
+    }
+    write_json(directory / CONFIG, document)
+
+
+class Saved(NamedTuple):
+    """What the files of a run directory say.
+
+    Attributes:
+        problem: its name.
+        champion, mean: the champion, and its mean score over the sweep in the final comparison.
+        front, front_means: the last generation's non-dominated networks, and their mean scores.
+        growth: the champions that the search had.
+        history: one array per field of `Record`.
+        seconds: wall time of the run.
+        devices, versions: what it ran on.
+    """
+
+    problem: str
+    seed: int
+    config: Config
+    champion: Network
+    mean: float
+    front: list[Network]
+    front_means: list[float]
+    growth: list[Stage]
+    history: dict[str, np.ndarray]
+    seconds: float
+    devices: str
+    versions: dict[str, str]
+
+
+def read(directory: Path) -> Saved:
+    """The files of a finished or interrupted run. Raises ValueError, naming the file, for one that makes no sense, and OSError."""
+    path = directory / CONFIG
+    text = read_text(path)
+    try:
+        document = parse_json(text)
+        problem, seed = document["problem"], document["seed"]
+        require("problem", problem, "a name", isinstance(problem, str))
+        require_seed(seed)
+        config = _config(document["algorithm"], document["config"])
+        mean, seconds = parse_score(document["mean score"]), parse_score(document["seconds"])
+        devices = str(document["devices"])
+        versions = {str(name): str(number) for name, number in dict(document["versions"]).items()}
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise ValueError(f"{path}: not the settings of a run: {reason_of(error)}") from None
+    front = load_scored_front(directory / FRONT)
+    return Saved(
+        problem=problem,
+        seed=seed,
+        config=config,
+        champion=load(directory / CHAMPION),
+        mean=mean,
+        front=[network for network, _ in front],
+        front_means=[score for _, score in front],
+        growth=load_growth(directory / GROWTH),
+        history=read_history(directory / HISTORY, Record),
+        seconds=seconds,
+        devices=devices,
+        versions=versions,
+    )
+
+
+def read_history(path: Path, kind: type[Record] | type[TrainingRecord]) -> dict[str, np.ndarray]:
+    """The columns of a history of records of this `kind`. Raises ValueError, naming the file, for anything else, and OSError."""
+    try:
+        head, *rows = csv.reader(io.StringIO(read_text(path)))
+        require("columns", head, ", ".join(kind._fields), head == list(kind._fields))
+        require("rows", len(rows), f"at least one, each of {len(head)} figures", bool(rows) and all(len(row) == len(head) for row in rows))
+        columns = np.array(rows, np.float64).T
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path}: not the history of a run: {reason_of(error)}") from None
+    return dict(zip(head, columns, strict=True))
+
+
+def require_untrained(directory: Path, *, overwrite: bool) -> None:
+    """Raises ValueError if the directory holds a tuned network, unless `overwrite`."""
+    require("run directory", str(directory), "without a tuned network (or give --overwrite)", overwrite or not (directory / TUNED).exists())
+    if overwrite:
+        shutil.rmtree(directory / TRAINING_CHECKPOINTS, ignore_errors=True)
+
+
+def network_path(directory: Path) -> Path:
+    """The file of a run's network: the tuned one, or else the champion."""
+    return directory / (TUNED if (directory / TUNED).exists() else CHAMPION)
+
+
+def write_history(path: Path, history: dict[str, np.ndarray]) -> None:
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(history)
+    writer.writerows(zip(*(column.tolist() for column in history.values()), strict=True))
+    write_text(path, file.getvalue())
+
+
+def write_json(path: Path, document: dict) -> None:
+    write_text(path, json.dumps(document, indent=2) + "\n")
+
+
+def circumstances() -> dict:
+    """What a result depends on besides its settings."""
+    versions = {"python": platform.python_version(), **{name: version(name) for name in ("wannjax", "jax", "gymnax")}}
+    return {"devices": describe(), "versions": versions}
+
+
+def problem_name(directory: Path) -> str:
+    """The problem of a run directory. Raises ValueError when its config cannot be read."""
+    try:
+        name = parse_json(read_text(directory / CONFIG))["problem"]
+        require("problem", name, "a name", isinstance(name, str))
+        return name
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{directory / CONFIG}: cannot be read ({reason_of(error)}); name the environment") from None

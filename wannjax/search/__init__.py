@@ -1,0 +1,1 @@
+"""Searches breed genomes and never score them."""

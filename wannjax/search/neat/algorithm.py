@@ -1,0 +1,319 @@
+"""NEAT (Stanley & Miikkulainen 2002) as an algorithm: `init`, `ask`, `tell` on an explicit state. Weights and topology evolve together.
+
+What it shares with WANN (`wann.py`): the matrix of connections and its operators, expression, the tape, the driver. What it has
+of its own: genes with historical markings and weights (`genes.py`), children of two parents (`reproduction.py`), species that protect
+what is new (`species.py`). The settings, from which all this is called, are in `config.py`.
+
+Differences from the paper: networks are feed-forward; a child has the disjoint and excess genes of its fitter parent also when both are
+equally fit (of the smaller one then); after a generation that was narrowed to two species, patience starts again; the compatibility
+threshold is steered to a number of species, and there are twice as many at the most. A new sweep of episodes every generation makes
+scores noisy: records of species are then those of their luckiest genome.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float32, Int32, Key
+
+from wannjax.common.pytrees import Placeholder
+from wannjax.common.validation import require
+from wannjax.genomes.expression import express
+from wannjax.genomes.genome import Genome, enlarge, random_genome
+from wannjax.genomes.operators import NOTHING, changed
+from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, sizes_of
+from wannjax.networks.activations import SUM
+from wannjax.search.algorithm import Algorithm, Info, require_scores
+from wannjax.search.neat.genes import (
+    EMPTY,
+    Distance,
+    Genes,
+    first_genes,
+    gene_count,
+    is_enabled,
+    take_genes,
+    weight_matrix,
+    with_capacity,
+    with_enabled,
+)
+from wannjax.search.neat.reproduction import (
+    WeightMutation,
+    change_numbers,
+    crossed,
+    ends_of,
+    first_number,
+    followed,
+    mutated_weights,
+    numbered,
+    require_numbers,
+)
+from wannjax.search.neat.species import (
+    Mating,
+    Records,
+    children_of,
+    fitness_of,
+    inhabited,
+    no_records,
+    parents_of,
+    representatives,
+    speciate,
+    steered,
+    updated,
+    with_founded,
+)
+from wannjax.search.ranking import usable
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class NeatState:
+    """What a search carries from one generation to the next.
+
+    Attributes:
+        genomes: the population, P genomes.
+        genes: of the genomes.
+        ids: int32[P, H], the identity of every hidden node, 0 in empty slots.
+        sizes: of the genomes; steps as if all genes were enabled, since children of two parents enable some.
+        species: int32[P], the species of every genome.
+        records: of the species.
+        threshold: the compatibility threshold.
+        number: of the next structural change.
+        key: drives everything random that is still to come.
+        generation: generations told so far.
+        steps: the steps that expressed networks have room for, outputs not counted.
+    """
+
+    genomes: Genome | Placeholder
+    genes: Genes
+    ids: Int32[Array, "P H"] | Placeholder
+    sizes: Sizes
+    species: Int32[Array, " P"] | Placeholder
+    records: Records
+    threshold: Float32[Array, ""] | Placeholder
+    number: Int32[Array, ""] | Placeholder
+    key: Key[Array, ""] | Placeholder
+    generation: Int32[Array, ""] | Placeholder
+    steps: int = field(metadata={"static": True})
+
+
+class Rules(NamedTuple):
+    """What the programs of a search are compiled for: searches with equal rules share them.
+
+    Attributes:
+        population: genomes.
+        species: that the threshold is steered to.
+        threshold, threshold_step: the compatibility threshold at the start, and the share by which a generation moves it.
+        distance: what tells species apart.
+        stagnation, population_stagnation: see `children_of` and `updated`.
+        mating: who has children with whom.
+        keep_disabled: see `crossed`.
+        mutate_weights: share of children whose weights mutate, as `weight_mutation` says.
+        slope: what a network's weights are the genes' weights times.
+        density: probability that a connection from bias or input to output starts enabled.
+        operator_ends: where the share of each structural operator ends on the way from 0 to 1; NOTHING has the rest.
+        deletes: whether an operator deletes.
+        keep: whether a connection that is split stays, so that the function does.
+        output_activation: id of the activation of the outputs.
+        activations: ids of those that hidden nodes take.
+    """
+
+    population: int
+    species: int
+    threshold: float
+    threshold_step: float
+    distance: Distance
+    stagnation: int
+    population_stagnation: int
+    mating: Mating
+    keep_disabled: float
+    mutate_weights: float
+    weight_mutation: WeightMutation
+    slope: float
+    density: float
+    operator_ends: tuple[float, ...]
+    deletes: bool
+    keep: bool
+    output_activation: int
+    activations: tuple[int, ...]
+
+
+class _Birth(NamedTuple):
+    """What a child comes from: its first parent, the genes of the second, and draws."""
+
+    genome: Genome
+    genes: Genes
+    enabled: Bool[Array, " G"]
+    ids: Int32[Array, " H"]
+    other: Genes
+    other_enabled: Bool[Array, " G"]
+    crosses: Bool[Array, ""]
+    elite: Bool[Array, ""]
+    draws: Float[Array, "6"]
+    gene_draws: Float[Array, "2 G"]
+
+
+@lru_cache(maxsize=16)
+def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
+    """The NEAT search for networks of `inputs` inputs and `outputs` outputs.
+
+    >>> import wannjax
+    >>> algorithm = wannjax.NeatConfig(population=8).algorithm(inputs=2, outputs=1)
+    >>> state = algorithm.init(jax.random.key(0))
+    >>> networks = algorithm.ask(state)
+    >>> scores = jnp.zeros((8, 1))  # any function of the networks, one score per network
+    >>> state, info = algorithm.tell(state, scores)
+    >>> state = algorithm.enlarge(state)
+    """
+    require("inputs", inputs, "an integer >= 1", inputs >= 1)
+    require("outputs", outputs, "an integer >= 1", outputs >= 1)
+    places, new_weight = 2 * rules.species, rules.weight_mutation.scale
+
+    @jax.jit
+    def populate(key):
+        topology, weights, key = jax.random.split(key, 3)
+        capacity = doubled(SMALLEST_CAPACITY, (1 + inputs) * outputs + 1)
+
+        def one(topology, weights):
+            genome = random_genome(
+                topology,
+                inputs=inputs,
+                outputs=outputs,
+                hidden=SMALLEST_CAPACITY,
+                density=rules.density,
+                output_activation=rules.output_activation,
+            )
+            drawn = jax.random.uniform(weights, (1 + inputs, outputs), minval=-new_weight, maxval=new_weight)
+            return genome, first_genes(drawn, SMALLEST_CAPACITY, capacity)
+
+        genomes, genes = jax.vmap(one)(*(jax.random.split(each, rules.population) for each in (topology, weights)))
+        return NeatState(
+            genomes=genomes,
+            genes=genes,
+            ids=jnp.zeros((rules.population, SMALLEST_CAPACITY), jnp.int32),
+            sizes=_sizes(genomes),
+            species=jnp.zeros(rules.population, jnp.int32),  # one, since they differ in weights alone
+            records=no_records(places),
+            threshold=jnp.float32(rules.threshold),
+            number=jnp.int32(first_number(inputs, outputs)),
+            key=key,
+            generation=jnp.int32(0),
+            steps=SMALLEST_CAPACITY,
+        )
+
+    @jax.jit
+    def ask(state):
+        def one(pair):
+            genome, genes = pair
+            genes = genes._replace(weights=rules.slope * genes.weights)
+            return express(genome, state.steps, weight_matrix(genome, genes))
+
+        return in_chunks(one, (state.genomes, state.genes), cached=True)
+
+    def child(birth: _Birth):
+        """A child before its changes have numbers: genome, genes, identities, change, and the change's ends."""
+        genes, draws = birth.genes, birth.draws
+        weights, both_enabled = crossed(birth.gene_draws[0], genes, birth.enabled, birth.other, birth.other_enabled, rules.keep_disabled)
+        weights = jnp.where(birth.crosses, weights, genes.weights)
+        mutates = ~birth.elite & (draws[4] < rules.mutate_weights)
+        weights = jnp.where(mutates, mutated_weights(birth.gene_draws[1], weights, rules.weight_mutation), weights)
+        genes = genes._replace(weights=jnp.where(genes.markings == EMPTY, 0.0, weights))
+        genome = with_enabled(birth.genome, genes, jnp.where(birth.crosses, both_enabled, birth.enabled))
+
+        operator = jnp.sum(draws[0] >= jnp.array(rules.operator_ends))
+        operator = jnp.where(birth.elite | (operator == len(rules.operator_ends)), NOTHING, operator)
+        genome, change = changed(genome, operator, draws[:4], rules.activations, keep=rules.keep)
+        ends = ends_of(birth.ids, change.row, change.column, inputs)
+        weight = new_weight * (2 * draws[5] - 1)
+        genes, ids = followed(genes, birth.ids, change, inputs, weight, keep=rules.keep, deletes=rules.deletes)
+        return genome, genes, ids, change, ends
+
+    @jax.jit
+    def tell(state, scores):
+        require_scores(scores, rules.population)
+        choose, draw_parents, draw_children, draw_genes, key = jax.random.split(state.key, 5)
+        valid = usable(scores)
+        valid = valid | ~jnp.any(valid)
+        score = jnp.where(valid, jnp.mean(scores, axis=1), 0.0)
+        fitness = fitness_of(score, valid)
+        records, narrows = updated(state.records, score, valid, state.species, rules.population_stagnation)
+        counts = children_of(records.age[:-1], narrows, fitness, valid, state.species, rules.stagnation)
+        draws = jax.random.uniform(draw_parents, (rules.population, 5))
+        parents = parents_of(draws, counts, fitness, gene_count(state.genes), valid, state.species, rules.mating)
+
+        enabled = jax.vmap(is_enabled)(state.genomes, state.genes)
+        mother, father = (
+            jax.tree.map(lambda leaf, chosen=chosen: leaf[chosen], (state.genomes, state.genes, enabled, state.ids))
+            for chosen in (parents.first, parents.second)
+        )
+        births = _Birth(
+            genome=mother[0],
+            genes=mother[1],
+            enabled=mother[2],
+            ids=mother[3],
+            other=father[1],
+            other_enabled=father[2],
+            crosses=parents.crosses,
+            elite=parents.elite,
+            draws=jax.random.uniform(draw_children, (rules.population, 6)),
+            gene_draws=jax.random.uniform(draw_genes, (rules.population, 2, enabled.shape[1])),
+        )
+        born = in_chunks(child, births)
+        genomes, genes, ids, change, (sources, targets) = born
+        numbers, number = change_numbers(change.operator, sources, targets, state.number)
+        genes, ids = jax.vmap(partial(numbered, inputs=inputs, outputs=outputs))(genes, ids, change, numbers)
+
+        existed = inhabited(state.species, places)
+        models = take_genes(state.genes, representatives(choose, state.species, places))
+        species, exist = speciate(genes, models, existed, state.threshold, rules.distance)
+        living = jnp.sum(inhabited(species, places))
+        following = NeatState(
+            genomes=genomes,
+            genes=genes,
+            ids=ids,
+            sizes=_sizes(genomes),
+            species=species,
+            records=with_founded(records, exist & ~existed),
+            threshold=steered(state.threshold, living, rules.species, rules.threshold_step),
+            number=number,
+            key=key,
+            generation=state.generation + 1,
+            steps=state.steps,
+        )
+        figures = {"species": jnp.sum(existed), "threshold": state.threshold}
+        return following, Info(state.sizes.hidden, state.sizes.connections, figures)
+
+    def enlarge_state(state):
+        require_numbers(int(state.number), rules.population, 1 + inputs + outputs)
+        hidden, steps, count = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps)), int(_most_genes(state.genes))
+        # A generation adds at most one node, two genes, and two steps. What can be enlarged at once is: every new shape is a compilation.
+        room = doubled(state.steps, steps + 1)
+        places = doubled(state.genes.markings.shape[1], count + 1)
+        enlarges = room != state.steps or places != state.genes.markings.shape[1]
+        capacity = doubled(state.genomes.hidden, 2 * hidden if enlarges else hidden)
+        if (capacity, places, room) == (state.genomes.hidden, state.genes.markings.shape[1], state.steps):
+            return state
+        genomes, genes, ids = _enlarged(state.genomes, state.genes, state.ids, capacity, places)
+        return replace(state, genomes=genomes, genes=genes, ids=ids, steps=room)
+
+    activation_ids = tuple(sorted({SUM, rules.output_activation, *rules.activations}))
+    return Algorithm(lambda key: enlarge_state(populate(key)), ask, tell, enlarge_state, activation_ids)
+
+
+def _sizes(genomes: Genome) -> Sizes:
+    """The sizes of P genomes, with the steps that they would take if all genes were enabled."""
+    whole = Genome(jnp.abs(genomes.connections), genomes.activations, genomes.inputs, genomes.outputs)
+    return sizes_of(genomes)._replace(steps=sizes_of(whole).steps)
+
+
+@jax.jit
+def _most_genes(genes: Genes):
+    return jnp.max(gene_count(genes))
+
+
+@partial(jax.jit, static_argnums=(3, 4))
+def _enlarged(genomes: Genome, genes: Genes, ids, hidden: int, capacity: int):
+    more = with_capacity(genes, capacity, genomes.hidden, hidden)
+    return enlarge(genomes, hidden), more, jnp.pad(ids, [(0, 0), (0, hidden - genomes.hidden)])

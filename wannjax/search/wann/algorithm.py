@@ -1,0 +1,206 @@
+"""The WANN search (Gaier & Ha 2019) as an algorithm: `init`, `ask`, `tell` on an explicit state.
+
+`ask` expresses the population as networks; whoever drives the search scores them over the weight sweep; `tell` breeds the next
+population. Its elite are the best by rank: mean score with either the best score or the number of connections, drawn anew each
+generation. The others are children of parents that `selection.py` selects, by every weight in turn or by that rank. Islands are equal
+parts of the population that do so each by itself. The settings, from which all this is called, are in `config.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float32, Int32, Key
+
+from wannjax.common.pytrees import Placeholder
+from wannjax.common.validation import require
+from wannjax.genomes.blocks import Block
+from wannjax.genomes.expression import express
+from wannjax.genomes.genome import Genome, random_genome
+from wannjax.genomes.genome import enlarge as enlarge_genome
+from wannjax.genomes.operators import draws_of, most_nodes, most_steps, mutate
+from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, sizes_of
+from wannjax.networks.activations import NAMES, SUM
+from wannjax.search.algorithm import Algorithm, Info, require_scores
+from wannjax.search.ranking import finite_or_worst, rank, usable
+from wannjax.search.selection import lexicase, tournaments
+
+
+class Rules(NamedTuple):
+    """What the programs of a search are compiled for: searches with equal rules share them.
+
+    Attributes:
+        population, islands: genomes, and the equal parts of them that select and breed each by itself.
+        survivors, elites: of an island: genomes that tournaments draw from, and those of them that are kept unchanged.
+        lexicase: whether parents are selected by every weight in turn; by tournaments on their rank otherwise.
+        tolerance: see `lexicase`.
+        tournament: genomes per tournament.
+        output_activation: id of the activation of the outputs.
+        activations: ids of those that hidden nodes take.
+        blocks: that may be inserted.
+    """
+
+    population: int
+    islands: int
+    survivors: int
+    elites: int
+    lexicase: bool
+    tolerance: float
+    tournament: int
+    output_activation: int
+    activations: tuple[int, ...]
+    blocks: tuple[Block, ...]
+
+
+class Rates(NamedTuple):
+    """How often things happen: numbers in the compiled programs.
+
+    Attributes:
+        density: float32[], the probability that a connection from bias or input to output starts enabled.
+        by_complexity: float32[], the probability that few connections rank in place of the best score.
+        ends: of the structural operators' shares: see `Operators`.
+    """
+
+    density: Float32[Array, ""]
+    by_complexity: Float32[Array, ""]
+    ends: Float32[Array, " rates"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class WannState:
+    """What a search carries from one generation to the next.
+
+    Attributes:
+        genomes: the population, P genomes.
+        sizes: of the genomes.
+        key: drives everything random that is still to come.
+        generation: generations told so far.
+        rates: they stay the same.
+        steps: the steps that expressed networks have room for, outputs not counted.
+    """
+
+    genomes: Genome | Placeholder
+    sizes: Sizes
+    key: Key[Array, ""] | Placeholder
+    generation: Int32[Array, ""] | Placeholder
+    rates: Rates
+    steps: int = field(metadata={"static": True})
+
+
+def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int) -> Algorithm:
+    """The WANN search for networks of `inputs` inputs and `outputs` outputs.
+
+    >>> import wannjax
+    >>> algorithm = wannjax.WannConfig(population=8).algorithm(inputs=2, outputs=1)
+    >>> state = algorithm.init(jax.random.key(0))
+    >>> networks = algorithm.ask(state)
+    >>> scores = jnp.zeros((8, 6))  # any function of the networks, one score per network and shared weight
+    >>> state, info = algorithm.tell(state, scores)
+    >>> state = algorithm.enlarge(state)
+    """
+    require("inputs", inputs, "an integer >= 1", inputs >= 1)
+    require("outputs", outputs, "an integer >= 1", outputs >= 1)
+    populate, ask, tell = _programs(rules, inputs, outputs)
+    of_blocks = {NAMES.index(name) for block in rules.blocks for name in block.activations}
+    activation_ids = tuple(sorted({SUM, rules.output_activation, *rules.activations, *of_blocks}))
+    enlarge = partial(_enlarge, blocks=rules.blocks)
+    return Algorithm(lambda key: enlarge(populate(key, rates)), ask, tell, enlarge, activation_ids)
+
+
+@lru_cache(maxsize=16)
+def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callable, Callable]:
+    """The compiled functions of searches with these rules, whatever their rates: (key, rates) → state, `ask` and `tell`."""
+    size = rules.population // rules.islands
+
+    @jax.jit
+    def populate(key, rates):
+        draw, key = jax.random.split(key)
+        genome = partial(
+            random_genome,
+            inputs=inputs,
+            outputs=outputs,
+            hidden=SMALLEST_CAPACITY,
+            density=rates.density,
+            output_activation=rules.output_activation,
+        )
+        genomes = jax.vmap(genome)(jax.random.split(draw, rules.population))
+        return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), rates, SMALLEST_CAPACITY)
+
+    @jax.jit
+    def ask(state):
+        return in_chunks(lambda genome: express(genome, state.steps), state.genomes)
+
+    @jax.jit
+    def tell(state, scores):
+        require_scores(scores, rules.population)
+        which, draw_parents, draw_moves, key = jax.random.split(state.key, 4)
+        by_complexity = jax.random.bernoulli(which, state.rates.by_complexity)
+
+        def select(key, scores, connections):
+            """An island's elite, and the parents of its children."""
+            order = jnp.argsort(_rank(connections, scores, by_complexity))
+            if rules.lexicase:
+                parents = lexicase(key, *cases_of(scores), tolerance=rules.tolerance, count=size - rules.elites)
+            else:  # a parent is the better of two tournaments' winners
+                parents = tournaments(key, order[: rules.survivors], size=2 * rules.tournament, count=size - rules.elites)
+            return order[: rules.elites], parents
+
+        keys = draw_parents[None] if rules.islands == 1 else jax.random.split(draw_parents, rules.islands)
+        islands = (leaf.reshape(rules.islands, size, *leaf.shape[1:]) for leaf in (scores, state.sizes.connections))
+        first = size * jnp.arange(rules.islands)[:, None]
+        kept, parents = ((first + chosen).reshape(-1) for chosen in jax.vmap(select)(keys, *islands))
+        draws = jax.random.uniform(draw_moves, (len(parents), draws_of(rules.blocks)))
+        born = in_chunks(
+            lambda pair: mutate(pair[0], pair[1], state.rates.ends, rules.activations, rules.blocks),
+            (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws),
+        )
+
+        def assemble(old, new):
+            """Island by island, the elite before the children."""
+            kept_best, children = (
+                part.reshape(rules.islands, count, *part.shape[1:])
+                for part, count in ((old[kept], rules.elites), (new, size - rules.elites))
+            )
+            return jnp.concatenate([kept_best, children], axis=1).reshape(old.shape)
+
+        genomes = jax.tree.map(assemble, state.genomes, born)
+        following = WannState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps)
+        return following, Info(state.sizes.hidden, state.sizes.connections, {})
+
+    return populate, ask, tell
+
+
+def _enlarge(state: WannState, blocks: tuple[Block, ...]) -> WannState:
+    """`Algorithm.enlarge`."""
+    hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
+    # What there will be after a generation, at the most. Both grow at once where they can: every new shape costs a compilation.
+    room = doubled(state.steps, steps + most_steps(blocks) - 1)
+    needed = hidden + most_nodes(blocks) - 1
+    capacity = doubled(state.genomes.hidden, needed if room == state.steps else max(2 * hidden, needed))
+    if (capacity, room) == (state.genomes.hidden, state.steps):
+        return state
+    return replace(state, genomes=_enlarged(state.genomes, capacity), steps=room)
+
+
+_enlarged = jax.jit(enlarge_genome, static_argnums=1)
+
+
+def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_complexity) -> Int32[Array, " P"]:
+    """The ranking of one generation: mean score with either the best score or the number of connections."""
+    valid = usable(scores)
+    mean = finite_or_worst(jnp.mean(scores, axis=1), valid)
+    best = finite_or_worst(jnp.max(scores, axis=1), valid)
+    simplicity = finite_or_worst(1.0 / jnp.maximum(connections, 1), valid)
+    return rank(mean, jnp.where(by_complexity, simplicity, best))
+
+
+def cases_of(scores: Float[Array, "P W"]) -> tuple[Float[Array, "P C"], Bool[Array, " P"]]:
+    """What lexicase selection selects for, and which genomes it may select: the score at every weight, and the mean score."""
+    valid = usable(scores)
+    cases = jnp.concatenate([scores, jnp.mean(scores, axis=1, keepdims=True)], axis=1)
+    return jnp.where(valid[:, None], cases, 0.0), valid

@@ -1,0 +1,151 @@
+"""The settings of the WANN search, each with its meaning, its default and what is allowed: one line a setting.
+
+Command line options, validation and error messages are all made from these lines. To add a setting, add a line.
+"""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from wannjax.common.settings import Settings, choice, count, rate, setting, share
+from wannjax.common.validation import require
+from wannjax.genomes.blocks import MOST, Block, block_of, load_blocks
+from wannjax.genomes.operators import SHARED, Operators
+from wannjax.networks.activations import NAMES, PUBLISHED, activation_ids
+from wannjax.search.algorithm import Algorithm
+from wannjax.search.config import AUTO, activation_names, output_activation_id
+from wannjax.search.wann.algorithm import Rates, Rules, wann
+
+LEXICASE, TOURNAMENT = "lexicase", "tournament"
+
+
+APERIODIC = tuple(name for name in PUBLISHED if name not in ("sin", "cos"))
+"""The published activations but for the periodic ones, without which searches do as well or better and run faster."""
+
+
+SWEEP = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
+"""The paper's sweep of shared weights."""
+
+
+_PAPER = dict(
+    generations=1024,
+    episodes=3,
+    confirm_episodes=20,
+    candidates=1,
+    activations=PUBLISHED,
+    selection=TOURNAMENT,
+    delete_connection=0.0,
+    delete_node=0.0,
+    complexity_probability=0.8,
+    output_activation="linear",
+    initial_fan_in=10**9,
+)
+
+
+PRESETS: dict[str, dict] = {
+    "default": {},
+    "thorough": dict(population=8192, islands=8),
+    "paper-swingup": dict(_PAPER, population=192, tournament=8, elite_ratio=0.2),
+    "paper-laptop": dict(_PAPER, population=64, tournament=4, elite_ratio=0.05),
+}
+"""Named settings of WANN: the recommended ones, for three minutes and for half an hour on two cores, and those that the paper used (facts
+from its published hyperparameter files)."""
+
+
+def _is_library(blocks) -> bool:
+    return all(isinstance(block, Block) for block in blocks) and len(set(blocks)) == len(blocks) <= MOST
+
+
+def _is_sweep(weights) -> bool:
+    return 0 < len(weights) == len(set(weights)) and all(abs(weight) < float("inf") for weight in weights)
+
+
+RATES = ("initial_density", "initial_fan_in", "complexity_probability", *SHARED, "insert_block")
+"""The settings that are numbers in the compiled programs: searches that differ in these alone, or in what no program uses, share them."""
+
+
+@dataclass(frozen=True)
+class WannConfig(Settings):
+    """Every setting of a WANN run; the defaults are the recommended run.
+
+    Raises ValueError, naming the field, its value and what is allowed.
+    """
+
+    name = "wann"
+    presets = PRESETS
+
+    population: int = count(1024, "genomes per generation", least=4)
+    generations: int = count(200, "generations of a run")
+    weights: tuple[float, ...] = setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
+    episodes: int = count(4, "episodes per shared weight and generation")
+    confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
+    candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
+    selection: str = choice(LEXICASE, "how parents are selected: by every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
+    islands: int = count(1, "equal parts of the population that select and breed each by itself")
+    tolerance: float = rate(0.5, "how near to the best lexicase selection keeps genomes, in median absolute deviations")
+    tournament: int = count(2, "genomes per tournament of tournament selection; a parent is the better of two winners")
+    elite_ratio: float = share(0.05, "share of the survivors that is kept unchanged")
+    cull_ratio: float = setting(0.2, "share of the population that no tournament draws", "in [0, 1)", lambda v: 0 <= v < 1)
+    complexity_probability: float = share(0.0, "how often few connections rank in place of the best score")
+    initial_density: float = share(0.5, "probability that a connection from bias or input to output starts enabled")
+    initial_fan_in: int = count(64, "expected connections per output at the start, at most: lowers `initial_density`")
+    add_node: float = rate(0.25, "relative rate of splitting a connection")
+    add_connection: float = rate(0.20, "relative rate of adding a connection")
+    enable: float = rate(0.05, "relative rate of enabling a disabled connection")
+    delete_connection: float = rate(0.25, "relative rate of deleting a connection")
+    delete_node: float = rate(0.15, "relative rate of deleting a hidden node with its connections")
+    change_activation: float = rate(0.50, "relative rate of changing a hidden node's activation")
+    insert_block: float = rate(0.0, "relative rate of inserting one of `blocks`")
+    blocks: tuple[Block, ...] = setting(
+        (), "building blocks that may be inserted whole", f"at most {MOST} blocks, each once", _is_library, load=load_blocks
+    )
+    activations: tuple[str, ...] = activation_names(APERIODIC, "activations of hidden nodes")
+    output_activation: str = choice(
+        AUTO, f"activation of the outputs, which never changes; {AUTO} is what suits the problem", (AUTO, *NAMES[1:])
+    )
+
+    def __post_init__(self):
+        if isinstance(self.blocks, list) and len(self.blocks) <= MOST:  # as JSON gives them back
+            blocks = tuple(block_of(block) if isinstance(block, dict) else block for block in self.blocks)
+            object.__setattr__(self, "blocks", blocks)
+        super().__post_init__()
+        require("islands", self.islands, f"a divisor of population={self.population}", self.population % self.islands == 0)
+        allowed = "> 0 where there are blocks, such as 0.1, and 0 where there are none"
+        require("insert_block", self.insert_block, allowed, (self.insert_block > 0) == bool(self.blocks))
+        rates = self.operators.rates
+        require(", ".join(rates), tuple(rates.values()), "not all zero", sum(rates.values()) > 0)
+
+    @property
+    def operators(self) -> Operators:
+        """The rates of the structural operators, with the activations that hidden nodes take and the blocks."""
+        return Operators(
+            add_node=self.add_node,
+            add_connection=self.add_connection,
+            enable=self.enable,
+            delete_connection=self.delete_connection,
+            delete_node=self.delete_node,
+            change_activation=self.change_activation,
+            activations=activation_ids(self.activations),
+            insert_block=self.insert_block,
+            blocks=self.blocks,
+        )
+
+    def algorithm(self, *, inputs: int, outputs: int) -> Algorithm:
+        """The search with these settings, for networks of so many inputs and outputs, linear ones where `output_activation` is `AUTO`."""
+        size = self.population // self.islands
+        survivors = size - int(self.cull_ratio * size)
+        rules = Rules(
+            population=self.population,
+            islands=self.islands,
+            survivors=survivors,
+            elites=int(self.elite_ratio * survivors),
+            lexicase=self.selection == LEXICASE,
+            tolerance=self.tolerance,
+            tournament=self.tournament,
+            output_activation=output_activation_id(self.output_activation),
+            activations=activation_ids(self.activations),
+            blocks=self.blocks,
+        )
+        density = min(self.initial_density, self.initial_fan_in / (1 + inputs))
+        rates = Rates(jnp.float32(density), jnp.float32(self.complexity_probability), jnp.asarray(self.operators.ends))
+        return wann(rules, rates, inputs=inputs, outputs=outputs)
