@@ -1,5 +1,7 @@
 """Pages that are made when the site is built: the notebooks, which stay where they are, and the reference, one page for each room."""
 
+import ast
+import inspect
 import json
 import re
 import tempfile
@@ -11,8 +13,11 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PACKAGE = ROOT / "wannjax"
-ORDER = ("common", "networks", "genomes", "problems", "search", "analysis", "runs", "finetuning", "ensembles", "export", "pictures")
-"""The rooms that imports lead through, from the bottom up; any others follow."""
+ORDER = (
+    *("common", "networks", "genomes", "problems", "search", "analysis", "runs"),
+    *("finetuning", "ensembles", "export", "pictures", "report", "cli"),
+)
+"""The rooms, from the bottom up."""
 
 _copies = tempfile.TemporaryDirectory()  # until the process ends, since pages are rendered after they are listed
 
@@ -34,7 +39,7 @@ def on_files(files, config):
         copy.write_text(_for_the_site(path.read_text(encoding="utf-8")), encoding="utf-8")
         files.append(File(f"tutorials/{path.name}", _copies.name, config.site_dir, config.use_directory_urls))
     for room, modules in _rooms().items():
-        page = f"# {room}\n\n" + "".join(f"::: {module}\n\n" for module in modules)
+        page = f"# {room}\n\n{_purpose(room)}\n\n" + "".join(f"::: {module}\n\n" for module in modules)
         files.append(File.generated(config, f"api/{room}.md", content=page))
     return files
 
@@ -56,6 +61,11 @@ def _for_the_site(text: str) -> str:
     return json.dumps(notebook)
 
 
+def _purpose(room: str) -> str:
+    """What a room is for, as its package says."""
+    return inspect.cleandoc(ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8"))) or "")
+
+
 def _rooms() -> dict[str, list[str]]:
     """The modules of every room, in the order of their names."""
     rooms: dict[str, list[str]] = {}
@@ -63,4 +73,4 @@ def _rooms() -> dict[str, list[str]]:
         parts = path.relative_to(ROOT).with_suffix("").parts
         if len(parts) > 2 and not path.name.startswith("_"):
             rooms.setdefault(parts[1], []).append(".".join(parts))
-    return {room: rooms[room] for room in sorted(rooms, key=lambda room: (room not in ORDER, ORDER.index(room) if room in ORDER else room))}
+    return {room: rooms[room] for room in sorted(rooms, key=ORDER.index)}
