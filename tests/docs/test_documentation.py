@@ -26,7 +26,7 @@ SMALLER = {
     "population=512": "population=64",
     "generations=300": "generations=5",
     "episodes=100": "episodes=20",
-    "steps=500": "steps=5",
+    "steps=500": "steps=2",
 }
 
 python = Sybil([PythonCodeBlockParser(), SkipParser()])
