@@ -11,4 +11,8 @@ _EXAMPLE = re.compile(r"(?:^>>> .*\n?(?:^(?!\s*$).*\n?)*)+", flags=re.MULTILINE)
 class Doctests(griffe.Extension):
     def on_object(self, *, obj, **_):
         if obj.docstring:
-            obj.docstring.value = _EXAMPLE.sub(lambda found: f"```pycon\n{found.group().rstrip()}\n```\n", obj.docstring.value)
+            obj.docstring.value = _EXAMPLE.sub(_as_code, obj.docstring.value)
+
+
+def _as_code(found):
+    return f"```pycon\n{found.group().rstrip()}\n```\n"

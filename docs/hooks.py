@@ -1,12 +1,15 @@
-"""Pages that are made when the site is built: the notebooks, which stay where they are, and the reference, one page for each room."""
+"""Pages that are made when the site is built.
+
+They are the notebooks, which stay where they are, and the reference, one page for each room.
+"""
 
 import ast
-import inspect
 import json
 import re
 import tempfile
 from pathlib import Path
 
+from latex2mathml.converter import convert
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
 
@@ -19,7 +22,7 @@ ORDER = (
 )
 """The rooms, from the bottom up."""
 
-_copies = tempfile.TemporaryDirectory()  # until the process ends, since pages are rendered after they are listed
+_copies = tempfile.TemporaryDirectory()  # until the process ends: pages are rendered late
 
 
 def on_config(config):
@@ -37,33 +40,50 @@ def on_files(files, config):
         copy = Path(_copies.name) / "tutorials" / path.name
         copy.parent.mkdir(exist_ok=True)
         copy.write_text(_for_the_site(path.read_text(encoding="utf-8")), encoding="utf-8")
-        files.append(File(f"tutorials/{path.name}", _copies.name, config.site_dir, config.use_directory_urls))
+        files.append(
+            File(f"tutorials/{path.name}", _copies.name, config.site_dir, config.use_directory_urls)
+        )
     for room, modules in _rooms().items():
-        page = f"# {room}\n\n{_purpose(room)}\n\n" + "".join(f"::: {module}\n\n" for module in modules)
-        files.append(File.generated(config, f"api/{room}.md", content=page))
+        parts = [f"# {room}", _purpose(room), *(f"::: {module}" for module in modules)]
+        files.append(File.generated(config, f"api/{room}.md", content="\n\n".join(parts)))
     return files
 
 
 def on_page_content(html, page, config, files):
-    """Formulas are plain text here, so that no script needs to be fetched for them."""
-    return re.sub(r'<script[^>]*src="[^"]*(mathjax|require)[^"]*"[^>]*>\s*</script>', "", html, flags=re.IGNORECASE)
+    """Without the scripts that a notebook would fetch from elsewhere, for formulas and diagrams."""
+
+    def kept(script):
+        return "" if re.search('src=""|mathjax|mermaid', script.group()) else script.group()
+
+    return re.sub(r"<script\b.*?</script>", kept, html, flags=re.DOTALL)
 
 
 def _for_the_site(text: str) -> str:
-    """A notebook with links between pages instead of files, and without outputs that need a script to be shown."""
+    """A notebook with links between pages instead of files, and formulas that need no script."""
     notebook = json.loads(text)
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             source = re.sub(r"\]\((\w+)\.ipynb\)", r"](../\1/)", "".join(cell["source"]))
-            cell["source"] = re.sub(r"\]\(\.\./docs/(\w+)\.md(#[\w-]+)?\)", r"](../../\1/\2)", source)
+            cell["source"] = re.sub(
+                r"\]\(\.\./docs/(\w+)\.md(#[\w-]+)?\)", r"](../../\1/\2)", source
+            )
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop("text/latex", None)
+            data = output.get("data", {})
+            if "text/latex" in data:
+                data["text/html"] = _mathml("".join(data.pop("text/latex")))
     return json.dumps(notebook)
+
+
+def _mathml(latex: str) -> str:
+    """Aligned formulas as browsers show them without a script, one below the other."""
+    rows = re.sub(r"\\(begin|end){aligned}|[$&\n]", "", latex).split("\\\\")
+    return f'<div class="formulas">{"".join(convert(row, display="block") for row in rows)}</div>'
 
 
 def _purpose(room: str) -> str:
     """What a room is for, as its package says."""
-    return inspect.cleandoc(ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8"))) or "")
+    source = (PACKAGE / room / "__init__.py").read_text(encoding="utf-8")
+    return ast.get_docstring(ast.parse(source)) or ""
 
 
 def _rooms() -> dict[str, list[str]]:
