@@ -46,8 +46,6 @@ def test_a_search_with_blocks_lowers():
     algorithm = CONFIG.replace(blocks=blocks, insert_block=0.1).algorithm(inputs=5, outputs=1)
     state = algorithm.init(jax.random.key(0))
     assert "callback" not in lowered(algorithm.tell, state, jnp.zeros((16, 6)))
-    states = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), state)
-    assert "callback" not in lowered(devices.over_runs(algorithm.tell), states, jnp.zeros((3, 16, 6)))
 
 
 def test_neat_lowers():
@@ -81,25 +79,6 @@ def test_evaluation_lowers(name):
     assert "callback" not in text
 
 
-@pytest.mark.parametrize("name", ["CartPoleSwingUp-v0", *(pytest.param(n, marks=SLOW) for n in ("data", "CartPole-v1"))])
-def test_several_runs_lower(name):
-    problem = data_problem() if name == "data" else wannjax.make(name)
-    algorithm = CONFIG.algorithm(inputs=problem.inputs, outputs=problem.outputs)
-    keys = jax.random.split(jax.random.key(0), 3)
-    states = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), algorithm.init(keys[0]))
-    networks = jax.eval_shape(devices.over_runs(algorithm.ask), states)
-
-    def evaluate(keys, networks, weights, of_problem, wanted):
-        if name == "data":
-            return problem._score_samples(keys, networks, weights, of_problem, wanted, count=16, activation_ids=algorithm.activation_ids)
-        return problem._score_many(keys, networks, weights, of_problem, wanted, episodes=2, activation_ids=algorithm.activation_ids)
-
-    of_problem = problem.examples if name == "data" else problem.params
-    assert "callback" not in lowered(devices.over_runs(algorithm.ask), states)
-    assert "callback" not in lowered(devices.over_runs(algorithm.tell), states, jnp.zeros((3, 16, 6)))
-    assert "callback" not in lowered(evaluate, keys, networks, jnp.array(CONFIG.weights), of_problem, np.ones(3, bool))
-
-
 def test_rollouts_with_individual_weights_lower(state):
     problem = wannjax.make("CartPoleSwingUp-v0")
     networks = ALGORITHM.ask(state)
@@ -107,7 +86,7 @@ def test_rollouts_with_individual_weights_lower(state):
     keys = jax.random.split(jax.random.key(0), 4)
 
     def rollout(keys, networks, gain, params):
-        return problem._rollout_one(keys, networks, gain, params, activation_ids=network.ALL_ACTIVATIONS)
+        return problem._run(keys, networks, gain, params, activation_ids=network.ALL_ACTIVATIONS)
 
     assert "callback" not in lowered(rollout, keys, weighted, jnp.ones(4), problem.params)
 

@@ -20,7 +20,7 @@ from wannjax.networks.files import load, load_front, save
 from wannjax.networks.network import Network
 from wannjax.problems.adapters.gymnax import GymnaxProblem
 from wannjax.problems.data import DataProblem
-from wannjax.problems.environment import Environment
+from wannjax.problems.environment import Box, Discrete, Environment, Transition
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.problem import Evaluation, Problem
 from wannjax.problems.registry import environment_names, make
@@ -30,7 +30,7 @@ from wannjax.runs.loggers import Csv, JsonLines, TensorBoard
 from wannjax.runs.many import ManyResults, evolve_many
 from wannjax.runs.records import Record
 from wannjax.runs.result import Result
-from wannjax.search.algorithm import Algorithm
+from wannjax.search.algorithm import Algorithm, Info
 from wannjax.search.neat.config import NeatConfig
 from wannjax.search.wann.config import PRESETS, WannConfig
 
@@ -45,9 +45,11 @@ __all__ = [
     "PRESETS",
     "Algorithm",
     "Block",
+    "Box",
     "Canonical",
     "Csv",
     "DataProblem",
+    "Discrete",
     "Ensemble",
     "Environment",
     "EnvironmentProblem",
@@ -57,6 +59,7 @@ __all__ = [
     "Formulas",
     "Gradient",
     "GymnaxProblem",
+    "Info",
     "JsonLines",
     "ManyResults",
     "Motif",
@@ -71,6 +74,7 @@ __all__ = [
     "Result",
     "Score",
     "TensorBoard",
+    "Transition",
     "Tuned",
     "WannConfig",
     "WeightCurve",

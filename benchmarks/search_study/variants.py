@@ -19,8 +19,8 @@ from wannjax.genomes.genome import Genome, enlarge, random_genome
 from wannjax.genomes.operators import mutate
 from wannjax.genomes.population import Sizes, sizes_of
 from wannjax.networks.activations import LINEAR, NAMES
+from wannjax.search.activation_settings import AUTO
 from wannjax.search.algorithm import Algorithm, Info
-from wannjax.search.config import AUTO
 from wannjax.search.ranking import finite_or_worst, rank
 from wannjax.search.selection import lexicase, tournaments
 from wannjax.search.wann.algorithm import WannState, cases_of

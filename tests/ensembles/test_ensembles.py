@@ -167,9 +167,9 @@ def test_a_collection_acts_in_a_varied_environment():
         total = 0.0
         for time in range(30):
             action = np.clip(flock(observation, contexts[i]), -1, 1)
-            observation, state, reward, ended, _ = problem.env.step_env(jax.random.fold_in(key, time), state, action, problem.params)
-            total += float(reward)
-            if ended:
+            after = problem.environment.step(jax.random.fold_in(key, time), state, action, problem.params)
+            observation, state, total = after.observation, after.state, total + float(after.reward)
+            if after.ended:
                 break
         np.testing.assert_allclose(returns[i], total, rtol=1e-3)
     with pytest.raises(ValueError, match="problem: must be one that varies pole_length, got 'CartPoleSwingUp-v0, which varies nothing'"):

@@ -204,7 +204,7 @@ def test_without_blocks_the_operators_are_those_of_before():
 
 def test_a_search_can_contain_what_its_blocks_contain():
     foreign = Block(("sin", "square"), ((0, 1),))
-    activation_ids = WannConfig(blocks=(foreign,), insert_block=0.1).algorithm(inputs=2, outputs=1).activations
+    activation_ids = WannConfig(blocks=(foreign,), insert_block=0.1).algorithm(inputs=2, outputs=1).activation_ids
     assert {NAMES.index("sin"), NAMES.index("square")} <= set(activation_ids)
 
 

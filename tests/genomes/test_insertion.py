@@ -47,7 +47,7 @@ def children(parents: list[Genes], draws) -> list[Genes]:
 
 
 def some_draws(seed, count):
-    return np.random.default_rng(seed).random((count, ONLY_BLOCKS.draws), np.float32)
+    return np.random.default_rng(seed).random((count, draws_of(LIBRARY)), np.float32)
 
 
 def families(seed, most=9):
@@ -127,8 +127,8 @@ def test_without_the_new_slots_a_child_is_its_parent(seed):
 @given(st.integers(0, 2**31))
 def test_a_child_grows_by_no_more_than_the_operators_say(seed):
     for parent, _, child in families(seed):
-        assert child.nodes <= parent.nodes + ONLY_BLOCKS.most_nodes
-        assert oracle.tape_steps(child) <= oracle.tape_steps(parent) + ONLY_BLOCKS.most_steps
+        assert child.nodes <= parent.nodes + most_nodes(LIBRARY)
+        assert oracle.tape_steps(child) <= oracle.tape_steps(parent) + most_steps(LIBRARY)
 
 
 def test_blocks_places_sources_and_targets_are_equally_likely():

@@ -127,7 +127,8 @@ def film_of(problem, moments=3):
     reset = jax.jit(problem.reset, static_argnums=1)
     observations, states = reset(jax.random.split(jax.random.key(0), moments), 1, problem.params)
     outputs = np.random.default_rng(0).uniform(-1, 1, (moments, problem.outputs))
-    return Film(problem, jax.tree.map(lambda leaf: np.asarray(leaf[0]), states), np.asarray(observations[:, 0].T), outputs)
+    environment, states, params = problem.environment.drawn_as(jax.tree.map(lambda leaf: np.asarray(leaf[0]), states), problem.params)
+    return Film(environment, params, states, np.asarray(observations[:, 0].T), outputs, problem.input_names)
 
 
 @pytest.mark.parametrize("name", [*RENDERERS, "Breakout-MinAtar", "Catch-bsuite", "FrozenLake-misc", "MemoryChain-bsuite"])
@@ -160,11 +161,12 @@ def test_a_pole_is_drawn_where_the_state_has_it():
 
 
 def test_a_varied_environment_is_drawn_with_what_its_episode_drew():
-    film = film_of(wannjax.make("CartPoleSwingUp-v0", vary={"pole_length": (0.3, 0.9)}))
-    moving, move = render(Figure().add_subplot(), film)
+    problem = wannjax.make("CartPoleSwingUp-v0", vary={"pole_length": (0.3, 0.9)})
+    (length,) = problem.contexts(jax.random.split(jax.random.key(0), 3), problem.params)[0]
+    moving, move = render(Figure().add_subplot(), film_of(problem))
     move(0)
     x, y = moving[1].get_data()
-    assert np.hypot(x[1] - x[0], y[1]) == pytest.approx(film.states.context[0, 0], rel=1e-4)
+    assert np.hypot(x[1] - x[0], y[1]) == pytest.approx(float(length), rel=1e-4)
 
 
 def test_values_become_shades_that_keep_sign_and_order():

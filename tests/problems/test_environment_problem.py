@@ -235,8 +235,10 @@ def test_unknown_environments_have_numbered_names_and_given_ones_win():
     assert make("CartPole-v1", output_names=("west", "east")).output_names == ("west", "east")
 
 
-def test_the_swing_up_and_every_environment_of_gymnax_is_known():
-    assert {*gymnax.registered_envs, "CartPoleSwingUp-v0"} == set(environment_names())
+def test_our_environments_and_every_one_of_gymnax_are_known_and_nothing_is_registered_there():
+    registered = [*gymnax.registered_envs]
+    assert [*registered, "CartPoleSwingUp-v0", "DoublePole-v0"] == environment_names()
+    assert registered == [*gymnax.registered_envs]
 
 
 @pytest.mark.parametrize(("name", "meant"), [("CartPole-v0", "CartPole-v1"), ("cartpoleswingup", "CartPoleSwingUp-v0")])

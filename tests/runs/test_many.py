@@ -2,16 +2,17 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from runs_support import Larger, same
 
 import wannjax
+from wannjax.genomes.genome import enlarge
 from wannjax.pictures.curves import draw_statistics
-from wannjax.search.wann.algorithm import RATES, with_room
+from wannjax.search.wann.config import RATES
 
 SMALL = wannjax.WannConfig(population=24, generations=5, episodes=2, confirm_episodes=4)
 GROWING = SMALL.replace(generations=40, add_node=8.0, delete_node=0.0, initial_density=1.0)
@@ -62,7 +63,7 @@ def test_runs_that_outgrow_the_padding_at_different_times_are_the_same_as_alone(
 
 
 @pytest.mark.slow
-def test_settings_that_differ_in_rates_run_side_by_side_as_alone():
+def test_settings_that_differ_in_rates_run_as_alone():
     settings = {name: 1.0 for name in RATES} | {"initial_fan_in": 1}
     first = SMALL.replace(blocks=(wannjax.Block(("sin", "cos"), ((0, 1),)),), insert_block=0.1)
     others = [first.replace(**{name: settings[name] for name in RATES[part::3]}) for part in range(3)]
@@ -73,38 +74,44 @@ def test_settings_that_differ_in_rates_run_side_by_side_as_alone():
     assert_as_alone(problem, many.results)
 
 
-def test_padding_changes_no_draw():
+def test_capacity_changes_no_draw():
     algorithm = SMALL.algorithm(inputs=2, outputs=1)
+
+    def enlarged(state):
+        return replace(state, genomes=enlarge(state.genomes, 64), steps=64)
+
     small = algorithm.init(jax.random.key(0))
-    large = with_room(small, 64, 64)
+    large = enlarged(small)
     score = jax.jit(lambda key: jax.random.normal(key, (24, 6)))
     for generation in range(12):
         scores = score(jax.random.key(generation)) + small.sizes.hidden[:, None]  # so that nodes are not lost again
-        small, large = algorithm.tell(small, scores), algorithm.tell(large, scores)
-    padded = with_room(small, 64, 64)
+        small, large = algorithm.tell(small, scores)[0], algorithm.tell(large, scores)[0]
+    padded = enlarged(small)
     jax.tree.map(np.testing.assert_array_equal, (padded.genomes, padded.sizes), (large.genomes, large.sizes))
     assert int(np.max(small.sizes.hidden)) > 2
 
 
-def test_searches_that_differ_in_rates_share_their_programs():
-    first, second = (config.algorithm(inputs=4, outputs=2) for config in (SMALL, SMALL.replace(add_node=0.7, initial_fan_in=1)))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"add_node": 0.7, "initial_fan_in": 1},
+        {"generations": 9, "episodes": 3, "confirm_episodes": 7, "candidates": 3, "weights": (1.0,)},
+    ],
+    ids=["rates", "what no program uses"],
+)
+def test_searches_with_equal_rules_share_their_programs(changes):
+    first, second = (config.algorithm(inputs=4, outputs=2) for config in (SMALL, SMALL.replace(**changes)))
     assert (first.ask, first.tell) == (second.ask, second.tell)
 
 
-@pytest.mark.parametrize("name", [pytest.param("CartPole-v1", marks=pytest.mark.slow), "data"])
-def test_runs_that_are_not_wanted_cost_nothing_and_change_nothing(name):
-    problem = PROBLEMS[name]()
-    algorithm = SMALL.algorithm(inputs=problem.inputs, outputs=problem.outputs)
-    keys = jax.random.split(jax.random.key(0), 3)
-    populations = [algorithm.ask(algorithm.init(key)) for key in keys]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *populations)
-    weights = jnp.array(SMALL.weights)
-    wanted = np.array([True, False, True])
-    found = problem.evaluate_many(keys, stacked, weights, wanted=wanted, episodes=2)
-    for run in (0, 2):
-        alone = problem.evaluate(keys[run], populations[run], weights, episodes=2)
-        jax.tree.map(lambda one, all_, run=run: np.testing.assert_array_equal(one, all_[run]), alone, found)
-    assert not any(np.any(leaf[1]) for leaf in found)
+@pytest.mark.slow
+def test_settings_may_differ_in_everything_but_generations():
+    configs = [SMALL, SMALL.replace(population=32, activations=("tanh",)), wannjax.NeatConfig(population=24, generations=5)]
+    problem = Larger()
+    many = wannjax.evolve_many(problem, configs, seeds=[4], progress=False)
+    assert [label.split(",")[0] for label in many.labels] == ["wann", "wann", "neat"]
+    assert "population 32" in many.labels[1]
+    assert_as_alone(problem, many.results)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +169,7 @@ def test_ctrl_c_ends_all_runs_after_the_generation_and_keeps_them_and_the_live_v
 
 def test_a_run_without_any_finite_score_is_named():
     def spoil(call, scores):
-        return np.full_like(scores, np.nan) if call == 2 else scores
+        return np.full_like(scores, np.nan) if call == 3 else scores  # the second run's first, behind the first run's and its confirmation
 
     with pytest.raises(ValueError, match="larger gave no finite score to any network of generation 1 of seed 7"):
         wannjax.evolve_many(Larger(spoil), SMALL, seeds=[5, 7], progress=False)
@@ -175,12 +182,8 @@ def test_a_run_without_any_finite_score_is_named():
         (SMALL, [1, 1], "seeds: must be different seeds"),
         (SMALL, [-1], "seed: must be an integer from 0"),
         ([], [1], "config: must be settings, or several of them"),
-        (
-            [SMALL, SMALL.replace(population=32)],
-            [1],
-            "population: must be 24, as in the first settings, since only initial_density, initial_fan_in, .* may differ, got 32",
-        ),
-        ([SMALL, SMALL.replace(activations=("tanh",))], [1], r"activations: must be \('linear', .*, got \('tanh',\)"),
+        ([SMALL, SMALL.replace(generations=6)], [1], "generations: must be 5, as in the first settings, got 6"),
+        (["swing-up"], [1], "config: must be settings, or several of them"),
     ],
 )
 def test_a_bad_argument_is_named(config, seeds, message):

@@ -1,7 +1,7 @@
 """What settings are made of: one line a setting, with its meaning, its default and what is allowed.
 
-Command line options, validation and error messages all come from these lines; the settings themselves are in `config.py`. To add a kind
-of setting, add a function beside `count`.
+Command line options, validation and error messages all come from these lines; the settings themselves stand beside what they are of. To add
+a kind of setting, add a function beside `count`.
 """
 
 from collections.abc import Callable

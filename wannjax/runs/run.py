@@ -24,8 +24,8 @@ from wannjax.runs.compilations import Compilations
 from wannjax.runs.records import Record, Work, history_of, record_table, recorded, records_of
 from wannjax.runs.result import Result
 from wannjax.runs.resuming import seconds_of
+from wannjax.search.activation_settings import AUTO
 from wannjax.search.algorithm import Info
-from wannjax.search.config import AUTO
 from wannjax.search.ranking import usable
 from wannjax.search.registry import Config
 
@@ -86,7 +86,7 @@ class Run:
             raise ValueError(f"problem: {name} gave no finite score to any network of generation {number} of seed {seed}")
         following, info = self.algorithm.tell(state, scores)
 
-        # While the device breeds, the host keeps the books.
+        # While the device breeds, the host keeps records and champions.
         info = jax.device_get(info)
         leaders = self.champions.promising(scores, info.connections, self.config.candidates)
         if leaders is not None:

@@ -11,8 +11,8 @@ from wannjax.common.settings import Settings, choice, count, positive, rate, set
 from wannjax.common.validation import require
 from wannjax.genomes.operators import SHARED
 from wannjax.networks.activations import NAMES, activation_ids
+from wannjax.search.activation_settings import AUTO, activation_names, output_activation_id
 from wannjax.search.algorithm import Algorithm
-from wannjax.search.config import AUTO, activation_names, output_activation_id
 from wannjax.search.neat.algorithm import Rules, neat
 from wannjax.search.neat.genes import Distance
 from wannjax.search.neat.reproduction import WeightMutation

@@ -12,8 +12,8 @@ from wannjax.common.validation import require
 from wannjax.genomes.blocks import MOST, Block, block_of, load_blocks
 from wannjax.genomes.operators import SHARED, Operators
 from wannjax.networks.activations import NAMES, PUBLISHED, activation_ids
+from wannjax.search.activation_settings import AUTO, activation_names, output_activation_id
 from wannjax.search.algorithm import Algorithm
-from wannjax.search.config import AUTO, activation_names, output_activation_id
 from wannjax.search.wann.algorithm import Rates, Rules, wann
 
 LEXICASE, TOURNAMENT = "lexicase", "tournament"

@@ -1,7 +1,4 @@
-"""What the settings of every search share.
-
-To add a search, write its settings with an `algorithm` beside it, and put them into `registry.ALGORITHMS`.
-"""
+"""The settings on activations, which every search has."""
 
 from wannjax.common.settings import setting
 from wannjax.networks.activations import LINEAR, NAMES
