@@ -104,7 +104,7 @@ def test_the_readme_is_short():
 
 def test_the_reference_names_all_that_is_public():
     text = (ROOT / "docs" / "api" / "index.md").read_text()
-    assert [name for name in wannjax.__all__ if f"wannjax.{name}" not in text] == []
+    assert [name for name in wannjax.__all__ if f"wannjax.{name}]" not in text and f"wannjax.{name}`" not in text] == []
 
 
 def commands_of(page):
