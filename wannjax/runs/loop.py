@@ -41,13 +41,14 @@ def drive(
     callbacks = list(callbacks)
 
     def told(last: bool) -> bool:
+        """Whether what is on record of the latest step, if anything is, ends the run; so does a signal that came meanwhile."""
         record = run.record(last=last)
-        return record is not None and any([callback(record) for callback in callbacks])
+        return record is not None and (any([callback(record) for callback in callbacks]) or interrupted())
 
     stop = run.number == 0 and hosts.any_of(told(False))
     while run.number < steps and not stop:
         run.advance()
-        ended = told(run.number == steps or interrupted())
-        stop = hosts.any_of(ended or interrupted())
+        stop = hosts.any_of(interrupted())
+        stop = hosts.any_of(told(stop or run.number == steps)) or stop
         if saver is not None:
             saver.keep(last=stop or run.number == steps)
