@@ -1,7 +1,7 @@
 """The loop that every long run goes through: steps, records, callbacks, checkpoints, and an orderly end."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from wannjax.common import hosts
 from wannjax.runs.resuming import Saver
@@ -10,6 +10,7 @@ Callback = Callable[[Any], object]
 """Called with every record; a true return value ends the run after it."""
 
 
+@runtime_checkable
 class Stepwise(Protocol):
     """A run that is taken step by step."""
 
