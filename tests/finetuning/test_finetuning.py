@@ -2,7 +2,7 @@
 
 import os
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from inspect import unwrap
 
 import jax
@@ -134,13 +134,12 @@ def test_a_callback_can_end_it_before_the_first_step():
     np.testing.assert_array_equal(weights_of(tuned.network), [tuned.start] * 3)
 
 
+@dataclass(frozen=True)
 class Interrupting:
     """A method that changes nothing and presses Ctrl-C in step number `step`."""
 
+    step: int
     name, learning_rate, updates = "interrupting", 1.0, 1
-
-    def __init__(self, step):
-        self.step = step
 
     def trainer(self, problem, topology, optimizer):
         def step(key, state):

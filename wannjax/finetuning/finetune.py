@@ -1,6 +1,6 @@
 """`finetune`: trains the individual weights of one network from several starts side by side, and returns the best on held-out episodes.
 
-The driver adds what training needs (starts, progress, history, the choice among members) and decides nothing about how weights move.
+The driver adds what a training needs (progress, checkpoints, an orderly end) and decides nothing.
 """
 
 import os
@@ -63,7 +63,7 @@ def finetune(
         starts: shared weights to start from; or a number of random starts from U(-2, 2); or an array [M, C] of weights, in the order of
             `graph_of(network).connections`. None: the network's own weights, or the sweep's where it has none.
         seed: the same seed gives the same result on the same devices.
-        callbacks: called at every check (`CHECKS` times, and before the first step); a true return value ends training.
+        callbacks: called at every check (`training.CHECKS` times, and before the first step); a true return value ends training.
         progress: show a progress bar.
         run_dir: a directory, such as the search's: checkpoints while training goes on, and at its end the files that the command line
             leaves.
