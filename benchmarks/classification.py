@@ -40,7 +40,7 @@ import wannjax
 from benchmarks.common import machine, print_table, write_json
 from wannjax import DataProblem, Network, WannConfig
 from wannjax.analysis.evaluation import PAPER
-from wannjax.finetuning.loop import steps_between_checks
+from wannjax.finetuning.training import steps_between_checks
 from wannjax.networks.network import connection_count
 from wannjax.search.wann.config import SWEEP
 

@@ -1,13 +1,17 @@
 """Collections: what they say together against numpy, their files, and that training makes them better than one copy."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from bridge import assert_same_bits
 
 import wannjax
 from wannjax.ensembles import Ensemble, Gate
+from wannjax.ensembles.data_training import DataTraining
 from wannjax.ensembles.environment_training import gate_by_returns
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 from wannjax.problems.data import DataProblem
@@ -135,6 +139,33 @@ def test_training_repeats_by_seed(rings, straight, kind):
     np.testing.assert_array_equal(one.weights, same.weights)
     other = wannjax.ensemble(straight, rings, members=2, kind=kind, steps=3, seed=6, progress=False)
     assert not np.array_equal(one.weights, other.weights)
+
+
+def test_checks_stand_every_so_often_and_at_the_end_but_not_at_the_start(rings, straight):
+    seen = []
+    train = partial(wannjax.ensemble, straight, rings, members=2, kind="bagging", progress=False)
+    train(steps=51, callbacks=[seen.append])
+    assert [record.step for record in seen] == [*range(2, 51, 2), 51]
+    assert all(np.isnan(record.training_score) for record in seen)
+    seen.clear()
+    train(steps=51, callbacks=[seen.append, lambda record: record.step >= 4])
+    assert [record.step for record in seen] == [2, 4]
+
+
+def test_the_training_of_a_collection_goes_on_from_its_state(rings, straight):
+    weights = np.full((2, 6), 0.5, np.float32)
+    whole, first, second = (DataTraining(straight, rings, weights, "mixture", None, 4, 0) for _ in range(3))
+    for _ in range(4):
+        whole.advance()
+    for _ in range(2):
+        first.advance()
+    second.number, second.params, second.state = first.number, first.params, first.state
+    for _ in range(2):
+        second.advance()
+    assert second.number == whole.number == 4
+    assert_same_bits((second.params, second.state), (whole.params, whole.state))
+    assert second.record(last=True).held_out_score == whole.record(last=True).held_out_score
+    assert_same_bits(second.best, whole.params)
 
 
 def test_a_vote_is_among_shared_weights_of_both_signs(rings, straight):

@@ -1,6 +1,8 @@
 """Fine-tuning: the driver on a problem that is known in closed form, all methods on easy tasks, and what is refused."""
 
-from dataclasses import replace
+import os
+import signal
+from dataclasses import dataclass, replace
 from inspect import unwrap
 
 import jax
@@ -132,6 +134,52 @@ def test_a_callback_can_end_it_before_the_first_step():
     np.testing.assert_array_equal(weights_of(tuned.network), [tuned.start] * 3)
 
 
+@dataclass(frozen=True)
+class Interrupting:
+    """A method that changes nothing and presses Ctrl-C in step number `step`."""
+
+    step: int
+    name, learning_rate, updates = "interrupting", 1.0, 1
+
+    def trainer(self, problem, topology, optimizer):
+        def step(key, state):
+            if state["number"] + 1 == self.step:
+                os.kill(os.getpid(), signal.SIGINT)
+            return {**state, "number": state["number"] + 1}, jnp.zeros(len(state["weights"]))
+
+        return Trainer(lambda key, weights: {"weights": weights, "number": 0}, step, lambda state: state["weights"])
+
+
+@pytest.mark.parametrize(("step", "checked"), [(3, [0, 3]), (4, [0, 4]), (6, [0, 4, 6])])
+def test_ctrl_c_ends_training_after_the_step_with_a_last_check(step, checked):
+    before, seen = signal.getsignal(signal.SIGINT), []
+    tuned = tune(method=Interrupting(step), steps=151, callbacks=[lambda record: seen.append(record.step)])
+    np.testing.assert_array_equal(tuned.history["step"], checked)
+    assert seen == checked
+    assert tuned.interrupted
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+DATA = {"tuned.json", "training.csv", "training.json", "training-checkpoints"}
+
+
+def test_training_leaves_its_data_in_the_directory_and_the_public_function_pictures_too(tmp_path):
+    for name, train, options, expected in (
+        ("inner", finetune, {}, DATA),
+        ("without", wannjax.finetune, {"finish": None}, DATA),
+        ("public", wannjax.finetune, {}, DATA | {"tuned.png", "training.png"}),
+    ):
+        directory = tmp_path / name
+        train(LINE, Quadratic(), method=ES, steps=2, progress=False, run_dir=directory, **options)
+        assert {path.name for path in directory.iterdir() if not path.name.startswith(".")} == expected
+
+
+def test_what_finishes_a_training_finds_its_files(tmp_path):
+    found = []
+    tune(run_dir=tmp_path, finish=lambda directory: found.append({path.name for path in directory.iterdir()}))
+    assert found[0] >= DATA
+
+
 def test_members_whose_scores_are_not_finite_are_never_chosen():
     tuned = tune(problem=Quadratic(lambda weights: weights[..., 0] > 0), steps=6)
     assert np.isfinite(tuned.score)
@@ -240,6 +288,8 @@ LARGE = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), replace(LINE, input_n
         ("network: must be a network with connections", {"network": network_of(Graph(("a", "b", "c"), ("d",), (1,), ()))}),
         ("networks: must be of 5 inputs and 1 outputs", {"problem": "CartPoleSwingUp-v0"}),
         ("seed: must be an integer from 0", {"seed": -1}),
+        ("save_every: must be seconds >= 0, got -1.0", {"save_every": -1.0}),
+        ("resume: must be False without a run_dir, got True", {"resume": True}),
     ],
 )
 def test_a_bad_argument_is_named_in_one_line(sorted_points, message, arguments):

@@ -13,8 +13,9 @@ import wannjax
 from wannjax import EvolutionStrategy, Gradient, PolicyGradient
 from wannjax.finetuning import gradient as back_propagation
 from wannjax.finetuning.method import ascend
-from wannjax.finetuning.policy_gradient import Batch, advantages, clipped_gain
+from wannjax.finetuning.policy_gradient import Batch, advantages, clipped_gain, end_of
 from wannjax.networks import gradients
+from wannjax.problems.environment import Discrete, Environment, Transition
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +158,8 @@ def test_a_plateau_gives_evolution_strategies_no_gradient():
 
 # Policy gradients
 
+NEVER = 99
+
 
 @pytest.mark.slow
 def test_a_policy_gradient_goes_on_where_the_last_step_left_the_episodes_and_estimates_the_returns_of_those_that_ended():
@@ -172,6 +175,63 @@ def test_a_policy_gradient_goes_on_where_the_last_step_left_the_episodes_and_est
     np.testing.assert_array_equal(state.lanes.age, np.full((2, 2), 12 % 5))
     assert_same_bits(trainer.step(jax.random.key(3), before)[0].policy, state.policy)
     assert np.all(trainer.weights(trainer.step(jax.random.key(9), before)[0]) != trainer.weights(state))
+
+
+class Countdown(Environment):
+    """Episodes of at most three steps that earn 1 each, and end after step `params.fails`, or are cut short after step `params.cut`."""
+
+    name, inputs, actions, max_steps = "countdown", 4, Discrete(2), 3
+
+    def __init__(self, fails=NEVER, cut=NEVER):
+        self.params = {"fails": jnp.int32(fails), "cut": jnp.int32(cut)}
+
+    def reset(self, key, params):
+        return jnp.zeros(4), jnp.int32(0)
+
+    def step(self, key, state, action, params):
+        state = state + 1
+        observation = jnp.full(4, state, jnp.float32)
+        return Transition(observation, state, jnp.float32(1.0), state == params["fails"], state == params["cut"])
+
+
+ENDS = {
+    "at the limit": (Countdown(), 3, True),
+    "failed": (Countdown(fails=2), 2, False),
+    "failed at the limit": (Countdown(fails=3), 3, False),
+    "cut short": (Countdown(cut=2), 2, True),
+    "cut short at the limit": (Countdown(cut=3), 3, True),
+    "failed where it was cut short": (Countdown(fails=2, cut=2), 2, False),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_beyond_an_end_is_what_the_baseline_expects_unless_the_task_ended_the_episode(how):
+    environment, length, counts = ENDS[how]
+    problem = wannjax.EnvironmentProblem(environment)
+    keys = jax.random.split(jax.random.key(0), 2)
+    state = problem.reset(keys, 1, problem.params)[1]
+    for time in range(length):
+        led_to = problem.step(keys, time, state, jnp.zeros((2, 1, 2)), problem.params)
+        ended, beyond = end_of(led_to, jnp.full((1, 2), time + 1 >= problem.max_steps), jnp.full((1, 2), 7.0))
+        at_end = time + 1 == length
+        np.testing.assert_array_equal(ended, [[at_end] * 2])
+        np.testing.assert_array_equal(beyond, [[7.0 if at_end and counts else 0.0] * 2])
+        state = led_to.state
+
+
+@pytest.mark.slow
+def test_a_policy_gradient_learns_more_from_an_end_that_is_not_the_tasks():
+    """The same rewards and observations: only whether the end counts makes a difference."""
+    method, weights = PolicyGradient(episodes=2, horizon=3, epochs=1, minibatches=1), jnp.array([[0.5, 0.5]])
+
+    def baseline_after_a_step(environment):
+        problem = wannjax.EnvironmentProblem(environment)
+        trainer = method.trainer(problem, gradients.topology_of(BALANCING), optax.sgd(0.1))
+        return trainer.step(jax.random.key(1), trainer.init(jax.random.key(0), weights))[0].baseline
+
+    limit, cut, failed = (baseline_after_a_step(ENDS[how][0]) for how in ("at the limit", "cut short at the limit", "failed at the limit"))
+    assert_same_bits(limit, cut)
+    assert any(np.any(one != other) for one, other in zip(jax.tree.leaves(limit), jax.tree.leaves(failed), strict=True))
 
 
 def test_advantages_are_the_discounted_sums_of_errors_up_to_the_end_of_the_episode():

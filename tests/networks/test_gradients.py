@@ -7,12 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
-from bridge import network_of
+from bridge import assert_same_bits, network_of
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wannjax.networks import gradients
-from wannjax.networks.activations import NAMES, activate, slope
+from wannjax.networks.activations import NAMES, SUM, activate, slope
 from wannjax.networks.graph import graph_of
-from wannjax.networks.network import individual_weights
+from wannjax.networks.graph import network_of as laid_out
+from wannjax.networks.network import Network, individual_weights, is_connection
 
 IDS = tuple(sorted(oracle.ACTIVATIONS))
 SEEDS = pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 10))])
@@ -80,6 +83,43 @@ def test_outputs_are_those_of_the_network(seed):
         matrix[cells[:, 0], cells[:, 1]] = weights[copy]
         want, bound = oracle.run(genes, matrix, observations[:, copy].T)
         np.testing.assert_array_less(np.abs(outputs[:, copy].T - want), 1e-6 + bound)
+
+
+def slow_topology(network):
+    """The arrays that the graph decides: the network is laid out again, with its number for the weight of every connection."""
+    graph = graph_of(network)
+    count = len(graph.connections)
+    again = laid_out(graph.with_weights(map(float, range(count))))
+    sources = np.asarray(again.sources)
+    numbers = np.zeros(sources.shape) if again.weights is None else np.asarray(again.weights)
+    connection = np.where(is_connection(again), numbers, np.where(sources > 0, count, count + 1))
+    return sources, again.activations, connection.astype(np.int32)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    sizes=st.sampled_from([(3, 2), (17, 3)]),  # each is compiled, with weights and without
+    nodes=st.integers(0, 12),
+    density=st.floats(0.0, 0.7),
+    weighted=st.booleans(),
+)
+def test_a_topology_has_the_connections_in_the_order_of_the_graph(seed, sizes, nodes, density, weighted):
+    rng, (inputs, outputs) = np.random.default_rng(seed), sizes
+    genes = oracle.random_genes(rng, inputs=inputs, outputs=outputs, nodes=nodes, density=density)
+    weights = jnp.asarray(rng.normal(size=genes.connections.shape), jnp.float32) if weighted else None
+    for network in (expressed := network_of(genes, 150, weights), laid_out(graph_of(expressed))):
+        topology = gradients.topology_of(network)
+        assert_same_bits((topology.sources, topology.activations, topology.connection), slow_topology(network))
+        assert topology.connections == len(graph_of(network).connections)
+        assert topology.activation_ids == tuple(sorted({SUM, *graph_of(network).activations}))
+
+
+def test_another_node_may_stand_between_a_partial_sum_and_the_node_that_it_serves():
+    rows = [[2, 3, 4], [3, 0, 0], [6, 5, 1], [8, 7, 0]]  # the bias is row 1, inputs are 2 to 5
+    network = Network(jnp.array(rows), jnp.array([SUM, 5, 1, 1], jnp.int8), jnp.int32(3), None, 4, 1)
+    ends = [(connection.source, connection.target) for connection in graph_of(network).connections]
+    assert ends == [(2, 5), (1, 6), (2, 6), (3, 6), (4, 6), (0, 6), (6, 7), (5, 7)]
+    np.testing.assert_array_equal(gradients.topology_of(network).connection, [[1, 2, 3], [0, 9, 9], [8, 4, 5], [6, 7, 9]])
 
 
 @SEEDS

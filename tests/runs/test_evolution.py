@@ -96,6 +96,26 @@ def test_ctrl_c_ends_the_run_after_the_generation_and_keeps_it():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+DATA = {"champion.json", "front.json", "history.csv", "config.json", "growth.json", "checkpoints"}
+
+
+@pytest.mark.parametrize(("options", "more"), [({"finish": None}, set()), ({}, {"report.html", "champion.png", "curves.png"})])
+def test_a_run_leaves_its_data_in_the_directory_and_by_default_its_page_and_pictures(tmp_path, options, more):
+    wannjax.evolve(Larger(), CONFIG, generations=2, progress=False, run_dir=tmp_path, **options)
+    assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == DATA | more
+
+
+def test_what_finishes_a_run_finds_its_files_and_gives_the_report(tmp_path):
+    problem, found = Larger(), []
+
+    def finish(directory, of):
+        found.append((of, {path.name for path in directory.iterdir()}))
+
+    assert wannjax.evolve(problem, CONFIG, generations=1, progress=False, run_dir=tmp_path, finish=finish).report is None
+    assert found[0][0] is problem
+    assert found[0][1] >= DATA
+
+
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
 def test_networks_without_finite_scores_are_counted_and_never_champion(poison):
     def spoil(_call, scores):

@@ -34,5 +34,6 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         command = commands.add_parser(module.__name__.rpartition(".")[2], help=module.HELP)
         module.add_options(command)
         command.set_defaults(run=module.run)
-    evolve.add_settings(commands.choices["evolve"], arguments)
+    for name, module in (("evolve", evolve), ("finetune", finetune)):
+        module.add_settings(commands.choices[name], arguments)
     return parser

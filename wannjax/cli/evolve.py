@@ -2,14 +2,22 @@
 
 import argparse
 import os
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 import wannjax
-from wannjax.cli.options import add_data_option, add_process_options, add_saving_option, make_problem, new_directory
+from wannjax.cli.options import (
+    add_data_option,
+    add_process_options,
+    add_saving_option,
+    add_settings_of,
+    given_settings,
+    make_problem,
+    named_early,
+    new_directory,
+)
 from wannjax.cli.tables import report_table
 from wannjax.common import hosts
 from wannjax.common.validation import require
@@ -34,44 +42,19 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def add_settings(command: argparse.ArgumentParser, arguments: list[str]) -> None:
     """Adds the settings of the algorithm that `arguments` name."""
-    config = ALGORITHMS.get(_algorithm(arguments), WannConfig)
+    config = ALGORITHMS.get(named_early(arguments, "--algorithm") or WannConfig.name, WannConfig)
     presets = ", ".join(config.presets)
     command.add_argument("--preset", default="default", help=f"one of {presets}; the options below change it (default: default)")
     group = command.add_argument_group(
         f"settings of {config.name}", "defaults shown are those of the default preset; --help with another --algorithm lists that one's"
     )
-    for setting in fields(config):
-        assert setting.default is not MISSING
-        many, of_file = isinstance(setting.default, tuple), setting.metadata["load"] is not None
-        default = "none" if of_file else _plain(setting.default)
-        group.add_argument(
-            "--" + setting.name.replace("_", "-"),
-            type=Path if of_file else type(setting.default[0] if many else setting.default),
-            nargs="+" if many and not of_file else None,
-            default=argparse.SUPPRESS,
-            metavar="FILE" if of_file else setting.name.upper(),
-            help=f"{setting.metadata['meaning']}; {setting.metadata['allowed']} (default: {default})",
-        )
-
-
-def _algorithm(arguments: list[str]) -> str:
-    """The search that is asked for: it decides which settings there are."""
-    early = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    early.add_argument("--algorithm", default=WannConfig.name)
-    try:
-        return early.parse_known_args(arguments)[0].algorithm
-    except argparse.ArgumentError:  # which the full parser will explain
-        return WannConfig.name
+    add_settings_of(group, [config])
 
 
 def run(options: argparse.Namespace) -> int:
     require("algorithm", options.algorithm, f"one of {', '.join(ALGORITHMS)}", options.algorithm in ALGORITHMS)
     settings = ALGORITHMS[options.algorithm]
-    changes = {setting.name: getattr(options, setting.name) for setting in fields(settings) if hasattr(options, setting.name)}
-    for setting in fields(settings):
-        if setting.name in changes and setting.metadata["load"]:
-            changes[setting.name] = setting.metadata["load"](changes[setting.name])
-    config = settings.preset(options.preset, **changes)
+    config = settings.preset(options.preset, **given_settings(options, settings))
     problem = make_problem(options.environment, options)
     directory = options.out or new_directory(options.environment, options.seed)
     if options.resume:
@@ -98,7 +81,3 @@ def show(result: Any, problem: Any, directory: Path) -> int:
         highlight=False,
     )
     return 0
-
-
-def _plain(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

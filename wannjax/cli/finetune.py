@@ -1,17 +1,25 @@
-"""`wannjax finetune`: train the individual weights of a champion."""
+"""`wannjax finetune`: train the individual weights of a champion. Every field of a method's settings is an option."""
 
 import argparse
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 import wannjax
-from wannjax.cli.options import add_network_arguments, add_saving_option, network_and_problem, new_directory
+from wannjax.cli.options import (
+    add_network_arguments,
+    add_saving_option,
+    add_settings_of,
+    given_settings,
+    named_early,
+    network_and_problem,
+    new_directory,
+)
 from wannjax.cli.tables import report_table
-from wannjax.finetuning import method_for
+from wannjax.common.validation import require
+from wannjax.finetuning import METHODS, method_for
 from wannjax.runs import run_directory
 
 HELP = "train the individual weights of a champion"
@@ -19,9 +27,8 @@ HELP = "train the individual weights of a champion"
 
 def add_options(command: argparse.ArgumentParser) -> None:
     add_network_arguments(command)
-    command.add_argument("--method", default=None, help="gradient, policy_gradient or evolution (default: what suits the problem)")
+    command.add_argument("--method", default=None, help=f"one of {', '.join(METHODS)} (default: what suits the problem)")
     command.add_argument("--steps", type=int, default=500, help="of training (default: 500)")
-    command.add_argument("--learning-rate", type=float, default=None, help="of Adam (default: the method's)")
     command.add_argument(
         "--starts", type=float, nargs="+", default=None, help="shared weights to start from (default: own weights, or the sweep's)"
     )
@@ -32,11 +39,20 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_saving_option(command)
 
 
+def add_settings(command: argparse.ArgumentParser, arguments: list[str]) -> None:
+    """Adds the settings of the method that `arguments` name; those of all methods where they name none, since the problem decides."""
+    named = METHODS.get(named_early(arguments, "--method") or "")
+    if named is None:
+        group = command.add_argument_group("settings of the methods", "--help with a --method lists that one's alone")
+        add_settings_of(group, list(METHODS.values()))
+    else:
+        add_settings_of(command.add_argument_group(f"settings of {named.name}"), [named])
+
+
 def run(options: argparse.Namespace) -> int:
     network, problem = network_and_problem(options)
     method: Any = method_for(options.method, problem)
-    if options.learning_rate is not None:
-        method = replace(method, learning_rate=options.learning_rate)
+    method = method.replace(**_settings(options, method, problem))
     directory = options.out or (options.network if options.network.is_dir() else new_directory(f"{problem.name}-finetune", options.seed))
     if not options.resume:
         run_directory.require_untrained(directory, overwrite=options.overwrite)
@@ -60,3 +76,13 @@ def run(options: argparse.Namespace) -> int:
         highlight=False,
     )
     return 0
+
+
+def _settings(options: argparse.Namespace, method: Any, problem: Any) -> dict[str, Any]:
+    """The settings of the method that were given. Raises ValueError for one that only other methods have."""
+    own = given_settings(options, type(method))
+    for other in METHODS.values():
+        for name, value in given_settings(options, other).items():
+            allowed = f"a setting of {method.name}, which suits {problem.name} (or give --method {other.name})"
+            require(f"--{name.replace('_', '-')}", value, allowed, name in own)
+    return own

@@ -2,10 +2,14 @@
 
 import argparse
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 import wannjax
+from wannjax.common.settings import Settings
 from wannjax.runs import run_directory
 from wannjax.runs.resuming import SAVE_EVERY
 
@@ -71,3 +75,50 @@ def network_and_problem(options: argparse.Namespace):
 
 def new_directory(name: str, seed: int) -> Path:
     return Path("runs") / f"{name}-seed{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def named_early(arguments: list[str], option: str) -> str | None:
+    """What `arguments` name by an option that decides which other options there are; None where it is not given."""
+    early = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    early.add_argument(option, dest="named", default=None)
+    try:
+        return early.parse_known_args(arguments)[0].named
+    except argparse.ArgumentError:  # which the full parser will explain
+        return None
+
+
+def add_settings_of(group: argparse._ArgumentGroup, kinds: Sequence[type[Settings]]) -> None:
+    """Adds an option for every setting of these kinds; of one that several have, which is of the same type in all, the help tells what it
+    means in each."""
+    meanings: dict[str, list[tuple[type[Settings], Field]]] = {}
+    for kind in kinds:
+        for setting in fields(kind):
+            meanings.setdefault(setting.name, []).append((kind, setting))
+    for name, owners in meanings.items():
+        default: Any = owners[0][1].default
+        many, of_file = isinstance(default, tuple), owners[0][1].metadata["load"] is not None
+        group.add_argument(
+            "--" + name.replace("_", "-"),
+            type=Path if of_file else type(default[0] if many else default),
+            nargs="+" if many and not of_file else None,
+            default=argparse.SUPPRESS,
+            metavar="FILE" if of_file else name.upper(),
+            help=". ".join(f"{kind.name}: {_help_of(setting)}" if len(kinds) > 1 else _help_of(setting) for kind, setting in owners),
+        )
+
+
+def _help_of(setting: Field) -> str:
+    default = "none" if setting.metadata["load"] is not None else _plain(setting.default)
+    return f"{setting.metadata['meaning']}; {setting.metadata['allowed']} (default: {default})"
+
+
+def _plain(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def given_settings(options: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
+    """The settings of this kind that were given, those that are files loaded."""
+    given = {setting: getattr(options, setting.name) for setting in fields(kind) if hasattr(options, setting.name)}
+    return {
+        setting.name: value if setting.metadata["load"] is None else setting.metadata["load"](value) for setting, value in given.items()
+    }

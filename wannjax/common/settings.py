@@ -1,7 +1,7 @@
 """What settings are made of: one line a setting, with its meaning, its default and what is allowed.
 
-Command line options, validation and error messages all come from these lines; the settings themselves stand beside what they are of. To add
-a kind of setting, add a function beside `count`.
+Command line options, validation and error messages all come from these lines; the settings themselves are in the `config.py` of a search,
+and beside a method of training. To add a kind of setting, add a function beside `count`.
 """
 
 from collections.abc import Callable
@@ -44,12 +44,12 @@ class Settings:
     """Frozen settings, checked when they are made. Raises ValueError, naming the field, its value and what is allowed.
 
     Attributes:
-        name: of the search that they are for.
+        name: of the search, or the method of training, that they are for.
         presets: named settings, as what differs from the defaults.
     """
 
     name: ClassVar[str]
-    presets: ClassVar[dict[str, dict]]
+    presets: ClassVar[dict[str, dict]] = {"default": {}}
 
     def __post_init__(self):
         for each in fields(self):

@@ -11,35 +11,23 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from wannjax.common.validation import require_count, require_positive
+from wannjax.common.settings import Settings, count, positive
 from wannjax.finetuning.method import Trainer, climber
 from wannjax.networks.gradients import Topology, copies
 from wannjax.problems.problem import Problem
 
 
 @dataclass(frozen=True)
-class EvolutionStrategy:
-    """Settings of antithetic evolution strategies.
+class EvolutionStrategy(Settings):
+    """Settings of antithetic evolution strategies. Raises ValueError, naming the field, its value and what is allowed."""
 
-    Attributes:
-        pairs: of opposite displacements, per member.
-        deviation: standard deviation of a displacement.
-        episodes: of each displacement, the same for all; mini-batches for data.
-        learning_rate: of Adam, where no optimizer is given.
-    """
-
-    pairs: int = 32
-    deviation: float = 0.05
-    episodes: int = 8
-    learning_rate: float = 0.03
     name = "evolution"
     updates = 1
 
-    def __post_init__(self):
-        for name in ("pairs", "episodes"):
-            require_count(name, getattr(self, name))
-        for name in ("deviation", "learning_rate"):
-            require_positive(name, getattr(self, name))
+    pairs: int = count(32, "pairs of opposite displacements, per member")
+    deviation: float = positive(0.05, "standard deviation of a displacement")
+    episodes: int = count(8, "episodes of each displacement, the same for all; mini-batches for data")
+    learning_rate: float = positive(0.03, "of Adam, where no optimizer is given")
 
     def trainer(self, problem: Problem, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         @jax.jit

@@ -17,7 +17,8 @@ from jax import lax
 from jax.sharding import PartitionSpec
 
 from wannjax.common import devices
-from wannjax.common.validation import require, require_count, require_positive
+from wannjax.common.settings import Settings, count, positive, rate, setting
+from wannjax.common.validation import require
 from wannjax.finetuning.method import Trainer, climber, where_lanes
 from wannjax.networks import gradients
 from wannjax.networks.gradients import SURROGATE, Topology
@@ -28,28 +29,18 @@ _SEGMENT = 32
 
 
 @dataclass(frozen=True)
-class Gradient:
-    """Settings of back-propagation.
+class Gradient(Settings):
+    """Settings of back-propagation. Raises ValueError, naming the field, its value and what is allowed."""
 
-    Attributes:
-        episodes: of one step; mini-batches of the problem's own size for data are one step each.
-        clip: bound of the norm of the gradient that flows from one time step to the one before.
-        surrogate: sharpness of the surrogate gradient of `step` activations, which are flat; 0 for none.
-        learning_rate: of Adam, where no optimizer is given.
-    """
-
-    episodes: int = 16
-    clip: float = 1.0
-    surrogate: float = SURROGATE
-    learning_rate: float = 0.01
     name = "gradient"
     updates = 1
 
-    def __post_init__(self):
-        require_count("episodes", self.episodes)
-        require("clip", self.clip, "> 0", self.clip > 0)
-        require("surrogate", self.surrogate, "finite and >= 0", 0 <= self.surrogate < float("inf"))
-        require_positive("learning_rate", self.learning_rate)
+    episodes: int = count(16, "episodes of a step in an environment; of data, a step is a mini-batch of the problem's own size")
+    clip: float = setting(
+        1.0, "bound of the norm of the gradient that flows from one time step to the one before", "> 0", lambda value: value > 0
+    )
+    surrogate: float = rate(SURROGATE, "sharpness of the surrogate gradient of `step` activations, which are flat; 0 for none")
+    learning_rate: float = positive(0.01, "of Adam, where no optimizer is given")
 
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         if isinstance(problem, Supervised):

@@ -1,6 +1,6 @@
 """What a training method is: pure functions on a state that carries M members, copies of one network that train side by side.
 
-To add a method, write a frozen dataclass of its settings with `trainer`, and put it into `METHODS` in `finetune.py`.
+To add a method, write its `Settings` with `trainer` beside them, and put them into `METHODS` in `finetune.py`.
 """
 
 from collections.abc import Callable

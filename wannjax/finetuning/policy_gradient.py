@@ -16,11 +16,13 @@ from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32
 
 from wannjax.common import devices
-from wannjax.common.validation import require, require_count, require_positive
+from wannjax.common.settings import Settings, count, positive, rate, setting, share
+from wannjax.common.validation import require
 from wannjax.finetuning.method import Trainer, ascend, where_lanes
 from wannjax.networks import gradients
 from wannjax.networks.gradients import SURROGATE, Topology
 from wannjax.problems.capabilities import Episodic
+from wannjax.problems.environment import Transition
 
 
 class Policy(NamedTuple):
@@ -64,45 +66,31 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PolicyGradient:
+class PolicyGradient(Settings):
     """Settings of PPO; the defaults are common ones (Huang et al. 2022, "The 37 implementation details of PPO").
 
-    Attributes:
-        episodes: that run side by side, per member.
-        horizon: time steps of each, per training step.
-        epochs, minibatches: how often, and in how many parts, a batch of steps is gone through.
-        discount, trace: γ and λ of the advantages.
-        clip: how far the probability ratio may move.
-        entropy: weight of the entropy bonus; discrete actions only.
-        deviation: standard deviation of the noise at the start; continuous actions only.
-        surrogate: see `Gradient`.
-        learning_rate: of Adam, where no optimizer is given.
+    Raises ValueError, naming the field, its value and what is allowed.
     """
 
-    episodes: int = 16
-    horizon: int = 128
-    epochs: int = 4
-    minibatches: int = 4
-    discount: float = 0.99
-    trace: float = 0.95
-    clip: float = 0.2
-    entropy: float = 0.01
-    deviation: float = 0.3
-    surrogate: float = SURROGATE
-    learning_rate: float = 0.003
     name = "policy_gradient"
 
+    episodes: int = count(16, "episodes that run side by side, per member")
+    horizon: int = count(128, "time steps of each episode, per training step")
+    epochs: int = count(4, "how often a batch of time steps is gone through")
+    minibatches: int = count(4, "parts of a batch, each an update; a divisor of `episodes` x `horizon`")
+    # Below 1, since rewards are scaled by 1 - discount.
+    discount: float = setting(0.99, "gamma of the advantages", "in [0, 1)", lambda value: 0 <= value < 1)
+    trace: float = share(0.95, "lambda of the advantages")
+    clip: float = positive(0.2, "how far the probability ratio may move")
+    entropy: float = rate(0.01, "weight of the entropy bonus; discrete actions only")
+    deviation: float = positive(0.3, "standard deviation of the noise at the start; continuous actions only")
+    surrogate: float = rate(SURROGATE, "sharpness of the surrogate gradient of `step` activations, which are flat; 0 for none")
+    learning_rate: float = positive(0.003, "of Adam, where no optimizer is given")
+
     def __post_init__(self):
-        for name in ("episodes", "horizon", "epochs", "minibatches"):
-            require_count(name, getattr(self, name))
-        require("discount", self.discount, "in [0, 1)", 0 <= self.discount < 1)  # rewards are scaled by 1 - discount
-        require("trace", self.trace, "in [0, 1]", 0 <= self.trace <= 1)
-        for name in ("clip", "deviation", "learning_rate"):
-            require_positive(name, getattr(self, name))
-        for name in ("entropy", "surrogate"):
-            require(name, getattr(self, name), "finite and >= 0", 0 <= getattr(self, name) < float("inf"))
-        divides = (self.episodes * self.horizon) % self.minibatches == 0
-        require("minibatches", self.minibatches, f"a divisor of episodes x horizon = {self.episodes * self.horizon}", divides)
+        super().__post_init__()
+        batch = self.episodes * self.horizon
+        require("minibatches", self.minibatches, f"a divisor of episodes x horizon = {batch}", batch % self.minibatches == 0)
 
     @property
     def updates(self) -> int:
@@ -158,9 +146,7 @@ class PolicyGradient:
                 led_to = problem.step(step_keys, time, lanes.state, jnp.moveaxis(choice, -1, 0), params)
                 reward = led_to.reward
                 after = Lanes(jnp.moveaxis(led_to.observation, 0, -1), led_to.state, lanes.age + 1, lanes.returns + reward)
-                ended = led_to.ended | (after.age >= problem.max_steps)
-                # Where an episode is only cut short, what would have followed still counts.
-                beyond = jnp.where(ended & ~led_to.terminated, values(learner.baseline, after.observations), 0.0)
+                ended, beyond = end_of(led_to, after.age >= problem.max_steps, values(learner.baseline, after.observations))
                 batch = Batch(
                     lanes.observations,
                     choice,
@@ -234,6 +220,15 @@ class PolicyGradient:
             lambda key, learner: advance(key, learner, problem.params),
             lambda learner: learner.policy.weights,
         )
+
+
+def end_of(
+    led_to: Transition, at_limit: Bool[Array, "M L"], value: Float32[Array, "M L"]
+) -> tuple[Bool[Array, "M L"], Float32[Array, "M L"]]:
+    """Where episodes end, by themselves or at the limit of their steps, and what is beyond: where they are only cut short, what would have
+    followed still counts, by its `value`; elsewhere nothing."""
+    ended = led_to.ended | at_limit
+    return ended, jnp.where(ended & ~led_to.terminated, value, 0.0)
 
 
 def advantages(batch: Batch, last_value: Float32[Array, "M L"], discount: float, trace: float) -> Float32[Array, "T M L"]:

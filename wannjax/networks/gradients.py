@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float32, Int8, Int32
+from jaxtyping import Array, Bool, Float32, Int, Int8, Int32
 
 from wannjax.common.pytrees import Placeholder
+from wannjax.common.validation import require
 from wannjax.networks.activations import SUM, activate, slope
-from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, is_connection
 
 SURROGATE = 2.0
@@ -66,15 +66,16 @@ class Topology:
 
 
 def topology_of(network: Network) -> Topology:
-    """The topology of one network, on the host."""
-    graph = graph_of(network)
-    count = len(graph.connections)
-    # With its number for a weight, every connection tells where it went.
-    network = network_of(graph.with_weights(map(float, range(count))))
-    sources, steps = np.asarray(network.sources), network.sources.shape[0]
-    rows = FIRST_INPUT + network.inputs + steps
-    numbers = np.zeros(sources.shape) if network.weights is None else np.asarray(network.weights)
-    connection = np.where(is_connection(network), numbers, np.where(sources > 0, count, count + 1)).astype(np.int32)
+    """The topology of one network, on the host. Raises ValueError for a population."""
+    require("network", network, "one network, not a population", network.activations.ndim == 1)
+    hidden, length = int(network.steps), network.activations.shape[0]
+    used = np.r_[:hidden, length - network.outputs : length]
+    sources, activations = np.asarray(network.sources)[used], np.asarray(network.activations)[used]
+    steps, rows = len(used), FIRST_INPUT + network.inputs + len(used)
+    connects = is_connection(network)[used]
+    count = int(connects.sum())
+    connection = np.where(sources > 0, count, count + 1).astype(np.int32)
+    connection[connects] = _numbers(sources, activations, network.inputs, connects)
 
     groups_of: list[list[list[tuple[int, int]]]] = []
     for row in range(rows):
@@ -86,7 +87,7 @@ def topology_of(network: Network) -> Topology:
     flat = np.array([group for some in groups_of for group in some], np.int32)
     return Topology(
         jnp.asarray(sources),
-        jnp.asarray(network.activations),
+        jnp.asarray(activations),
         jnp.asarray(connection),
         jnp.asarray(flat[..., 0]),
         jnp.asarray(flat[..., 1]),
@@ -95,8 +96,21 @@ def topology_of(network: Network) -> Topology:
         connections=count,
         inputs=network.inputs,
         outputs=network.outputs,
-        activation_ids=tuple(sorted({SUM, *np.unique(network.activations).tolist()})),
+        activation_ids=tuple(sorted({SUM, *np.unique(activations).tolist()})),
     )
+
+
+def _numbers(sources, activations, inputs: int, connects: Bool[np.ndarray, "S K"]) -> Int[np.ndarray, " C"]:
+    """The number of every connection of a tape without padding. They are counted node by node, as in a graph, while a tape may have other
+    nodes between a partial sum and the node that it serves."""
+    node = np.arange(len(sources))
+    """The step that computes the node which each step serves."""
+    for step in reversed(range(len(sources))):
+        read = sources[step] - (FIRST_INPUT + inputs)
+        read = read[read >= 0]
+        node[read[activations[read] == SUM]] = node[step]
+    order = np.argsort(np.repeat(node, connects.sum(axis=1)), kind="stable")
+    return np.argsort(order)
 
 
 @jax.jit

@@ -1,7 +1,7 @@
 """What some problems can do beside scoring: who needs it asks for it, and not for a class."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float32, Int32, Key, Shaped
 
@@ -57,11 +57,11 @@ class Episodic(Problem, Protocol):
         """One episode of every network on every lane: see `EnvironmentProblem.rollout`."""
         ...
 
-    def with_params(self, params: Any) -> Self:
+    def with_params(self, params: Any) -> "Episodic":
         """This problem with other parameters of the environment."""
         ...
 
-    def with_gradients(self) -> Self:
+    def with_gradients(self) -> "Episodic":
         """This problem, with gradients flowing through its dynamics."""
         ...
 
@@ -90,7 +90,7 @@ class Supervised(Problem, Protocol):
         """`count` of the examples, without repetition."""
         ...
 
-    def split(self, name: str) -> Self:
+    def split(self, name: str) -> "Supervised":
         """The same problem on its "train", "validation" or "test" examples."""
         ...
 

@@ -6,7 +6,7 @@ episode short; and what it computes after an episode's end reaches nobody. All f
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -76,6 +76,9 @@ class Transition(NamedTuple):
         return self.terminated | self.truncated
 
 
+EnvironmentT = TypeVar("EnvironmentT", bound="Environment")
+
+
 class Environment(ABC):
     """An environment. One of your own subclasses this, with the attributes without a default, `reset` and `step`.
 
@@ -114,7 +117,7 @@ class Environment(ABC):
     def step(self, key: Key[Array, ""], state: Any, action: Array, params: Any) -> Transition:
         """What `action` leads to; `key` draws the noise of this step."""
 
-    def with_gradients(self) -> Self:
+    def with_gradients(self: EnvironmentT) -> EnvironmentT:
         """This environment, with gradients flowing through its dynamics. Raises ValueError where it is not `differentiable`."""
         require("environment", self.name, "one with gradients of its dynamics", self.differentiable)
         return self

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,8 @@ from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_
 from wannjax.problems.environment import Discrete, Environment, Transition
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import sharded
+
+ProblemT = TypeVar("ProblemT", bound="EnvironmentProblem")
 
 
 class Rollouts(NamedTuple):
@@ -172,7 +174,7 @@ class EnvironmentProblem(Problem):
         returns = self._run(keys, members, jnp.ones(packed * episodes), params, activation_ids=activation_ids).returns
         return jnp.mean(returns.reshape(groups * packed, episodes), axis=1)[:count]
 
-    def with_params(self, params: Any) -> Self:
+    def with_params(self: ProblemT, params: Any) -> ProblemT:
         """This problem with other parameters of the environment; the compiled programs are shared."""
         other = copy.copy(self)
         other.params = params
@@ -182,7 +184,7 @@ class EnvironmentProblem(Problem):
         """The values of the parameters in `context_names` in the episodes of `keys`. Traceable."""
         return jax.vmap(lambda key: self.environment.context_of(key, params))(keys)
 
-    def with_gradients(self) -> Self:
+    def with_gradients(self: ProblemT) -> ProblemT:
         """This problem, with gradients flowing through its dynamics. Raises ValueError where it is not `differentiable`."""
         other = copy.copy(self)
         other.environment = self.environment.with_gradients()

@@ -55,7 +55,7 @@ class JsonLines(_Lines):
     """One JSON object a line; what is not finite is null.
 
     >>> import tempfile
-    >>> from wannjax.finetuning.loop import TrainingRecord
+    >>> from wannjax.runs.records import TrainingRecord
     >>> path = Path(tempfile.mkdtemp()) / "log.jsonl"
     >>> JsonLines(path)(TrainingRecord(0, float("nan"), 0.5, 0.25, 1.0))
     >>> path.read_text()

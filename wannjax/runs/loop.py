@@ -1,7 +1,7 @@
 """The loop that every long run goes through: steps, records, callbacks, checkpoints, and an orderly end."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from wannjax.common import hosts
 from wannjax.runs.resuming import Saver
@@ -10,6 +10,7 @@ Callback = Callable[[Any], object]
 """Called with every record; a true return value ends the run after it."""
 
 
+@runtime_checkable
 class Stepwise(Protocol):
     """A run that is taken step by step."""
 
@@ -41,13 +42,14 @@ def drive(
     callbacks = list(callbacks)
 
     def told(last: bool) -> bool:
+        """Whether what is on record of the latest step, if anything is, ends the run; so does a signal that came meanwhile."""
         record = run.record(last=last)
-        return record is not None and any([callback(record) for callback in callbacks])
+        return record is not None and (any([callback(record) for callback in callbacks]) or interrupted())
 
     stop = run.number == 0 and hosts.any_of(told(False))
     while run.number < steps and not stop:
         run.advance()
-        ended = told(run.number == steps or interrupted())
-        stop = hosts.any_of(ended or interrupted())
+        stop = hosts.any_of(interrupted())
+        stop = hosts.any_of(told(stop or run.number == steps)) or stop
         if saver is not None:
             saver.keep(last=stop or run.number == steps)

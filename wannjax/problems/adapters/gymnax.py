@@ -1,7 +1,7 @@
 """gymnax environments. Observations are flattened; gymnax's own resets at the end of an episode are left out."""
 
 import copy
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -60,7 +60,7 @@ class GymnaxEnvironment(Environment):
         truncated = jnp.asarray(self.env.is_truncated(state, params))
         return Transition(_flat(observation), state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated), truncated)
 
-    def with_gradients(self) -> Self:
+    def with_gradients(self) -> "GymnaxEnvironment":
         other = copy.copy(super().with_gradients())
         other.env = self.env.with_transition_gradients()
         return other

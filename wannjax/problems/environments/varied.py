@@ -5,7 +5,7 @@ parameters, not in the code: problems that differ in the table share their compi
 """
 
 from dataclasses import is_dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,7 @@ class VariedEnvironment(Environment):
         self.input_names, self.output_names = environment.input_names, environment.output_names
         self.observation_shape = environment.observation_shape
 
-    def with_gradients(self) -> Self:
+    def with_gradients(self) -> "VariedEnvironment":
         return type(self)(self.environment.with_gradients(), self.context_names, self.params.contexts)
 
     def context_of(self, key, params: VariedParams):

@@ -1,0 +1,182 @@
+"""One training, step by step: it asks the method for steps, checks the members now and then, and keeps the best that each has been.
+
+It decides nothing about how weights move.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array
+
+from wannjax.analysis.evaluation import RANDOM_RANGE
+from wannjax.common.pytrees import arrays_of, tree_like
+from wannjax.common.validation import require
+from wannjax.finetuning.method import Method
+from wannjax.finetuning.tuned import Tuned
+from wannjax.networks.files import network_text
+from wannjax.networks.gradients import copies, topology_of
+from wannjax.networks.graph import Graph, network_of
+from wannjax.networks.network import Network
+from wannjax.problems.problem import Problem
+from wannjax.runs.checkpoints import Checkpoint
+from wannjax.runs.records import TrainingRecord, history_of
+from wannjax.runs.resuming import seconds_of
+from wannjax.search.wann.config import SWEEP
+
+CHECKS = 50
+"""How often, in a training, members are scored on held-out episodes, at the most; and once before it."""
+CHECK_EPISODES = 16
+FINAL_EPISODES = 128
+"""Fresh episodes of the last comparison."""
+
+
+def steps_between_checks(steps: int) -> int:
+    """How many steps one check is from the next."""
+    return -(-steps // CHECKS)
+
+
+class Training:
+    """The moving parts of one training: the method's state, and the best that every member has been.
+
+    Attributes:
+        number: steps done.
+        state: the method's; None before the first step.
+        estimates: float[M], what the method last estimated of each member's score.
+        best, best_scores: float[M, C] and [M], the weights of each member's best check, and their score.
+        records: one per check.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        graph: Graph,
+        problem: Problem,
+        method: Method,
+        optimizer: Any,
+        steps: int,
+        starts: Sequence[float] | np.ndarray | int | None,
+        seed: int,
+    ):
+        self.graph, self.problem, self.method, self.steps, self.seed = graph, problem, method, steps, seed
+        start_key, self.init_key, self.check_key, self.final_key, self.step_key = jax.random.split(jax.random.key(seed), 5)
+        self.starts, self.names = _starts(graph, starts, start_key)
+        self.optimizer_given = optimizer is not None
+        if optimizer is None:
+            rate = optax.cosine_decay_schedule(method.learning_rate, steps * method.updates)
+            optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
+        require("optimizer", optimizer, "an optax transformation", isinstance(optimizer, optax.GradientTransformation))
+        self.topology = topology_of(network)
+        self.trainer = method.trainer(problem, self.topology, optimizer)
+        self.held_out = problem.split("validation")
+        self.number, self.state = 0, None
+        self.estimates = np.full(len(self.names), np.nan, np.float32)
+        self.best, self.best_scores = np.array(self.starts), np.full(len(self.names), -np.inf, np.float32)
+        self.records: list[TrainingRecord] = []
+        self.seconds_before, self.started = 0.0, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time before and after training was resumed."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def advance(self) -> None:
+        """Takes the next step."""
+        state = self.trainer.init(self.init_key, self.starts) if self.state is None else self.state
+        # Waiting for every step: programs of several devices that are under way at once can block each other.
+        self.state, estimates = jax.block_until_ready(self.trainer.step(jax.random.fold_in(self.step_key, self.number), state))
+        self.number, self.estimates = self.number + 1, np.asarray(estimates)
+
+    def record(self, *, last: bool) -> TrainingRecord | None:
+        """A check, where one is due: before the first step, every so often, and at the end."""
+        if not last and self.number % steps_between_checks(self.steps) != 0:
+            return None
+        current = self.trainer.weights(self.state) if self.number > 0 else self.starts
+        scores = self.scores_of(current, self.check_key, CHECK_EPISODES)
+        better = scores > self.best_scores
+        self.best[better], self.best_scores[better] = np.asarray(current)[better], scores[better]
+        leader = int(np.argmax(scores))
+        training_score, held_out_score, median_score = float(self.estimates[leader]), float(scores[leader]), float(np.median(scores))
+        self.records.append(TrainingRecord(self.number, training_score, held_out_score, median_score, self.seconds))
+        return self.records[-1]
+
+    def scores_of(self, weights: Array, key: Array, episodes: int) -> np.ndarray:
+        """The mean scores [N] of N rows of weights; minus infinity where they are not finite."""
+        members = copies(self.topology, weights)
+        scores = np.asarray(self.held_out.score_copies(key, members, episodes=episodes, activation_ids=self.topology.activation_ids))
+        return np.where(np.isfinite(scores), scores, -np.inf)
+
+    def snapshot(self) -> Checkpoint:
+        """The training after its last step, of which there must be one."""
+        arrays = {
+            "starts": np.asarray(self.starts),
+            "estimates": self.estimates,
+            "best": self.best,
+            "best_scores": self.best_scores,
+            "records": np.array(self.records, np.float64),
+        }
+        return Checkpoint(self.number, {"seconds": self.seconds}, arrays | arrays_of(self.state, "state"))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What another training must have in common with this one to continue it, besides its starts."""
+        settings = json.loads(json.dumps(asdict(cast(Any, self.method))))
+        own = {"problem": self.problem.name, "method": self.method.name, "settings": settings, "steps": self.steps, "seed": self.seed}
+        return {**own, "network": json.loads(network_text(self.graph)), "optimizer": "given" if self.optimizer_given else "default"}
+
+    def restore(self, found: Checkpoint) -> None:
+        """Continues where `snapshot` was taken. Raises an error for one that makes no sense, or that had other starts."""
+        arrays = found.arrays
+        require("starts", self.names, "those of the training that is resumed", np.array_equal(arrays["starts"], self.starts))
+        own = {"estimates": self.estimates, "best": self.best, "best_scores": self.best_scores}
+        kept = tree_like({name: jnp.asarray(array) for name, array in own.items()}, {f"own.{name}": arrays[name] for name in own}, "own")
+        shapes = {name: array.shape for name, array in kept.items()}
+        require("checkpoint", shapes, "of as many members", shapes == {name: array.shape for name, array in own.items()})
+        rows = arrays["records"]
+        require("checkpoint", rows.shape, "records", rows.ndim == 2 and rows.shape[1] == len(TrainingRecord._fields) and len(rows) > 0)
+        self.state = tree_like(self.trainer.init(self.init_key, self.starts), arrays, "state")
+        self.number, self.seconds_before = found.number, seconds_of(found.document)
+        self.estimates, self.best, self.best_scores = (np.array(kept[name]) for name in ("estimates", "best", "best_scores"))
+        self.records = [TrainingRecord(int(row[0]), *row[1:]) for row in rows.tolist()]
+
+    def result(self) -> Tuned:
+        """The best of every member, and every start, meet once more on fresh episodes: the checks' scores are those of the lucky."""
+        candidates = np.concatenate([self.best, np.asarray(self.starts)])
+        final = self.scores_of(jnp.asarray(candidates), self.final_key, FINAL_EPISODES)
+        winner = int(np.argmax(final))
+        require("problem", self.problem.name, "one that gives finite scores", bool(np.isfinite(final[winner])))
+        return Tuned(
+            network=network_of(self.graph.with_weights(candidates[winner].tolist())),
+            score=float(final[winner]),
+            start=self.names[winner % len(self.names)],
+            member_scores=final[: len(self.names)],
+            history=history_of(self.records, TrainingRecord),
+            method=self.method,
+            problem_name=self.problem.name,
+            seed=self.seed,
+            seconds=self.seconds,
+            interrupted=self.number < self.steps,
+        )
+
+
+def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key) -> tuple[jax.Array, list[float | str]]:
+    """The weights [M, C] to start from, and what to call them."""
+    count = len(graph.connections)
+    if starts is None and graph.has_weights:
+        return jnp.array([graph.weights], jnp.float32), ["own"]
+    starts = SWEEP if starts is None else starts
+    if isinstance(starts, int):
+        require("starts", starts, "shared weights, or a number of random starts >= 1", not isinstance(starts, bool) and starts >= 1)
+        return jax.random.uniform(key, (starts, count), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE), ["random"] * starts
+    given = np.asarray(starts, np.float32)
+    fine = given.size > 0 and (given.ndim == 1 or given.shape[1:] == (count,)) and bool(np.isfinite(given).all())
+    require("starts", starts, f"finite shared weights, at least one, or rows of {count} weights", fine)
+    if given.ndim == 2:
+        return jnp.asarray(given), ["given"] * len(given)
+    return jnp.broadcast_to(jnp.asarray(given)[:, None], (len(given), count)), [float(value) for value in given]
