@@ -18,7 +18,9 @@ from wannjax.common.validation import require, require_seed
 from wannjax.networks.network import connection_count
 from wannjax.problems.problem import Problem
 from wannjax.runs.compilations import count_compilations
+from wannjax.runs.loop import drive
 from wannjax.runs.progress import ManyView
+from wannjax.runs.records import Record
 from wannjax.runs.result import Result
 from wannjax.runs.run import Run
 from wannjax.search.registry import Config
@@ -120,6 +122,24 @@ def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
+class _Turns:
+    """Runs that take turns, as one that is taken step by step; what is on record is a list."""
+
+    def __init__(self, runs: list[Run]):
+        self.runs = runs
+
+    @property
+    def number(self) -> int:
+        return self.runs[0].number
+
+    def advance(self) -> None:
+        for run in self.runs:
+            run.advance()
+
+    def record(self, *, last: bool) -> list[Record] | None:
+        return [run.records[-1] for run in self.runs] if self.number else None
+
+
 def evolve_many(
     problem: Problem,
     config: Config | Sequence[Config] | None = None,
@@ -158,11 +178,7 @@ def evolve_many(
         interrupted = stack.enter_context(interrupt_flag())
         runs = [Run(problem, each, seed) for each in configs for seed in seeds]
         views = [stack.enter_context(ManyView(problem, configs[0], len(runs)))] if progress else []
-        while runs[0].number < steps and not interrupted():
-            for run in runs:
-                run.advance()
-            for view in views:
-                view([run.records[-1] for run in runs])
+        drive(_Turns(runs), steps, views, interrupted)
         results = [run.result(compilations) for run in runs]
         seconds = runs[0].seconds
     return ManyResults(
