@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import wannjax
@@ -47,5 +48,5 @@ def test_a_task_that_the_paper_has_not_has_nothing_beside():
 
 def test_the_note_says_what_scores_rest_on(swing_up):
     assert report_note(REPORT, swing_up) == "100 fresh episodes per score"
-    data = wannjax.DataProblem([[0.0], [1.0]], [0, 1])
+    data = wannjax.DataProblem(np.zeros((20, 1)), np.arange(20) % 2)
     assert report_note(REPORT, data) == "test examples; 100 draws of random weights"

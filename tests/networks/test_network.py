@@ -1,4 +1,4 @@
-"""The network: how it is called, picked from a population, padded, and counted."""
+"""The network: how it is called, picked from a population, padded, counted, and told from others."""
 
 from dataclasses import replace
 
