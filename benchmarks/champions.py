@@ -12,7 +12,7 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
-from wannjax.analysis.evaluation import PAPER
+from wannjax.analysis.score_table import PAPER
 from wannjax.runs import run_directory
 
 PUBLISHED = {"CartPoleSwingUp-v0": (536, 688, 521, 522, 702, 689)}

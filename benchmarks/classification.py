@@ -39,7 +39,7 @@ from sklearn.linear_model import LogisticRegression
 import wannjax
 from benchmarks.common import machine, print_table, write_json
 from wannjax import DataProblem, Network, WannConfig
-from wannjax.analysis.evaluation import PAPER
+from wannjax.analysis.score_table import PAPER
 from wannjax.finetuning.training import steps_between_checks
 from wannjax.networks.network import connection_count
 from wannjax.search.wann.config import SWEEP

@@ -22,7 +22,7 @@ DEFAULT = WannConfig().population
 
 RUN = """
 import json, resource, sys, tempfile, time
-from wannjax import devices
+from wannjax.common import devices
 devices.use_all_cores()
 devices.cache_compilations()
 import numpy as np, wannjax

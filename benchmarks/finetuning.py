@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 import wannjax
 from benchmarks.common import express_all, machine, perceptron, print_table, random_genomes, write_json
-from wannjax.analysis.evaluation import PAPER
+from wannjax.analysis.score_table import PAPER
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network, connection_count, take

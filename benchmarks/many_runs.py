@@ -1,7 +1,7 @@
-"""Is it quicker to run searches side by side than one by one? `python -m benchmarks.many_runs [--runs 4] [--environment ENV]`.
+"""What does it cost that the runs of `evolve_many` take turns? `python -m benchmarks.many_runs [--runs 4] [--environment ENV]`.
 
-The same searches, over seeds and over settings, by `evolve` one after the other and by `evolve_many`, in turns, programs compiled
-before. Both find the same networks, which is checked.
+The same searches, over seeds and over settings, by `evolve` one after the other in one process and by `evolve_many`, in turns, programs
+compiled before. Both find the same networks, which is checked.
 """
 
 import argparse

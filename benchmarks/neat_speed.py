@@ -91,8 +91,8 @@ def cost(problem: wannjax.EnvironmentProblem, algorithm: Algorithm, state: NeatS
         evaluation = problem.evaluate(jax.random.key(repeat), networks, weights, episodes=1, activation_ids=algorithm.activation_ids)
         scores = np.asarray(evaluation.scores)
         scored = time.perf_counter()
-        bred = jax.block_until_ready(algorithm.tell(state, scores))
-        jax.device_get(bred.sizes)
+        _, info = jax.block_until_ready(algorithm.tell(state, scores))
+        jax.device_get(info)
         outside = time.perf_counter() - scored + asked - begun
         alive = int(np.asarray(evaluation.steps).sum())
         rows.append((outside, scored - asked, float(evaluation.computed_steps), alive))

@@ -1,4 +1,4 @@
-"""The four-column protocol, against episodes run one by one."""
+"""Measuring one network by the paper's protocol, against episodes run one by one."""
 
 import jax
 import numpy as np

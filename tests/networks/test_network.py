@@ -1,4 +1,6 @@
-"""The network: how it is called, picked from a population, padded, and counted."""
+"""The network: how it is called, picked from a population, padded, counted, and told from others."""
+
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import oracle
 import pytest
 from bridge import assert_same_bits, networks_of
 
-from wannjax.networks.network import enlarge, forward, initial_values, is_connection, take, tape_of
+from wannjax.networks.network import enlarge, forward, initial_values, is_connection, signature, take, tape_of
 
 STEPS = 40
 RNG = np.random.default_rng(0)
@@ -125,3 +127,60 @@ def test_repr_says_what_it_is(networks):
     assert repr(networks) == "Network(population=40, inputs=3, outputs=2)"
     connections = oracle.live_connections(GENES[0])
     assert repr(take(networks, 0)) == f"Network(3 inputs, 2 outputs, {connections} connections, shared weight)"
+
+
+# What tells networks apart
+
+
+def test_a_signature_knows_no_padding_and_no_names(networks):
+    for i in range(len(GENES)):
+        one = take(networks, i)
+        for other in (enlarge(one, 3 * STEPS), take(networks_of(GENES, STEPS + 7), i), replace(one, input_names=("a", "b", "c"))):
+            assert signature(other) == signature(one)
+
+
+def test_networks_that_differ_have_other_signatures(networks):
+    distinct = {(np.asarray(n.sources).tobytes(), np.asarray(n.activations).tobytes()) for n in (take(networks, i) for i in range(40))}
+    assert len({signature(take(networks, i)) for i in range(40)}) == len(distinct)
+
+
+def used_step(networks):
+    """A network, and one of its hidden steps with a source."""
+    for i in range(len(GENES)):
+        one = jax.device_get(take(networks, i))
+        found = np.argwhere(one.sources[: int(one.steps)] > 0)
+        if len(found):
+            return one, tuple(found[0])
+    raise AssertionError("no network has a hidden step")
+
+
+def changed(array, place, value):
+    array = np.array(array)
+    array[place] = value
+    return array
+
+
+def test_a_signature_tells_activations_sources_sizes_and_steps_apart(networks):
+    one, (step, place) = used_step(networks)
+    last = len(one.activations) - 1
+    others = [
+        replace(one, activations=changed(one.activations, step, one.activations[step] % 10 + 1)),
+        replace(one, activations=changed(one.activations, last, one.activations[last] % 10 + 1)),
+        replace(one, sources=changed(one.sources, (step, place), one.sources[step, place] - 1)),
+        replace(one, sources=changed(one.sources, (last, 0), one.sources[last, 0] + 1)),
+        replace(one, inputs=one.inputs + 1),
+        replace(one, outputs=one.outputs - 1),
+        replace(one, steps=one.steps - 1),
+        replace(one, weights=np.ones(one.sources.shape, np.float32)),
+    ]
+    names = [signature(each) for each in (one, *others)]
+    assert len(set(names)) == len(names)
+
+
+def test_a_signature_tells_weights_apart(networks):
+    one, (step, place) = used_step(networks)
+    weights = np.full(one.sources.shape, 0.5, np.float32)
+    own = replace(one, weights=weights)
+    assert signature(replace(own, weights=changed(weights, (step, place), 0.25))) != signature(own)
+    assert signature(replace(own, weights=changed(weights, (STEPS - 1, 0), 0.25))) == signature(own), "padding has no say"
+    assert signature(enlarge(own, 2 * STEPS)) == signature(own)

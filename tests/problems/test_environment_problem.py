@@ -1,4 +1,4 @@
-"""Environments as problems: scores are those of a slow loop over gymnax, however the population is cut into blocks."""
+"""Environments as problems: scores are those of a slow loop over gymnax, however the population is cut into chunks."""
 
 from typing import Any
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import wannjax
-from wannjax.analysis.evaluation import PAPER
+from wannjax.analysis.score_table import PAPER
 from wannjax.cli import main
 from wannjax.networks.files import load
 from wannjax.networks.graph import Connection, Graph, network_of

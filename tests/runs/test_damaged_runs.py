@@ -82,6 +82,11 @@ def linked(path: Path, elsewhere: Path) -> None:
     path.symlink_to(elsewhere)
 
 
+def replaced_by_link(path: Path, elsewhere: Path) -> None:
+    path.unlink()
+    path.symlink_to(elsewhere)
+
+
 def as_file(path: Path) -> None:
     shutil.rmtree(path)
     path.write_text("not a folder")
@@ -117,6 +122,8 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "it is a file": (as_file, OLDER),
     "a foreign file lies in it": (lambda newest: (newest / "arrays/notes.txt").write_text("mine"), OLDER),
     "a file is a link": (lambda newest: linked(newest / CHUNK, newest.parent.parent / "chunk"), OLDER),
+    "its manifest is a device without end": (lambda newest: replaced_by_link(newest / "manifest.json", Path("/dev/zero")), OLDER),
+    "its manifest is a pipe": (lambda newest: [(newest / "manifest.json").unlink(), os.mkfifo(newest / "manifest.json")], OLDER),
     "it is a link": (lambda newest: linked(newest, newest.parent.parent / "elsewhere"), OLDER),
     "it is an older one under its name": (
         lambda newest: [shutil.rmtree(newest), shutil.copytree(newest.with_name("00000004"), newest)],

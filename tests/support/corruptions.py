@@ -1,4 +1,4 @@
-"""Mutations: each makes a damaged or altered file of valid ones, given a random generator."""
+"""Corruptions: each makes a damaged or altered file of valid ones, given a random generator."""
 
 import gzip
 import io

@@ -1,7 +1,7 @@
 """The paper's protocol: what one network scores with random weights, a random shared weight, the best shared weight, trained weights.
 
-Table 1 of Gaier & Ha 2019, whose figures are kept in `PAPER` for comparison. All columns are measured on fresh episodes; where a
-weight is chosen, it is chosen on episodes of its own.
+These are the columns of table 1 of Gaier & Ha 2019. All are measured on fresh episodes; where a weight is chosen, it is chosen on
+episodes of its own.
 """
 
 from dataclasses import dataclass, replace
@@ -67,21 +67,6 @@ class Report:
         return float(np.mean([score.mean for score in self.per_weight.values()]))
 
 
-class PaperRow(NamedTuple):
-    """The paper's figures for one task, as it prints them: mean ± sd over 100 trials; of mnist the accuracy in percent."""
-
-    random_weights: str
-    random_shared: str
-    tuned_shared: str
-    tuned_weights: str
-
-
-PAPER: dict[str, PaperRow] = {
-    "CartPoleSwingUp-v0": PaperRow("57 ± 121", "515 ± 58", "723 ± 16", "932 ± 6"),
-    "mnist": PaperRow("", "82.0 ± 18.7", "91.9", "94.2"),
-}
-
-
 def evaluate(
     network: Network,
     problem: Problem,
@@ -141,32 +126,3 @@ def _finite(returns) -> np.ndarray:
     """Returns with what is not finite as the worst."""
     values = np.asarray(returns, np.float64)
     return np.where(np.isfinite(values), values, -np.inf)
-
-
-class Row(NamedTuple):
-    """A line of the table of one network's scores: what was measured, the score, and the paper's, empty where it has none."""
-
-    name: str
-    score: str
-    paper: str = ""
-
-
-def report_rows(report: Report, problem: Problem) -> list[Row]:
-    """One network's scores: first at every weight of the sweep, then their mean, then the paper's columns."""
-    paper = PAPER.get(problem.name, PaperRow("", "", "", ""))
-    rows = [Row(f"shared weight {weight:g}", str(score)) for weight, score in report.per_weight.items()]
-    rows += [
-        Row("mean over the sweep", f"{report.mean:.{decimals_for(report.mean)}f}"),
-        Row("random weights", str(report.random_weights), paper.random_weights),
-        Row("random shared weight", str(report.random_shared), paper.random_shared),
-        Row(f"tuned shared weight ({report.tuned_weight:.2f})", str(report.tuned_shared), paper.tuned_shared),
-    ]
-    if report.tuned_weights:
-        rows.append(Row("tuned weights", str(report.tuned_weights), paper.tuned_weights))
-    return rows
-
-
-def report_note(report: Report, problem: Problem) -> str:
-    """What the scores rest on."""
-    draws = report.random_shared.episodes
-    return f"{draws} fresh episodes per score" if problem.stochastic else f"test examples; {draws} draws of random weights"

@@ -7,10 +7,11 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from wannjax.analysis.evaluation import PAPER, Report, decimals_for, report_note, report_rows
+from wannjax.analysis.evaluation import Report, decimals_for
 from wannjax.analysis.explanation import Explanation
 from wannjax.analysis.motifs import Motifs
 from wannjax.analysis.pruning import Pruned
+from wannjax.analysis.score_table import PAPER, report_note, report_rows
 from wannjax.problems.problem import Problem
 
 

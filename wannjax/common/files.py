@@ -8,9 +8,9 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 VERSION = 1
 """Of all of the package's file formats."""
@@ -20,10 +20,17 @@ LARGEST_FILE = 64 << 20
 """Bytes; a larger file is refused unread."""
 
 
+MALFORMED = (ValueError, LookupError, TypeError, RecursionError, OverflowError)
+"""What code raises that meets another document than the one it reads."""
+
+
 _LONGEST_REASON = 500
 
 
 Pathlike = str | os.PathLike
+
+
+Parsed = TypeVar("Parsed")
 
 
 def parse_score(value: Any) -> float:
@@ -67,6 +74,33 @@ def write_text(path: Path, text: str) -> None:
     """Writes all or nothing."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def read_document(path: Pathlike, trouble: str, parse: Callable[[Any], Parsed], format: str | None = None) -> Parsed:
+    """What `parse` makes of the JSON document in a file, which must be in `format` where one is given.
+
+    Raises ValueError, naming the file and the `trouble` with it, such as "not a wannjax network", for anything else, and OSError when it
+    cannot be read.
+    """
+    path = Path(path)
+    text = read_text(path)
+    with reading(path, trouble):
+        document = parse_json(text)
+        if format is not None:
+            check_header(document, format)
+        return parse(document)
+
+
+@contextlib.contextmanager
+def reading(path: Path, trouble: str, errors: tuple[type[Exception], ...] = MALFORMED) -> Iterator[None]:
+    """What the content of a file makes the code inside raise becomes one ValueError of one line, which names the file, the `trouble`
+    with it and the reason."""
+    try:
+        yield
+    except errors as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # the file could not be opened, and the error names it
+        raise ValueError(f"{path}: {trouble}: {reason_of(error)}") from None
 
 
 def reason_of(error: Exception) -> str:

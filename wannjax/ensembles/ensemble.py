@@ -4,7 +4,6 @@ It is used as a single network is: called, evaluated, saved and loaded.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,8 +15,9 @@ import numpy as np
 from jaxtyping import Array, Float32
 
 from wannjax.analysis.evaluation import Score
+from wannjax.common.files import VERSION, Pathlike, read_document, write_text
 from wannjax.common.validation import require, require_count, require_seed
-from wannjax.networks import files
+from wannjax.networks.files import network_text, parse_network
 from wannjax.networks.gradients import run_on_batch, topology_of
 from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import Network, Observation, checked_observation
@@ -129,36 +129,33 @@ class Ensemble:
             problem, self._topology, self.weights, self.gate, keys, problem.params, rule=self.rule, by_context=bool(self.context_names)
         )
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: Pathlike) -> None:
         """Writes the collection as JSON: the members as networks, the gate beside them."""
         require("path", str(path), "a name that ends in .json", Path(path).suffix == ".json")
         gate = None
         if self.gate is not None:
             gate = {name: np.asarray(leaf).tolist() for name, leaf in self.gate._asdict().items()}
-        head = {"format": FORMAT, "version": files.VERSION, "rule": self.rule, "context_names": self.context_names, "gate": gate}
+        head = {"format": FORMAT, "version": VERSION, "rule": self.rule, "context_names": self.context_names, "gate": gate}
         lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in head.items())
-        members = ",\n".join(files.network_text(graph_of(member)) for member in self.members)
-        files.write_text(Path(path), f'{{{lines},\n"members": [\n{members}\n]}}\n')
+        members = ",\n".join(network_text(graph_of(member)) for member in self.members)
+        write_text(Path(path), f'{{{lines},\n"members": [\n{members}\n]}}\n')
 
 
-def load_ensemble(path: str | os.PathLike) -> Ensemble:
+def load_ensemble(path: Pathlike) -> Ensemble:
     """Reads what `Ensemble.save` wrote. Raises ValueError for anything else, naming the file, and OSError when it cannot be read."""
-    path = Path(path)
-    text = files.read_text(path)
-    try:
-        document = files.parse_json(text)
-        files.check_header(document, FORMAT)
-        graphs = [files.parse_network(member) for member in document["members"]]
-        bare = [graph.with_weights(None) for graph in graphs]
-        if not bare or any(other != bare[0] for other in bare) or not all(graph.has_weights for graph in graphs):
-            raise ValueError("its members must be copies of one network, with weights of their own")
-        weights = jnp.array([graph.weights for graph in graphs], jnp.float32)
-        gate = document["gate"]
-        if gate is not None:
-            gate = Gate(*(_numbers(gate[name]) for name in Gate._fields))
-        return Ensemble(network_of(bare[0]), weights, str(document["rule"]), gate, tuple(map(str, document["context_names"])))
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"{path}: not a wannjax ensemble: {files.reason_of(error)}") from None
+    return read_document(path, "not a wannjax ensemble", _ensemble, FORMAT)
+
+
+def _ensemble(document: Any) -> Ensemble:
+    graphs = [parse_network(member) for member in document["members"]]
+    bare = [graph.with_weights(None) for graph in graphs]
+    if not bare or any(other != bare[0] for other in bare) or not all(graph.has_weights for graph in graphs):
+        raise ValueError("its members must be copies of one network, with weights of their own")
+    weights = jnp.array([graph.weights for graph in graphs], jnp.float32)
+    gate = document["gate"]
+    if gate is not None:
+        gate = Gate(*(_numbers(gate[name]) for name in Gate._fields))
+    return Ensemble(network_of(bare[0]), weights, str(document["rule"]), gate, tuple(map(str, document["context_names"])))
 
 
 def _numbers(values: Any) -> Array:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from wannjax.common.files import Pathlike, parse_json, read_bytes, reason_of
+from wannjax.common.files import Pathlike, parse_json, read_bytes, reading
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of
@@ -77,10 +77,9 @@ def from_onnx(path: Pathlike) -> Network:
     onnx = _onnx()
     path = Path(path)
     data = read_bytes(path)
-    try:
+    # What protobuf and onnx raise for a broken file has no common class.
+    with reading(path, "not a wannjax network", (Exception,)):
         return network_of(_parse(onnx, onnx.ModelProto.FromString(data)))
-    except Exception as error:  # what protobuf and onnx raise for a broken file has no common class
-        raise ValueError(f"{path}: not a wannjax network: {reason_of(error)}") from None
 
 
 def _onnx() -> Any:

@@ -1,7 +1,7 @@
 """Building blocks: small wirings of two to five nodes that recur in networks, and the files that hold them.
 
 A block has no weights, inputs or outputs of its own: in a network, its roots (nodes without a source in the block) read something
-and its sinks are read by something. Files may come from strangers: see `storage.py`, whose rules hold here.
+and its sinks are read by something. Files may come from strangers: see `common/files.py`, whose rules hold here.
 
 To change how a block is called, edit `Block.name`; nothing reads names.
 """
@@ -13,7 +13,7 @@ from itertools import groupby, pairwise, permutations, product
 from pathlib import Path
 from typing import Any
 
-from wannjax.common.files import VERSION, Pathlike, check_header, parse_json, read_text, reason_of, write_text
+from wannjax.common.files import VERSION, Pathlike, read_document, write_text
 from wannjax.common.validation import require
 from wannjax.networks.activations import NAMES
 
@@ -109,19 +109,16 @@ def load_blocks(path: Pathlike) -> tuple[Block, ...]:
 
     Raises ValueError for anything that is not such a file, and OSError when it cannot be read.
     """
-    path = Path(path)
-    text = read_text(path)
-    try:
-        document = parse_json(text)
-        check_header(document, FORMAT)
-        entries = document["blocks"]
-        require("blocks", type(entries).__name__, "a list", isinstance(entries, list))
-        require("blocks", len(entries), f"1 to {MOST} blocks", 1 <= len(entries) <= MOST)
-        blocks = tuple(map(block_of, entries))
-        require_library("blocks", blocks)
-        return blocks
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"{path}: not a wannjax block library: {reason_of(error)}") from None
+    return read_document(path, "not a wannjax block library", _library, FORMAT)
+
+
+def _library(document: Any) -> tuple[Block, ...]:
+    entries = document["blocks"]
+    require("blocks", type(entries).__name__, "a list", isinstance(entries, list))
+    require("blocks", len(entries), f"1 to {MOST} blocks", 1 <= len(entries) <= MOST)
+    blocks = tuple(map(block_of, entries))
+    require_library("blocks", blocks)
+    return blocks
 
 
 def block_of(entry: Any) -> Block:

@@ -4,7 +4,7 @@ where WANN has a library of building blocks, insert one (`insertion.py`).
 A child differs from its parent by exactly one of them. WANN draws one by relative rates (`mutate`); NEAT chooses by itself, and asks what
 has changed (`changed`), since its genomes carry more than the matrix. Those on connections share one code path, because under vmap the
 branches of a switch would be computed one after the other: the operator decides which cells of the matrix qualify and what is written,
-and one draw chooses among them. To add such an operator, say which cells qualify and what is written (`_WANTED`, `_WRITTEN`).
+and one draw chooses among them. To add such an operator, add its row to `_TABLE`.
 
 Differences from the published code: it deletes nothing, and knows no blocks; it draws the source of a new connection first and its
 target second, so that pairs are not uniform, and it demands a strictly later *layer*; here every allowed absent pair is equally likely.
@@ -21,13 +21,48 @@ from wannjax.genomes.genome import ABSENT, DISABLED, ENABLED, Genome, allowed, h
 from wannjax.genomes.insertion import insert_block
 from wannjax.genomes.slots import close_slot, index, open_slots
 
-ADD_NODE, ADD_CONNECTION, ENABLE, DELETE_CONNECTION, DELETE_NODE, CHANGE_ACTIVATION, DISABLE, NOTHING = range(8)
-_ON_CONNECTIONS = (True, True, True, True, False, False, True, False)
-"""Which operators choose among connections."""
-_WANTED = (ENABLED, ABSENT, DISABLED, ENABLED, ABSENT, ABSENT, ENABLED, ABSENT)
-"""The cells among which each of these chooses."""
-_WRITTEN = (DISABLED, ENABLED, ENABLED, ABSENT, ABSENT, ABSENT, DISABLED, ABSENT)
-"""What it writes there."""
+
+class _Operator(NamedTuple):
+    """A row of the table of operators.
+
+    Attributes:
+        name: as settings have it.
+        shared: whether all searches have it.
+        wanted: the cells among which it chooses; None where it does not act on connections.
+        written: what it writes there.
+    """
+
+    name: str
+    shared: bool
+    wanted: int | None = None
+    written: int | None = None
+
+
+_TABLE = (
+    _Operator("add_node", True, wanted=ENABLED, written=DISABLED),
+    _Operator("add_connection", True, wanted=ABSENT, written=ENABLED),
+    _Operator("enable", True, wanted=DISABLED, written=ENABLED),
+    _Operator("delete_connection", True, wanted=ENABLED, written=ABSENT),
+    _Operator("delete_node", True),
+    _Operator("change_activation", True),
+    _Operator("disable", False, wanted=ENABLED, written=DISABLED),
+    _Operator("nothing", False),
+)
+"""The operators by their numbers; those that all searches have come first."""
+_NUMBERS = {operator.name: number for number, operator in enumerate(_TABLE)}
+ADD_NODE = _NUMBERS["add_node"]
+ADD_CONNECTION = _NUMBERS["add_connection"]
+ENABLE = _NUMBERS["enable"]
+DELETE_CONNECTION = _NUMBERS["delete_connection"]
+DELETE_NODE = _NUMBERS["delete_node"]
+CHANGE_ACTIVATION = _NUMBERS["change_activation"]
+DISABLE = _NUMBERS["disable"]
+NOTHING = _NUMBERS["nothing"]
+SHARED = tuple(operator.name for operator in _TABLE if operator.shared)
+"""The operators that all searches have, by their numbers."""
+_ON_CONNECTIONS = tuple(operator.wanted is not None for operator in _TABLE)
+_WANTED = tuple(ABSENT if operator.wanted is None else operator.wanted for operator in _TABLE)
+_WRITTEN = tuple(ABSENT if operator.written is None else operator.written for operator in _TABLE)
 
 
 class Operators(NamedTuple):
@@ -68,10 +103,6 @@ def most_nodes(blocks: tuple[Block, ...]) -> int:
 def most_steps(blocks: tuple[Block, ...]) -> int:
     """How many steps a child's tape has more than its parent's, at the most: where a block is inserted, no more than connections."""
     return max((len(block.connections) + len(block.roots) + len(block.sinks) for block in blocks), default=1)
-
-
-SHARED = Operators._fields[: CHANGE_ACTIVATION + 1]
-"""The operators that all searches have, by their numbers."""
 
 
 class Change(NamedTuple):

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from wannjax.common.files import VERSION, Pathlike, check_header, parse_json, parse_score, read_text, reason_of, write_text
+from wannjax.common.files import VERSION, Pathlike, check_header, parse_score, read_document, read_text, reading, write_text
 from wannjax.networks.activations import LINEAR, NAMES
 from wannjax.networks.graph import Connection, Graph, default_names, graph_of, network_of, require_distinct
 from wannjax.networks.network import Network
 
 FORMAT, FRONT_FORMAT = "wannjax network", "wannjax front"
+_NO_NETWORK = "not a wannjax network"
 
 
 def save(path: Pathlike, network: Network) -> None:
@@ -45,13 +46,11 @@ def load(path: Pathlike, *, inputs: int | None = None, outputs: int | None = Non
     Raises ValueError for anything that is not such a file, and OSError when it cannot be read.
     """
     path = Path(path)
+    if path.suffix != ".out":
+        return read_document(path, _NO_NETWORK, lambda document: network_of(parse_network(document)))
     text = read_text(path)
-    try:
-        if path.suffix == ".out":
-            return network_of(_parse_published(text, inputs, outputs))
-        return network_of(parse_network(parse_json(text)))
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"{path}: not a wannjax network: {reason_of(error)}") from None
+    with reading(path, _NO_NETWORK):
+        return network_of(_parse_published(text, inputs, outputs))
 
 
 def save_front(path: Pathlike, networks: list[Network], scores: np.ndarray, weights: tuple[float, ...]) -> None:
@@ -73,14 +72,11 @@ def load_front(path: Pathlike) -> list[Network]:
 
 def load_scored_front(path: Pathlike) -> list[tuple[Network, float]]:
     """As `load_front`, every network with its mean score."""
-    path = Path(path)
-    text = read_text(path)
-    try:
-        document = parse_json(text)
-        check_header(document, FRONT_FORMAT)
-        return [(network_of(parse_network(member["network"])), parse_score(member["mean score"])) for member in document["members"]]
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"{path}: not a wannjax front: {reason_of(error)}") from None
+    return read_document(path, "not a wannjax front", _members, FRONT_FORMAT)
+
+
+def _members(document: Any) -> list[tuple[Network, float]]:
+    return [(network_of(parse_network(member["network"])), parse_score(member["mean score"])) for member in document["members"]]
 
 
 def network_text(graph: Graph) -> str:

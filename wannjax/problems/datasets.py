@@ -4,19 +4,20 @@ Files may come from strangers: nothing is unpickled, the sizes that a header cla
 whatever is wrong with a file is one ValueError that names it.
 """
 
-import contextlib
 import gzip
 import math
 import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
+
+from wannjax.common.files import MALFORMED, reading
 
 SIDE = 16
 """Pixels along each side of a prepared MNIST image (Gaier & Ha 2019, section 4.2)."""
@@ -42,8 +43,8 @@ _SHAPES = ((), (RAW_SIDE, RAW_SIDE), (SIDE, SIDE), (SIDE * SIDE,))
 """What one example may be: a label, or an image."""
 
 _IDX_UNSIGNED_BYTE = 0x08
-_UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, tokenize.TokenError)
-"""What gzip, zipfile and numpy's parser of headers raise for damaged files, besides ValueError; RuntimeError is for encrypted ones."""
+_DAMAGED = (*MALFORMED, OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, tokenize.TokenError)
+"""What gzip, zipfile and numpy's parser of headers raise for damaged files; RuntimeError is for encrypted ones."""
 
 
 class Dataset(NamedTuple):
@@ -195,7 +196,7 @@ def _find(directory: Path, stem: str, kind: str) -> Path:
 
 def _read_idx(path: Path, dimensions: int) -> UInt8[np.ndarray, "..."]:
     """One file in MNIST's own format: a magic number, the sizes as big-endian int32, the bytes."""
-    with _naming(path, "not an MNIST file"), path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
+    with reading(path, "not an MNIST file", _DAMAGED), path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
         header = file.read(4 + 4 * dimensions)
         magic = bytes((0, 0, _IDX_UNSIGNED_BYTE, dimensions))
         if header[:4] != magic:
@@ -206,7 +207,7 @@ def _read_idx(path: Path, dimensions: int) -> UInt8[np.ndarray, "..."]:
 
 
 def _read_npz(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    with _naming(path, "not an .npz file of MNIST"), zipfile.ZipFile(path) as archive:
+    with reading(path, "not an .npz file of MNIST", _DAMAGED), zipfile.ZipFile(path) as archive:
         return {split: (_read_npy(archive, f"x_{split}"), _read_npy(archive, f"y_{split}")) for split in ("train", "test")}
 
 
@@ -239,15 +240,3 @@ def _read_array(read: Callable[[int], bytes], shape: tuple[int, ...], dtype: np.
         found = "more" if len(content) > expected else len(content)
         raise ValueError(f"its header announces {expected} bytes of data, and it has {found}")
     return np.frombuffer(content, dtype).reshape(shape, order=order)
-
-
-@contextlib.contextmanager
-def _naming(path: Path, trouble: str) -> Iterator[None]:
-    """Errors inside become one ValueError that names the file."""
-    try:
-        yield
-    except (ValueError, *_UNREADABLE) as error:
-        if isinstance(error, OSError) and error.filename is not None:
-            raise  # the file could not be opened, and the error names it
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path}: {trouble}: {reason}") from None

@@ -14,8 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wannjax.analysis.evaluation import PAPER, Report, decimals_for, evaluate, report_note, report_rows
+from wannjax.analysis.evaluation import Report, decimals_for, evaluate
 from wannjax.analysis.formula import formula
+from wannjax.analysis.score_table import PAPER, report_note, report_rows
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
 from wannjax.common.files import write_text
 from wannjax.networks.activations import NAMES

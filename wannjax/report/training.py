@@ -1,8 +1,9 @@
 """The pictures of a training, made from its files in a run directory."""
 
 from pathlib import Path
+from typing import Any
 
-from wannjax.common.files import parse_json, read_text
+from wannjax.common.files import read_document
 from wannjax.networks.files import load
 from wannjax.pictures.curves import draw_training as draw_curves
 from wannjax.pictures.drawing import draw
@@ -12,8 +13,11 @@ from wannjax.runs.records import TrainingRecord
 
 def draw_training(directory: Path) -> None:
     """Draws the tuned network and the scores over the steps into the run directory. Raises ValueError for files that make no sense."""
-    training = parse_json(read_text(directory / run_directory.TRAINING_CONFIG))
-    title = f"{training['problem']}: {training['held-out score']:.4g} on held-out episodes, tuned by {training['method']}"
+    title = read_document(directory / run_directory.TRAINING_CONFIG, "not the settings of a training", _title)
     draw(load(directory / run_directory.TUNED), directory / run_directory.TUNED_DRAWING, title=title)
     history = run_directory.read_history(directory / run_directory.TRAINING, TrainingRecord)
     draw_curves(history, directory / run_directory.TRAINING_CURVES, title=title)
+
+
+def _title(training: Any) -> str:
+    return f"{training['problem']}: {training['held-out score']:.4g} on held-out episodes, tuned by {training['method']}"

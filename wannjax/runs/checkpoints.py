@@ -6,7 +6,7 @@
 
 A folder is written under another name, flushed to the disk and then renamed, so that under its number it is complete. What is read
 may come from a stranger: no path is taken from a file's content, and nothing is allocated that the files' own sizes do not cover.
-Who writes them, and when, is in `saving.py`.
+Who writes them, and when, is in `resuming.py`.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from wannjax.common.files import LARGEST_FILE, check_header, parse_json, reason_of
+from wannjax.common.files import LARGEST_FILE, MALFORMED, check_header, parse_json, reason_of
 from wannjax.common.validation import require
 
 FORMAT = "wannjax checkpoint"
@@ -92,7 +92,7 @@ class Checkpoints:
         for number in self.numbers():
             try:
                 found = _read(self.directory / f"{number:08d}", number)
-            except (ValueError, KeyError, TypeError, RecursionError, OverflowError, OSError) as error:
+            except (OSError, *MALFORMED) as error:
                 faults.append(f"{number} ({reason_of(error)})")
                 continue
             if faults:
@@ -127,8 +127,8 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
 
 def _read(folder: Path, number: int) -> Checkpoint:
     """Raises one of the errors that `newest` takes for damage."""
+    files = _files(folder)  # first, since what is no file may never end
     manifest = _read_json(folder / _MANIFEST)
-    files = _files(folder)
     _check(set(files) - {_MANIFEST} == set(manifest), "files are missing, or foreign ones are there")
     for path in manifest:
         size = (folder / path).stat().st_size
@@ -227,9 +227,11 @@ def _read_json(path: Path) -> Any:
 
 
 def _files(folder: Path) -> list[str]:
-    """All files in `folder`, by their path in it. Raises ValueError for a link."""
+    """All files in `folder`, by their path in it. Raises ValueError for links, devices and pipes."""
+    _check(not folder.is_symlink(), "it is a link")
     paths = sorted(folder.rglob("*"))
-    _check(not any(path.is_symlink() for path in (folder, *paths)), "it contains links")
+    _check(not any(path.is_symlink() for path in paths), "it contains links")
+    _check(all(path.is_file() or path.is_dir() for path in paths), "it contains devices or pipes")
     return [path.relative_to(folder).as_posix() for path in paths if not path.is_dir()]
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from wannjax.common.files import write_text
+from wannjax.common.files import MALFORMED, write_text
 
 _FLUSH = 5
 """Seconds between two writes of TensorBoard's."""
@@ -41,7 +41,7 @@ class _Lines:
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
         try:
             write_text(self.path, "".join(self._before(lines, record)))
-        except (ValueError, LookupError, TypeError):
+        except MALFORMED:
             raise ValueError(f"path: must be a new file or one of the same run's records, got {str(self.path)!r}") from None
 
     def _before(self, lines: list[str], record: Any) -> Iterable[str]:

@@ -6,9 +6,9 @@ To keep more of them, change `KEPT`; which one goes is decided in `remembered`.
 import json
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from wannjax.common.files import VERSION, Pathlike, check_header, parse_json, parse_score, read_text, reason_of, write_text
+from wannjax.common.files import VERSION, Pathlike, parse_score, read_document, write_text
 from wannjax.common.validation import require
 from wannjax.networks.files import network_text, parse_network
 from wannjax.networks.graph import graph_of, network_of
@@ -60,18 +60,15 @@ def load_growth(path: Pathlike) -> list[Stage]:
 
     Raises ValueError for anything that is not such a file, and OSError when it cannot be read.
     """
-    path = Path(path)
-    text = read_text(path)
-    try:
-        document = parse_json(text)
-        check_header(document, FORMAT)
-        growth = [_stage(member) for member in document["members"]]
-        at = [0, *(stage.generation for stage in growth)]
-        require("generations", at[1:], "ascending from 1", all(a < b for a, b in pairwise(at)))
-        require("members", len(growth), f"at most {KEPT}", len(growth) <= KEPT)
-        return growth
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"{path}: not a wannjax growth: {reason_of(error)}") from None
+    return read_document(path, "not a wannjax growth", _growth, FORMAT)
+
+
+def _growth(document: Any) -> list[Stage]:
+    growth = [_stage(member) for member in document["members"]]
+    at = [0, *(stage.generation for stage in growth)]
+    require("generations", at[1:], "ascending from 1", all(a < b for a, b in pairwise(at)))
+    require("members", len(growth), f"at most {KEPT}", len(growth) <= KEPT)
+    return growth
 
 
 def _stage(member: dict) -> Stage:

@@ -109,6 +109,14 @@ def history_of(records: Sequence[Any], kind: type[Record] | type[TrainingRecord]
     return {name: np.array([getattr(record, name) for record in records]) for name in names}
 
 
+def are_columns(names: Any, kind: type[Record] | type[TrainingRecord]) -> bool:
+    """Whether a list names the fields of records of this `kind`, and behind those of `Record` only figures of a search."""
+    own = len(kind._fields)
+    if not isinstance(names, list) or tuple(names[:own]) != kind._fields or (kind is not Record and len(names) > own):
+        return False
+    return all(isinstance(name, str) and name.isidentifier() for name in names) and len(set(names)) == len(names)
+
+
 def record_table(records: Sequence[Record]) -> tuple[list[str], np.ndarray]:
     """The names of the columns, and the records as rows, for a checkpoint."""
     names = records[0]._fields if records else Record._fields
@@ -117,11 +125,9 @@ def record_table(records: Sequence[Record]) -> tuple[list[str], np.ndarray]:
 
 def records_of(names: Any, rows: np.ndarray) -> list[Record]:
     """The records of which `record_table` gave these. Raises ValueError for anything else."""
-    own = len(Record._fields)
-    known = isinstance(names, list) and tuple(names[:own]) == Record._fields
-    known = known and all(isinstance(name, str) and name.isidentifier() for name in names[own:]) and len(set(names)) == len(names)
-    require("checkpoint", names, "records with known columns", known)
+    require("checkpoint", names, "records with known columns", are_columns(names, Record))
     require("checkpoint", rows.shape, f"records of {len(names)} figures", rows.ndim == 2 and rows.shape[1] == len(names))
+    own = len(Record._fields)
     kinds = [*(Record.__annotations__[name] for name in Record._fields), *[float] * (len(names) - own)]
     make = _record_type(tuple(names[own:]))
     return [make(*(kind(value) for kind, value in zip(kinds, row, strict=True))) for row in rows.tolist()]

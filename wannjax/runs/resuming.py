@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from wannjax.common import hosts
-from wannjax.common.files import reason_of
+from wannjax.common.files import MALFORMED, reason_of
 from wannjax.common.validation import require
 from wannjax.runs.checkpoints import Checkpoint, Checkpoints
 
@@ -81,7 +81,7 @@ def saving(run_dir: str | os.PathLike | None, folder: str, run: Resumable, *, re
             require_same(run.identity, found.document)
             try:
                 run.restore(found)
-            except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+            except MALFORMED as error:
                 raise ValueError(f"run_dir: checkpoint {found.number} in {directory} makes no sense: {reason_of(error)}") from error
         numbers = checkpoints.numbers()
         free = resume or not numbers or not hosts.is_first()

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wannjax.common.devices import describe
-from wannjax.common.files import parse_json, parse_score, read_text, reason_of, write_text
+from wannjax.common.files import MALFORMED, parse_json, parse_score, read_document, read_text, reading, reason_of, write_text
 from wannjax.common.validation import require, require_seed
 from wannjax.genomes.blocks import save_blocks
 from wannjax.networks.files import load, load_scored_front, save, save_front
 from wannjax.networks.network import Network
 from wannjax.runs.checkpoints import Checkpoints
 from wannjax.runs.past_champions import Stage, load_growth, save_growth
-from wannjax.runs.records import Record, TrainingRecord
+from wannjax.runs.records import Record, TrainingRecord, are_columns
 from wannjax.runs.result import Result
 from wannjax.search.registry import ALGORITHMS, Config
 from wannjax.search.wann.config import WannConfig
@@ -61,12 +61,10 @@ def saved_search(directory: Path) -> tuple[str, Config, int]:
     found = Checkpoints(directory / CHECKPOINTS).newest()
     if found is None:
         raise ValueError(f"run directory: must hold checkpoints, and {str(directory / CHECKPOINTS)!r} has none")
-    try:
+    with reading(directory, "its checkpoint makes no sense"):
         name, settings, seed, generations = (found.document[key] for key in ("problem", "config", "seed", "generations"))
         require("problem", name, "a name", isinstance(name, str))
         return name, _config(found.document["algorithm"], {**settings, "generations": generations}), seed
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{directory}: its checkpoint makes no sense: {reason_of(error)}") from None
 
 
 def _config(algorithm: Any, settings: dict[str, Any]) -> Config:
@@ -125,45 +123,41 @@ class Saved(NamedTuple):
 
 def read(directory: Path) -> Saved:
     """The files of a finished or interrupted run. Raises ValueError, naming the file, for one that makes no sense, and OSError."""
-    path = directory / CONFIG
-    text = read_text(path)
-    try:
-        document = parse_json(text)
-        problem, seed = document["problem"], document["seed"]
-        require("problem", problem, "a name", isinstance(problem, str))
-        require_seed(seed)
-        config = _config(document["algorithm"], document["config"])
-        mean, seconds = parse_score(document["mean score"]), parse_score(document["seconds"])
-        devices = str(document["devices"])
-        versions = {str(name): str(number) for name, number in dict(document["versions"]).items()}
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"{path}: not the settings of a run: {reason_of(error)}") from None
+    settings = read_document(directory / CONFIG, "not the settings of a run", _settings)
     front = load_scored_front(directory / FRONT)
     return Saved(
-        problem=problem,
-        seed=seed,
-        config=config,
+        **settings,
         champion=load(directory / CHAMPION),
-        mean=mean,
         front=[network for network, _ in front],
         front_means=[score for _, score in front],
         growth=load_growth(directory / GROWTH),
         history=read_history(directory / HISTORY, Record),
-        seconds=seconds,
-        devices=devices,
-        versions=versions,
     )
+
+
+def _settings(document: Any) -> dict[str, Any]:
+    """What `CONFIG` says of a run, as the fields of `Saved`."""
+    problem, seed = document["problem"], document["seed"]
+    require("problem", problem, "a name", isinstance(problem, str))
+    require_seed(seed)
+    return {
+        "problem": problem,
+        "seed": seed,
+        "config": _config(document["algorithm"], document["config"]),
+        "mean": parse_score(document["mean score"]),
+        "seconds": parse_score(document["seconds"]),
+        "devices": str(document["devices"]),
+        "versions": {str(name): str(number) for name, number in dict(document["versions"]).items()},
+    }
 
 
 def read_history(path: Path, kind: type[Record] | type[TrainingRecord]) -> dict[str, np.ndarray]:
     """The columns of a history of records of this `kind`. Raises ValueError, naming the file, for anything else, and OSError."""
-    try:
+    with reading(path, "not the history of a run", (*MALFORMED, csv.Error)):
         head, *rows = csv.reader(io.StringIO(read_text(path)))
-        require("columns", head, ", ".join(kind._fields), head == list(kind._fields))
+        require("columns", head, ", ".join(kind._fields), are_columns(head, kind))
         require("rows", len(rows), f"at least one, each of {len(head)} figures", bool(rows) and all(len(row) == len(head) for row in rows))
         columns = np.array(rows, np.float64).T
-    except (ValueError, csv.Error) as error:
-        raise ValueError(f"{path}: not the history of a run: {reason_of(error)}") from None
     return dict(zip(head, columns, strict=True))
 
 
@@ -203,5 +197,5 @@ def problem_name(directory: Path) -> str:
         name = parse_json(read_text(directory / CONFIG))["problem"]
         require("problem", name, "a name", isinstance(name, str))
         return name
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, *MALFORMED) as error:
         raise ValueError(f"{directory / CONFIG}: cannot be read ({reason_of(error)}); name the environment") from None

@@ -1,6 +1,6 @@
 """NEAT (Stanley & Miikkulainen 2002) as an algorithm: `init`, `ask`, `tell` on an explicit state. Weights and topology evolve together.
 
-What it shares with WANN (`wann.py`): the matrix of connections and its operators, expression, the tape, the driver. What it has
+What it shares with WANN (`search/wann/`): the matrix of connections and its operators, expression, the tape, the driver. What it has
 of its own: genes with historical markings and weights (`genes.py`), children of two parents (`reproduction.py`), species that protect
 what is new (`species.py`). The settings, from which all this is called, are in `config.py`.
 

@@ -5,7 +5,7 @@ new node is known by its change's number n; the genes that a change adds are mar
 change at the most: 100,000 generations of 10,000 children take at most 1e9 numbers, and markings of at most 2e9 < 2^31 - 1. So no
 number is ever used twice; a search that comes near the end of the range is stopped (`require_numbers`).
 
-The operators themselves are those of `mutation.py`. To add a way to change weights, see `mutated_weights`.
+The operators themselves are those of `genomes/operators.py`. To add a way to change weights, see `mutated_weights`.
 """
 
 from typing import NamedTuple

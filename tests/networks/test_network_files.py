@@ -1,4 +1,4 @@
-"""Network files: round trips, the published format, and everything that can be wrong with a file."""
+"""Files of networks: round trips, the published format, and everything that can be wrong with a file."""
 
 import json
 
