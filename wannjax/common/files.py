@@ -12,25 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+Pathlike = str | os.PathLike
+Parsed = TypeVar("Parsed")
+
 VERSION = 1
-"""Of all of the package's file formats."""
-
-
+"""The version of all file formats of the package."""
 LARGEST_FILE = 64 << 20
 """Bytes; a larger file is refused unread."""
-
-
 MALFORMED = (ValueError, LookupError, TypeError, RecursionError, OverflowError)
 """What code raises that meets another document than the one it reads."""
-
-
 _LONGEST_REASON = 500
-
-
-Pathlike = str | os.PathLike
-
-
-Parsed = TypeVar("Parsed")
 
 
 def parse_score(value: Any) -> float:
