@@ -20,6 +20,7 @@ from wannjax.common import devices
 from wannjax.common.validation import require, require_count
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
 from wannjax.problems.environment import Discrete, Environment, Transition
+from wannjax.problems.environment_check import checked_shapes
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import sharded
 
@@ -69,14 +70,17 @@ class EnvironmentProblem(Problem):
             environment: see `Environment`.
             input_names, output_names: for people; those of the environment when empty.
             network_chunk: networks that one device runs side by side; chosen by device and memory when None. Changes the speed only.
+
+        Raises:
+            ValueError: what does not keep to the contract of an `Environment`, or names of another number.
         """
         require("network_chunk", network_chunk, "None or >= 1", network_chunk is None or network_chunk >= 1)
+        shapes = checked_shapes(environment)
         self.environment, self.network_chunk = environment, network_chunk
         self.name, self.params, self.max_steps = environment.name, environment.params, environment.max_steps
         self.inputs, self.outputs = environment.inputs, environment.actions.outputs
         self.output_activation = "linear" if self.discrete else "tanh"
-        observation, state = jax.eval_shape(environment.reset, jax.random.key(0), self.params)
-        self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((observation, state)))
+        self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
         self.input_names = checked_names("input_names", tuple(input_names or environment.input_names), self.inputs, "input")
         self.output_names = checked_names("output_names", tuple(output_names or environment.output_names), self.outputs, "output")
         compiled = partial(jax.jit, compiler_options=devices.compiler_options())

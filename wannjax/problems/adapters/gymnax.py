@@ -29,6 +29,7 @@ class GymnaxEnvironment(Environment):
     """
 
     def __init__(self, env: Any, params: Any = None, *, name: str | None = None, max_steps: int | None = None):
+        require("env", env, "a gymnax environment", hasattr(env, "step_env"))
         self.env, self.name, self.picture = env, name or env.name, env.name
         self.params = env.default_params if params is None else params
         limit = getattr(self.params, "max_steps_in_episode", None) if max_steps is None else max_steps

@@ -1,0 +1,69 @@
+"""Whether an environment keeps to its contract: its functions are evaluated once, abstractly, before anything is compiled."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wannjax.common.files import reason_of
+from wannjax.common.validation import require
+from wannjax.problems.environment import Box, Discrete, Transition
+
+_NEEDED = ("name", "inputs", "actions", "max_steps", "params", "reset", "step")
+_KINDS = {"f": "floats", "b": "bools"}
+
+
+def checked_shapes(environment: Any) -> tuple[Any, Any]:
+    """The shapes of an observation and of a state of `environment`.
+
+    Raises ValueError, in words of the contract, for what is no environment and for what does not keep to it.
+    """
+    missing = [name for name in _NEEDED if not hasattr(environment, name)]
+    wanted = f"an Environment with {', '.join(missing)} (gymnax's go into GymnaxProblem)"
+    require("environment", environment, wanted, not missing)
+    name, actions, max_steps = environment.name, environment.actions, environment.max_steps
+    require("max_steps", max_steps, "an integer >= 1", isinstance(max_steps, int) and max_steps >= 1)
+    _check_actions(actions)
+
+    def step(key, state, outputs):
+        return Transition(*environment.step(key, state, actions.action(outputs), environment.params))
+
+    def evaluated(function: str, call: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return jax.eval_shape(call, *arguments)
+        except Exception as error:  # whatever a user's code raises
+            raise ValueError(f"environment: {function} of {name} fails: {reason_of(error)}") from error
+
+    key = jax.random.key(0)
+    observation, state = evaluated("reset", lambda key: environment.reset(key, environment.params), key)
+    after = evaluated("step", step, key, state, jax.ShapeDtypeStruct((actions.outputs,), jnp.float32))
+    for part, found, shape, kind in (
+        ("observation of its reset", observation, (environment.inputs,), "f"),
+        ("observation of its step", after.observation, (environment.inputs,), "f"),
+        ("reward", after.reward, (), "f"),
+        ("terminated", after.terminated, (), "b"),
+        ("truncated", after.truncated, (), "b"),
+    ):
+        fits = getattr(found, "shape", None) == shape and found.dtype.kind == kind
+        require("environment", f"{name} with {_plain(found)}", f"one whose {part} has shape {list(shape)} and holds {_KINDS[kind]}", fits)
+    before, behind = _plain(state), _plain(after.state)
+    require("environment", f"{name} with {behind}", f"one whose step keeps the shapes and types of the state, {before}", before == behind)
+    return observation, state
+
+
+def _check_actions(actions: Any) -> None:
+    """Raises ValueError for what is no action space."""
+    require("actions", actions, "a Discrete or a Box", isinstance(actions, Discrete | Box))
+    if isinstance(actions, Discrete):
+        require("actions", actions, "a Discrete of at least one action", isinstance(actions.n, int) and actions.n >= 1)
+        return
+    low, high = np.asarray(actions.low), np.asarray(actions.high)
+    fits = isinstance(actions.low, np.ndarray) and low.shape == high.shape and bool(np.all(low < high))
+    require("actions", actions, "a Box of two numpy arrays of one shape, low below high", fits)
+
+
+def _plain(tree: Any) -> str:
+    """Shapes and types of a pytree, in short."""
+    return str(jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", tree))
