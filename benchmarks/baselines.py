@@ -1,4 +1,5 @@
-"""What wannjax is compared with: the published algorithm in numpy, and the dense padded matrix in plain JAX.
+"""What wannjax is compared with: the published algorithm in numpy, and the dense padded matrix in
+plain JAX.
 
 Both are written as anyone would write them, and run a `Genome` as a weight matrix over the nodes
 `[bias | inputs | hidden | outputs]`.
@@ -131,7 +132,9 @@ NUMPY_ENVIRONMENTS: dict[str, Callable[[], Any]] = {"CartPoleSwingUp-v0": SwingU
 
 
 def published(environment: str, networks: Matrices, weights: tuple[float, ...], max_steps: int) -> int:
-    """One episode of each network at each shared weight, one after the other. Returns the environment steps that it took."""
+    """One episode of each network at each shared weight, one after the other. Returns the
+    environment steps that it took.
+    """
     rng, steps = np.random.default_rng(0), 0
     for connections, activations in zip(networks.weights, networks.activations, strict=True):
         for weight in weights:
@@ -163,9 +166,11 @@ _BRANCHES = (
 
 
 def dense_forward(weights, activations, inputs: int, outputs: int, observation) -> Float32[Array, " O"]:
-    """The outputs of one network for one observation: the vector of values times one node's column after the other.
+    """The outputs of one network for one observation: the vector of values times one node's column
+    after the other.
 
-    Repeating values @ weights as often as the network is deep instead took 1.3 (128 nodes) to 3 times (29 nodes) as long.
+    Repeating values @ weights as often as the network is deep instead took 1.3 (128 nodes) to 3
+    times (29 nodes) as long.
     """
     nodes = activations.shape[0]
     values = jnp.concatenate([jnp.ones(1), observation, jnp.zeros(nodes - 1 - inputs)])
@@ -188,7 +193,9 @@ def dense(
     outputs: int,
     max_steps: int,
 ) -> tuple[Float32[Array, "P L"], Int32[Array, "P L"]]:
-    """Returns and lengths of one episode of every network on every lane: one episode, vmapped over lanes and over networks."""
+    """Returns and lengths of one episode of every network on every lane: one episode, vmapped over
+    lanes and over networks.
+    """
     environment: Any = problem.environment
     env, params = environment.env, problem.params
     space = env.action_space(params)

@@ -1,4 +1,6 @@
-"""How many networks should run side by side: `python -m benchmarks.blocks` prints the speed over block sizes, for `devices.py`."""
+"""How many networks should run side by side: `python -m benchmarks.blocks` prints the speed over
+block sizes, for `devices.py`.
+"""
 
 import argparse
 from functools import partial

@@ -1,9 +1,11 @@
-"""Do building blocks of one task help on another? `python -m benchmarks.building_blocks [--source ENV] [--target ENV] [--seeds 0 1 …]`.
+"""Do building blocks of one task help on another? `python -m benchmarks.building_blocks [--source
+ENV] [--target ENV] [--seeds 0 1 …]`.
 
-Searches on the source task leave fronts, from which a library is mined. The target task is then searched three times with each seed:
-without blocks, with the library, and with as many random blocks of the same sizes and numbers of connections, other ones for every seed.
-Champions are scored on 100 fresh episodes per weight, and compared seed by seed. Fronts, library and picture are kept beside the JSON
-file that keeps the runs; a second call does only what is missing.
+Searches on the source task leave fronts, from which a library is mined. The target task is then
+searched three times with each seed: without blocks, with the library, and with as many random
+blocks of the same sizes and numbers of connections, other ones for every seed. Champions are scored
+on 100 fresh episodes per weight, and compared seed by seed. Fronts, library and picture are kept
+beside the JSON file that keeps the runs; a second call does only what is missing.
 """
 
 import argparse
@@ -30,7 +32,9 @@ PLAIN, MINED, RANDOM = "no blocks", "mined blocks", "random blocks"
 
 
 def random_block(rng: np.random.Generator, size: int, connections: int) -> Block:
-    """A block drawn uniformly among wirings of that many nodes and connections in a row, and activations that searches use."""
+    """A block drawn uniformly among wirings of that many nodes and connections in a row, and
+    activations that searches use.
+    """
     pairs = list(combinations(range(size), 2))
     while True:
         drawn = rng.choice(len(pairs), connections, replace=False)
@@ -41,7 +45,9 @@ def random_block(rng: np.random.Generator, size: int, connections: int) -> Block
 
 
 def random_library(library: Sequence[Block], seed: int) -> tuple[Block, ...]:
-    """As many different blocks, of the same sizes and numbers of connections, none of them in `library`."""
+    """As many different blocks, of the same sizes and numbers of connections, none of them in
+    `library`.
+    """
     rng, blocks = np.random.default_rng(seed), list[Block]()
     for block in library:
         while (drawn := random_block(rng, block.size, len(block.connections))) in {*blocks, *library}:
@@ -51,7 +57,9 @@ def random_library(library: Sequence[Block], seed: int) -> tuple[Block, ...]:
 
 
 def mine(source: str, directory: Path, seeds: Sequence[int], config: wannjax.WannConfig, top: int) -> tuple[Block, ...]:
-    """The library of the source task, with its table and picture; fronts that are in `directory` already are not searched again."""
+    """The library of the source task, with its table and picture; fronts that are in `directory`
+    already are not searched again.
+    """
     problem, fronts = wannjax.make(source), []
     for seed in seeds:
         path = directory / f"{source}-{config.population}x{config.generations}-{seed}.json"
@@ -69,7 +77,9 @@ def mine(source: str, directory: Path, seeds: Sequence[int], config: wannjax.Wan
 
 
 def search(target: str, seed: int, config: wannjax.WannConfig) -> dict[str, Any]:
-    """One search on the target task: its champion on fresh episodes, and the confirmed champion half way."""
+    """One search on the target task: its champion on fresh episodes, and the confirmed champion
+    half way.
+    """
     problem = wannjax.make(target)
     result = wannjax.evolve(problem, config, seed=seed, progress=False)
     report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
@@ -83,7 +93,9 @@ def search(target: str, seed: int, config: wannjax.WannConfig) -> dict[str, Any]
 
 
 def comparison(better: Sequence[float], worse: Sequence[float]) -> list[str]:
-    """Mean paired difference ± standard error, wins, and the p-values of Wilcoxon's signed-rank test and the sign test, two-sided."""
+    """Mean paired difference ± standard error, wins, and the p-values of Wilcoxon's signed-rank
+    test and the sign test, two-sided.
+    """
     differences = np.subtract(better, worse)
     differs = differences[differences != 0]
     wins = int(np.sum(differs > 0))

@@ -1,8 +1,10 @@
-"""What runs find: `python -m benchmarks.champions [--environment ENV] [--preset default] [--seeds 0 1 2 3 4]`.
+"""What runs find: `python -m benchmarks.champions [--environment ENV] [--preset default] [--seeds 0
+1 2 3 4]`.
 
-Every seed is one run. Its champion is then scored on 100 fresh episodes per figure: at each weight of the sweep, their mean,
-and the paper's columns. The last row is the paper's own champion, where there is one. Runs are kept in `benchmarks/results/champions`, also
-what there is of one that was ended (Ctrl-C); a second call goes on.
+Every seed is one run. Its champion is then scored on 100 fresh episodes per figure: at each weight
+of the sweep, their mean, and the paper's columns. The last row is the paper's own champion, where
+there is one. Runs are kept in `benchmarks/results/champions`, also what there is of one that was
+ended (Ctrl-C); a second call goes on.
 """
 
 import argparse

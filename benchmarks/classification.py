@@ -1,22 +1,28 @@
-"""The paper's classification row: what one evolved network scores with shared and with trained weights, beside models of its size.
+"""The paper's classification row: what one evolved network scores with shared and with trained
+weights, beside models of its size.
 
-    python -m benchmarks.classification [digits|mnist] [--data PATH] [--generations N] [--seeds 0 1 2] [--network FILE] [--collections]
+    python -m benchmarks.classification [digits|mnist] [--data PATH] [--generations N] [--seeds 0 1
+    2] [--network FILE] [--collections]
 
-Every seed evolves a champion, which is kept beside the record, or takes the network in FILE; then it measures the accuracy on the test
-examples in percent. What is chosen or trained never sees them: whatever there is to choose is chosen on the validation examples.
+Every seed evolves a champion, which is kept beside the record, or takes the network in FILE; then
+it measures the accuracy on the test examples in percent. What is chosen or trained never sees them:
+whatever there is to choose is chosen on the validation examples.
 
-    random shared weight   one weight for all connections, drawn from U(-2, 2): mean ± sd over 100 draws.
-    vote                   the network at 6 shared weights, evenly spaced from -2 to 2 without 0, which vote.
-    tuned shared weight    the best of 121 weights from -3 to 3.
-    trained weights        every connection its own, by gradient, from the six shared weights of the sweep; the best of these starts.
-    logistic regression    scikit-learn's, with the best of six strengths of its regularisation.
-    MLP                    one hidden layer of tanh units (rectifiers did worse on validation), 64 or so many that it has about as many
-                           parameters as the network has connections; trained as the network is: the same optimizer, steps, mini-batches,
-                           number of starts and choice among them.
+    random shared weight   one weight for all connections, drawn from U(-2, 2): mean ± sd over 100
+    draws. vote                   the network at 6 shared weights, evenly spaced from -2 to 2
+    without 0, which vote. tuned shared weight    the best of 121 weights from -3 to 3. trained
+    weights        every connection its own, by gradient, from the six shared weights of the sweep;
+    the best of these starts. logistic regression    scikit-learn's, with the best of six strengths
+    of its regularisation. MLP                    one hidden layer of tanh units (rectifiers did
+    worse on validation), 64 or so many that it has about as many
+                           parameters as the network has connections; trained as the network is: the
+                           same optimizer, steps, mini-batches, number of starts and choice among
+                           them.
 
-Parameters are the numbers that are fitted; the topology, which evolution found, is not counted. With `--collections` a second table
-compares collections of 5 copies of the network, each trained for as many steps as the single copy above (`wannjax.ensemble`), and says in
-how many seeds each beats it.
+Parameters are the numbers that are fitted; the topology, which evolution found, is not counted.
+With `--collections` a second table compares collections of 5 copies of the network, each trained
+for as many steps as the single copy above (`wannjax.ensemble`), and says in how many seeds each
+beats it.
 """
 
 import argparse
@@ -101,7 +107,9 @@ SETTINGS = {
 
 
 class Measured(NamedTuple):
-    """An accuracy in percent, its standard deviation over draws where there are several, and how many parameters were fitted for it."""
+    """An accuracy in percent, its standard deviation over draws where there are several, and how
+    many parameters were fitted for it.
+    """
 
     accuracy: float
     parameters: int
@@ -141,7 +149,9 @@ def measure_logistic(problem: DataProblem) -> Measured:
 
 
 class Layers(NamedTuple):
-    """Parameters of a network with one hidden layer; M of them side by side have a leading axis M."""
+    """Parameters of a network with one hidden layer; M of them side by side have a leading axis
+    M.
+    """
 
     hidden: Float32[Array, "*M I H"]
     hidden_bias: Float32[Array, "*M H"]
@@ -159,7 +169,9 @@ def hidden_units(parameters: int, problem: DataProblem) -> int:
 
 
 def measure_mlp(problem: DataProblem, hidden: int, settings: Settings, seed: int) -> Measured:
-    """A network with one hidden layer, trained from as many starts as `finetune` has; of all checks the best on the validation examples."""
+    """A network with one hidden layer, trained from as many starts as `finetune` has; of all checks
+    the best on the validation examples.
+    """
     optimizer, every = settings.optimizer(), steps_between_checks(settings.steps)
     train, held_out = problem.examples, problem.split("validation").examples
     init_key, step_key = jax.random.split(jax.random.key(seed))

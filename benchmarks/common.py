@@ -1,4 +1,6 @@
-"""What the benchmarks share: random populations of a given size, timing in CPU and wall seconds, tables, and a record as JSON."""
+"""What the benchmarks share: random populations of a given size, timing in CPU and wall seconds,
+tables, and a record as JSON.
+"""
 
 import importlib.metadata
 import json
@@ -31,15 +33,17 @@ PACKAGES = ("jax", "jaxlib", "numpy", "gymnax")
 def random_genomes(seed: int, population: int, *, nodes: int, connections: int, inputs: int, outputs: int) -> Genome:
     """A population of random genomes in which every hidden node has a source and reaches an output.
 
-    Every hidden node first draws one earlier source, every node that nothing reads yet one later target, and the rest of the
-    connections are drawn uniformly from the allowed pairs. Hidden activations are drawn from the ten published ones.
+    Every hidden node first draws one earlier source, every node that nothing reads yet one later
+    target, and the rest of the connections are drawn uniformly from the allowed pairs. Hidden
+    activations are drawn from the ten published ones.
 
     Args:
         nodes: bias, inputs, hidden nodes and outputs, as the published networks are counted.
         connections: enabled connections of each genome.
 
     Raises:
-        ValueError: `nodes` leaves no hidden node, or `connections` are too few or too many for `nodes`.
+        ValueError: `nodes` leaves no hidden node, or `connections` are too few or too many for
+            `nodes`.
     """
     hidden = nodes - 1 - inputs - outputs
     if hidden < 1:
@@ -66,7 +70,9 @@ def random_genomes(seed: int, population: int, *, nodes: int, connections: int, 
 
 
 def express_all(genomes: Genome) -> Network:
-    """The networks of a population of genomes, with as much room for steps as the search would give them."""
+    """The networks of a population of genomes, with as much room for steps as the search would give
+    them.
+    """
     needed, room = int(_most_steps(genomes)), SMALLEST_CAPACITY
     while needed >= room:
         room *= 2
@@ -91,8 +97,9 @@ class Timing(NamedTuple):
         compile: wall seconds of the first call beyond those of the median one.
         cpu: CPU-seconds of all threads of this process, median over the calls after the first.
         wall: wall seconds, likewise.
-        cpu_best, wall_best: those of the fastest call. A shared core slows by half for seconds at a time, scalar code more than
-            vectorised code: where the ratios of medians and of fastest calls differ, believe the latter.
+        cpu_best, wall_best: those of the fastest call. A shared core slows by half for seconds at a
+            time, scalar code more than vectorised code: where the ratios of medians and of fastest
+            calls differ, believe the latter.
     """
 
     result: Any
@@ -104,12 +111,16 @@ class Timing(NamedTuple):
 
 
 def measure(function: Callable[[], Any], repeats: int) -> Timing:
-    """Calls `function` once to warm up and `repeats` times for the record, waiting for its result every time."""
+    """Calls `function` once to warm up and `repeats` times for the record, waiting for its result
+    every time.
+    """
     return measure_together([function], repeats)[0]
 
 
 def measure_together(functions: Sequence[Callable[[], Any]], repeats: int) -> list[Timing]:
-    """As `measure`, taking turns after every call, so that a machine whose speed drifts slows all functions alike."""
+    """As `measure`, taking turns after every call, so that a machine whose speed drifts slows all
+    functions alike.
+    """
     results: list[Any] = [None] * len(functions)
     seconds = np.zeros((2, len(functions), 1 + repeats))
     for turn in range(1 + repeats):
@@ -160,7 +171,9 @@ def _processor() -> str:
 
 
 def perceptron(problem: Problem, hidden: tuple[int, ...], seed: int) -> Network:
-    """A plain multilayer perceptron of tanh units as a network: dense layers with biases, Glorot-uniform weights, zero biases."""
+    """A plain multilayer perceptron of tanh units as a network: dense layers with biases,
+    Glorot-uniform weights, zero biases.
+    """
     rng = np.random.default_rng(seed)
     tanh, output = NAMES.index("tanh"), NAMES.index(problem.output_activation)
     layers = [list(range(1, 1 + problem.inputs))]

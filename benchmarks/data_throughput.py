@@ -1,20 +1,26 @@
-"""How fast a data set scores networks: evaluations per second of two implementations, measured in one run.
+"""How fast a data set scores networks: evaluations per second of two implementations, measured in
+one run.
 
     python -m benchmarks.data_throughput [--population 96] [--repeats 3] [--quick] [--json PATH]
 
 An evaluation is one network at one shared weight on one example. The ways:
-    published   the published algorithm in numpy: one network and one weight at a time, node by node over the whole batch, a dense float64
-                weight matrix. It runs a sample of the population; a rate does not depend on that.
-    wannjax     `DataProblem.evaluate`, as the search calls it: population × 6 shared weights × 1 mini-batch of 1000, which it draws.
+    published   the published algorithm in numpy: one network and one weight at a time, node by node
+                over the whole batch, a dense float64 weight matrix. It runs a sample of the
+                population; a rate does not depend on that.
+    wannjax     `DataProblem.evaluate`, as the search calls it: population × 6 shared weights × 1
+        mini-batch of 1000, which it draws.
 
-Inputs are random, networks too: what they compute costs the same as what they learn. The first case is as large as the paper's MNIST
-champion (256 inputs, 1,800 connections), the second as a champion on 8×8 digits. The ways take turns call by call, each on one thread;
-CPU-seconds are those of all threads. The table shows medians; × is the ratio to the published way, also of the fastest calls, which a busy
-machine distorts least.
+Inputs are random, networks too: what they compute costs the same as what they learn. The first case
+    is as large as the paper's MNIST
+champion (256 inputs, 1,800 connections), the second as a champion on 8×8 digits. The ways take
+turns call by call, each on one thread; CPU-seconds are those of all threads. The table shows
+medians; × is the ratio to the published way, also of the fastest calls, which a busy machine
+distorts least.
 
-The two ways score the same networks on the same examples, so the last columns tell whether they compute the same: the greatest and the
-median difference of the loss over the sample's networks and weights, float32 against float64. Steps, and sines of large values, magnify
-rounding, so a few networks may differ by more than the others.
+The two ways score the same networks on the same examples, so the last columns tell whether they
+compute the same: the greatest and the median difference of the loss over the sample's networks and
+weights, float32 against float64. Steps, and sines of large values, magnify rounding, so a few
+networks may differ by more than the others.
 """
 
 import argparse
@@ -41,7 +47,9 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class Case:
-    """The size of the networks, counted as the published ones are: bias, inputs, hidden nodes and outputs."""
+    """The size of the networks, counted as the published ones are: bias, inputs, hidden nodes and
+    outputs.
+    """
 
     name: str
     inputs: int
@@ -89,7 +97,9 @@ class Row:
 
 
 def published_batch(weights, activations, inputs: int, outputs: int, observations) -> Float[np.ndarray, "B O"]:
-    """The outputs of one network for a batch, one node at a time: all values times the node's column."""
+    """The outputs of one network for a batch, one node at a time: all values times the node's
+    column.
+    """
     values = np.zeros((len(observations), len(activations)))
     values[:, 0] = 1.0
     values[:, 1 : 1 + inputs] = observations
@@ -119,7 +129,8 @@ def compare(case: Case, plan: Plan) -> tuple[list[Row], np.ndarray]:
     genomes = random_genomes(0, plan.population, **sizes)
     networks, matrices = express_all(genomes), matrices_of(jax.tree.map(lambda leaf: leaf[: plan.sample], genomes))
     key, weights = jax.random.key(0), jnp.array(SWEEP)
-    # The batch that `evaluate` draws with this key; drawing it costs the published way nothing here.
+    # The batch that `evaluate` draws with this key; drawing it costs the published way nothing
+    # here.
     examples = problem.draw(key, problem.examples, problem.batch)
     ways: dict[str, tuple[int, Callable[[], Any]]] = {
         "published": (plan.sample, lambda: published_losses(matrices, SWEEP, examples)),

@@ -1,9 +1,11 @@
-"""What a run spends outside rollouts, how soon its first generation is on screen, and how much memory it takes.
+"""What a run spends outside rollouts, how soon its first generation is on screen, and how much
+memory it takes.
 
-`python -m benchmarks.driver` prints the split of the median generation at the default population and at 4096 (expressing, ranking,
-selecting, mutating, bookkeeping and transfers against rollouts, confirmation included), the share of a run that its checkpoints take, the
-peak memory of each run, and the seconds from process start to the first generation with an empty and with a warm compilation cache. Every
-run is a process of its own.
+`python -m benchmarks.driver` prints the split of the median generation at the default population
+and at 4096 (expressing, ranking, selecting, mutating, bookkeeping and transfers against rollouts,
+confirmation included), the share of a run that its checkpoints take, the peak memory of each run,
+and the seconds from process start to the first generation with an empty and with a warm compilation
+cache. Every run is a process of its own.
 """
 
 import argparse

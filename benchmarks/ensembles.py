@@ -1,9 +1,12 @@
-"""Does a collection of trained copies beat one network? `python -m benchmarks.ensembles [--network FILE] [--members 3] [--steps 300]`.
+"""Does a collection of trained copies beat one network? `python -m benchmarks.ensembles [--network
+FILE] [--members 3] [--steps 300]`.
 
-Swing-up with a pole whose length is drawn anew in every episode, ±50 %. One network is trained on the mixture, with `members` times the
-steps. Then copies of it are trained on a region of lengths each, and a gate that is told the length says which of them acts. Both are
-scored on the same 500 fresh episodes, and on lengths apart. The single network does not see the length, the gate does: that is what a
-collection is for, and the last column, the members' own scores, shows what one copy alone is worth.
+Swing-up with a pole whose length is drawn anew in every episode, ±50 %. One network is trained on
+the mixture, with `members` times the steps. Then copies of it are trained on a region of lengths
+each, and a gate that is told the length says which of them acts. Both are scored on the same 500
+fresh episodes, and on lengths apart. The single network does not see the length, the gate does:
+that is what a collection is for, and the last column, the members' own scores, shows what one copy
+alone is worth.
 
 Digits: see `python -m benchmarks.classification digits --collections`.
 """

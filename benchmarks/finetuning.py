@@ -1,16 +1,20 @@
-"""What training the weights of a champion is worth: `python -m benchmarks.finetuning [--network FILE] [--seed 0] [--steps 500]`.
+"""What training the weights of a champion is worth: `python -m benchmarks.finetuning [--network
+FILE] [--seed 0] [--steps 500]`.
 
-A champion of a default run on swing-up (evolved with the seed, or read from a file) is trained by each method, and once more for twice the
-steps from the shared weights -1 and 1 alone. Then the method that
-`finetune` chooses by itself trains, with the same number of steps, from as many starts:
-    random topology    as many nodes and connections as the champion's, wired at random, from the sweep's shared weights
-    perceptron         one hidden layer of tanh units, about as many weights, from six draws of usual initial weights
-    random weights     the champion's topology from six draws of U(-2, 2)
-Scores are means ± sd over 100 fresh episodes. The curves, held-out scores over seconds, are drawn into benchmarks/results/finetuning.png.
+A champion of a default run on swing-up (evolved with the seed, or read from a file) is trained by
+each method, and once more for twice the steps from the shared weights -1 and 1 alone. Then the
+method that `finetune` chooses by itself trains, with the same number of steps, from as many starts:
+    random topology    as many nodes and connections as the champion's, wired at random, from the
+    sweep's shared weights perceptron         one hidden layer of tanh units, about as many weights,
+    from six draws of usual initial weights random weights     the champion's topology from six
+    draws of U(-2, 2)
+Scores are means ± sd over 100 fresh episodes. The curves, held-out scores over seconds, are drawn
+into benchmarks/results/finetuning.png.
 
     python -m benchmarks.finetuning --tasks
 
-trains champions of short runs on other environments, by the method that is chosen, and puts them beside their best shared weights.
+trains champions of short runs on other environments, by the method that is chosen, and puts them
+beside their best shared weights.
 """
 
 import argparse

@@ -1,12 +1,15 @@
-"""Does learning something new cost the innate skill? `python -m benchmarks.innate [--network FILE] [--seeds 0 1 2] [--steps 500]`.
+"""Does learning something new cost the innate skill? `python -m benchmarks.innate [--network FILE]
+[--seeds 0 1 2] [--steps 500]`.
 
-The old task is swing-up, the new one swing-up with a pole 1.5 times as long. A weight-agnostic champion knows the old task at its best
-shared weight, without training; its weights are trained on the new task. Then three things are measured on fresh episodes: the new task,
-the old task with the trained weights, and the old task with the shared weight put back, which costs one number to remember. Beside it a
-perceptron of about as many weights is trained on the old task first, with the same number of steps, then on the new one.
+The old task is swing-up, the new one swing-up with a pole 1.5 times as long. A weight-agnostic
+champion knows the old task at its best shared weight, without training; its weights are trained on
+the new task. Then three things are measured on fresh episodes: the new task, the old task with the
+trained weights, and the old task with the shared weight put back, which costs one number to
+remember. Beside it a perceptron of about as many weights is trained on the old task first, with the
+same number of steps, then on the new one.
 
-Prints the table (means over the seeds, which change training and episodes; the champion is the same) and draws
-benchmarks/results/innate.png.
+Prints the table (means over the seeds, which change training and episodes; the champion is the
+same) and draws benchmarks/results/innate.png.
 """
 
 import argparse

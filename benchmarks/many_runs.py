@@ -1,7 +1,8 @@
-"""What does it cost that the runs of `evolve_many` take turns? `python -m benchmarks.many_runs [--runs 4] [--environment ENV]`.
+"""What does it cost that the runs of `evolve_many` take turns? `python -m benchmarks.many_runs
+[--runs 4] [--environment ENV]`.
 
-The same searches, over seeds and over settings, by `evolve` one after the other in one process and by `evolve_many`, in turns, programs
-compiled before. Both find the same networks, which is checked.
+The same searches, over seeds and over settings, by `evolve` one after the other in one process and
+by `evolve_many`, in turns, programs compiled before. Both find the same networks, which is checked.
 """
 
 import argparse

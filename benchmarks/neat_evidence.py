@@ -1,12 +1,16 @@
-"""What NEAT solves, and how it compares: `python -m benchmarks.neat_evidence TASK [--seeds N]`, where TASK is one of
+"""What NEAT solves, and how it compares: `python -m benchmarks.neat_evidence TASK [--seeds N]`,
+where TASK is one of
 
-    xor          preset "small", until all four cases are right after thresholding at 0.5; beside the paper's 4,755 evaluations
-    double-pole  preset "small", until two poles with velocities are balanced for 100,000 steps; beside the paper's 3,600 evaluations
-    curves       CartPole-v1, Acrobot-v1 and CartPoleSwingUp-v0 with the default settings: the champion's score over the generations
-    comparison   swing-up, NEAT against a WANN whose weights are trained afterwards, for the same number of environment steps
+    xor          preset "small", until all four cases are right after thresholding at 0.5; beside
+    the paper's 4,755 evaluations double-pole  preset "small", until two poles with velocities are
+    balanced for 100,000 steps; beside the paper's 3,600 evaluations curves       CartPole-v1,
+    Acrobot-v1 and CartPoleSwingUp-v0 with the default settings: the champion's score over the
+    generations comparison   swing-up, NEAT against a WANN whose weights are trained afterwards, for
+    the same number of environment steps
 
-The paper is Stanley & Miikkulainen 2002, whose figures are means. An evaluation is one network scored once; every generation counts as a
-whole. Finished runs are kept in the JSON file; a second call does only what is missing.
+The paper is Stanley & Miikkulainen 2002, whose figures are means. An evaluation is one network
+scored once; every generation counts as a whole. Finished runs are kept in the JSON file; a second
+call does only what is missing.
 """
 
 import argparse
@@ -36,7 +40,9 @@ CURVES = {"CartPole-v1": 30, "Acrobot-v1": 50, "CartPoleSwingUp-v0": 150}
 
 
 class Xor(wannjax.Problem):
-    """The four cases of exclusive or. The score is the paper's fitness: (4 - the sum of the absolute errors) squared."""
+    """The four cases of exclusive or. The score is the paper's fitness: (4 - the sum of the
+    absolute errors) squared.
+    """
 
     name, metric, stochastic = "xor", "fitness", False
     inputs, outputs = 2, 1
@@ -79,7 +85,9 @@ class Xor(wannjax.Problem):
 
 
 class Solution(NamedTuple):
-    """The first network that solves a task, if there was one: evaluations up to the end of its generation, and its size."""
+    """The first network that solves a task, if there was one: evaluations up to the end of its
+    generation, and its size.
+    """
 
     evaluations: int | None
     hidden: int
@@ -87,7 +95,9 @@ class Solution(NamedTuple):
 
 
 def solve(config: wannjax.NeatConfig, problem: wannjax.Problem, solved: Callable[..., Any], seed: int) -> Solution:
-    """Evolves until a network is `solved`, a function (networks, scores [P]) → bool[P], for `config.generations` at the most."""
+    """Evolves until a network is `solved`, a function (networks, scores [P]) → bool[P], for
+    `config.generations` at the most.
+    """
     config = config.replace(output_activation=problem.output_activation)
     algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
     start, episodes = jax.random.split(jax.random.key(seed))
@@ -149,10 +159,11 @@ def within(budget: float) -> Callable[[wannjax.Record], bool]:
 
 
 def comparison(seed: int, algorithm: str, budget: float, training: float) -> dict:
-    """A search of swing-up for `budget` environment steps, of which the share `training` trains a WANN's weights.
+    """A search of swing-up for `budget` environment steps, of which the share `training` trains a
+    WANN's weights.
 
-    Training starts at the best shared weight of the sweep. Steps are those of unfinished episodes, confirmation included; training is
-    counted with episodes of full length.
+    Training starts at the best shared weight of the sweep. Steps are those of unfinished episodes,
+    confirmation included; training is counted with episodes of full length.
     """
     problem = make_environment("CartPoleSwingUp-v0")
     if algorithm == "neat":

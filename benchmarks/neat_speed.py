@@ -1,11 +1,15 @@
-"""What a generation of NEAT costs on CartPole-v1: `python -m benchmarks.neat_speed [--population 1000] [--slots 20 50]`.
+"""What a generation of NEAT costs on CartPole-v1: `python -m benchmarks.neat_speed [--population
+1000] [--slots 20 50]`.
 
-A population is bred with random scores until its largest genome fills the slots, and cut to exactly these. Then whole generations are
-timed: one episode of at most 500 steps for every network, and everything outside rollouts (speciation, children, expression, the
-transfer of scores and sizes). Networks of random scores fall at once, so that most lane-steps belong to episodes that have ended;
-so a second task lets no pole fall: then every step is a useful one, which is what a population that has learned the task costs.
+A population is bred with random scores until its largest genome fills the slots, and cut to exactly
+these. Then whole generations are timed: one episode of at most 500 steps for every network, and
+everything outside rollouts (speciation, children, expression, the transfer of scores and sizes).
+Networks of random scores fall at once, so that most lane-steps belong to episodes that have ended;
+so a second task lets no pole fall: then every step is a useful one, which is what a population that
+has learned the task costs.
 
-The table names what an established JAX library for NEAT, TensorNEAT 0.1.0, was measured at on two such cores.
+The table names what an established JAX library for NEAT, TensorNEAT 0.1.0, was measured at on two
+such cores.
 """
 
 import argparse

@@ -1,14 +1,18 @@
-"""How far one search spreads over processes: `python -m benchmarks.scaling [--population 1024] [--generations 40] [--repeats 3]`.
+"""How far one search spreads over processes: `python -m benchmarks.scaling [--population 1024]
+[--generations 40] [--repeats 3]`.
 
-The same search runs as one process and as two, each on a core of its own with one device, to the same result. They take turns, and the
-fastest of several runs counts, since other work on the machine only slows them. From the run of one and the time of an exchange comes a
-model, which is checked against the run of two:
+The same search runs as one process and as two, each on a core of its own with one device, to the
+same result. They take turns, and the fastest of several runs counts, since other work on the
+machine only slows them. From the run of one and the time of an exchange comes a model, which is
+checked against the run of two:
 
     T(N) = outside + rollouts / N + (N - 1) exchange,    efficiency(N) = T(1) / (N T(N))
 
-`outside` is what every process does by itself (breeding, expressing, books), `exchange` what it takes to send the scores around a
-ring of two. The model then says what to expect of 8, 64 and 512 devices, for this population and for larger ones, of which `rollouts` and
-`outside` grow in proportion. Devices as fast as one core are assumed; a faster one makes `rollouts` shorter and `outside` weigh more.
+`outside` is what every process does by itself (breeding, expressing, books), `exchange` what it
+takes to send the scores around a ring of two. The model then says what to expect of 8, 64 and 512
+devices, for this population and for larger ones, of which `rollouts` and `outside` grow in
+proportion. Devices as fast as one core are assumed; a faster one makes `rollouts` shorter and
+`outside` weigh more.
 """
 
 import argparse
@@ -54,7 +58,9 @@ def worker(population: int, generations: int, coordinator: str, processes: int, 
 
 
 def bytes_sent(config, processes: int) -> int:
-    """What one process sends a generation: a score for every weight and the steps of each network of its share, and one count."""
+    """What one process sends a generation: a score for every weight and the steps of each network
+    of its share, and one count.
+    """
     return -(-config.population // processes) * (4 * len(config.weights) + 8) + 8
 
 

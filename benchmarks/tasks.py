@@ -1,8 +1,10 @@
-"""What the search finds on other tasks: `python -m benchmarks.tasks [--environments ENV …] [--seeds 0 1 2 3 4]`.
+"""What the search finds on other tasks: `python -m benchmarks.tasks [--environments ENV …] [--seeds
+0 1 2 3 4]`.
 
-Every task is searched with every seed, with the default settings but for `TASKS`; each champion is scored on 100 fresh episodes per
-weight. The table has medians and quartiles over the seeds, a policy that acts at random, and a good score from the literature. Runs are
-kept in the JSON file; a second call does only what is missing.
+Every task is searched with every seed, with the default settings but for `TASKS`; each champion is
+scored on 100 fresh episodes per weight. The table has medians and quartiles over the seeds, a
+policy that acts at random, and a good score from the literature. Runs are kept in the JSON file; a
+second call does only what is missing.
 """
 
 import argparse
@@ -56,7 +58,8 @@ def random_policy(name: str) -> float:
 
     def act(key, _observations):
         key, draw = jax.random.split(key)
-        # The greatest of independent outputs is uniform among discrete actions; outputs in [-1, 1] are stretched to a box.
+        # The greatest of independent outputs is uniform among discrete actions; outputs in [-1, 1]
+        # are stretched to a box.
         return key, jax.random.uniform(draw, (problem.outputs, 1, RANDOM_EPISODES), minval=-1.0, maxval=1.0)
 
     keys = jax.random.split(jax.random.key(0), RANDOM_EPISODES)

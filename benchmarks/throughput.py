@@ -1,30 +1,40 @@
-"""How fast networks are run: environment steps per second of three implementations, measured in one run.
+"""How fast networks are run: environment steps per second of three implementations, measured in one
+run.
 
-    python -m benchmarks.throughput [--device cpu|gpu|tpu] [--population 192] [--repeats 5] [--quick] [--json PATH]
+    python -m benchmarks.throughput [--device cpu|gpu|tpu] [--population 192] [--repeats 5]
+    [--quick] [--json PATH]
 
 The ways:
-    published   the published algorithm in numpy: one network, one node, one environment step at a time.
+    published   the published algorithm in numpy: one network, one node, one environment step at a
+        time.
     dense       padded weight matrices in plain JAX, one episode vmapped over lanes and networks.
-    wannjax     `problem.evaluate`, as the search calls it: population × 6 shared weights × 4 episodes.
+    wannjax     `problem.evaluate`, as the search calls it: population × 6 shared weights × 4
+    episodes.
 
-The first two run a sample of the population over shortened episodes; a rate does not depend on that. All networks of a case have
-the same number of nodes, so nothing of the dense matrices is padding, which is in their favour.
+The first two run a sample of the population over shortened episodes; a rate does not depend on
+that. All networks of a case have the same number of nodes, so nothing of the dense matrices is
+padding, which is in their favour.
 
-How to read it: a lane is one (weight, episode) pair of one network, and a lane-step one environment step of it. `total` counts
-every lane-step that was computed, `alive` those before the episode's end, which alone are useful; random networks end early, so a
-block of them runs long after most lanes have ended, while the networks of a search live longer. CPU-seconds are those of all
-threads; on a shared machine they drift too, though less than wall seconds, so the ways of a case take turns call by call. `×` is
-the ratio to the published way. The table shows medians, the findings also the fastest calls, which a busy machine distorts least.
+How to read it: a lane is one (weight, episode) pair of one network, and a lane-step one environment
+    step of it. `total` counts
+every lane-step that was computed, `alive` those before the episode's end, which alone are useful;
+random networks end early, so a block of them runs long after most lanes have ended, while the
+networks of a search live longer. CPU-seconds are those of all threads; on a shared machine they
+drift too, though less than wall seconds, so the ways of a case take turns call by call. `×` is the
+ratio to the published way. The table shows medians, the findings also the fastest calls, which a
+busy machine distorts least.
 
-Cost per connection is linear when the time per lane-step grows no faster than the number of connections; the two sizes take turns
-as well. One core against all is
-the wall time of the same wannjax evaluation in processes of their own, with 1 and with N CPU devices.
+Cost per connection is linear when the time per lane-step grows no faster than the number of
+connections; the two sizes take turns as well. One core against all is the wall time of the same
+wannjax evaluation in processes of their own, with 1 and with N CPU devices.
 
-The roofline is arithmetic only: floating-point operations of the tape per second, over the core's measured peak, a loop of fused
-multiply-adds on vectors that stay in the first-level cache. A tape step takes `FLOPS_PER_TAPE_STEP` = 55: K + 1 for the sum and
-the gain, 4 for step, inverse, abs and relu, 20 for sin and cos (8 + 2 to reduce and fold, 10 for the polynomial), 27 for tanh,
-sigmoid and gaussian (exp counted as 20). A lane-step takes that times the network's steps, about 1,500 at 29 nodes. Selects,
-memory and the environment's own arithmetic come on top and are not counted: the share is a lower bound.
+The roofline is arithmetic only: floating-point operations of the tape per second, over the core's
+    measured peak, a loop of fused
+multiply-adds on vectors that stay in the first-level cache. A tape step takes `FLOPS_PER_TAPE_STEP`
+= 55: K + 1 for the sum and the gain, 4 for step, inverse, abs and relu, 20 for sin and cos (8 + 2
+to reduce and fold, 10 for the polynomial), 27 for tanh, sigmoid and gaussian (exp counted as 20). A
+lane-step takes that times the network's steps, about 1,500 at 29 nodes. Selects, memory and the
+environment's own arithmetic come on top and are not counted: the share is a lower bound.
 """
 
 import argparse
@@ -93,7 +103,9 @@ class Row:
     flops: float = 0.0
 
     def rate(self, clock: str, steps: str = "total") -> float:
-        """Lane-steps (`total` or `alive`) per second of `clock` (`cpu`, `wall`, `cpu_best` or `wall_best`)."""
+        """Lane-steps (`total` or `alive`) per second of `clock` (`cpu`, `wall`, `cpu_best` or
+        `wall_best`).
+        """
         return getattr(self, steps) / getattr(self.timing, clock)
 
     def record(self) -> dict[str, Any]:
@@ -160,8 +172,11 @@ def rows_of(ways: list[Way], repeats: int) -> list[Row]:
 
 
 def measured_peak(clock: str, repeats: int) -> float:
-    """Floating-point operations per second of `clock` in a loop of fused multiply-adds in float32, on all devices."""
-    # A chain is how many operations a vector undergoes between load and store: few wait for memory, many for each other.
+    """Floating-point operations per second of `clock` in a loop of fused multiply-adds in float32,
+    on all devices.
+    """
+    # A chain is how many operations a vector undergoes between load and store: few wait for memory,
+    # many for each other.
     size, chains, operations = (1024, (4, 8, 16), 4e8) if devices.on_cpu() else (1 << 22, (64, 128, 256), 4e12)
     values = jnp.ones(size)
 
@@ -184,7 +199,9 @@ def measured_peak(clock: str, repeats: int) -> float:
 
 
 def wall_seconds_on(cores: int, plan: Plan) -> float:
-    """Wall seconds of the fastest call of the first wannjax case in a process of its own with `cores` CPU devices."""
+    """Wall seconds of the fastest call of the first wannjax case in a process of its own with
+    `cores` CPU devices.
+    """
     sizes = ["--population", str(plan.population), "--repeats", str(plan.repeats)]
     command = [sys.executable, "-m", "benchmarks.throughput", "--device", "cpu", "--cores", str(cores), *sizes]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)["wall_best"]

@@ -1,8 +1,10 @@
-"""A champion's score at every shared weight: `python -m benchmarks.weight_curve --network CHAMPION [--published swing.out]`.
+"""A champion's score at every shared weight: `python -m benchmarks.weight_curve --network CHAMPION
+[--published swing.out]`.
 
-100 fresh episodes at each of 61 shared weights from -3 to 3, as a curve beside that of the paper's champion (`swing.out` in the paper's
-repository, a file that `wannjax.load` reads), and as a table with the mean over the sweep, the mean over the whole range and the share of
-the range in which the score is near its best (within a tenth of the way from best to worst).
+100 fresh episodes at each of 61 shared weights from -3 to 3, as a curve beside that of the paper's
+champion (`swing.out` in the paper's repository, a file that `wannjax.load` reads), and as a table
+with the mean over the sweep, the mean over the whole range and the share of the range in which the
+score is near its best (within a tenth of the way from best to worst).
 """
 
 import argparse

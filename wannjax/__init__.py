@@ -105,7 +105,9 @@ __all__ = [
 ]
 
 _LATER = {"draw": "wannjax.pictures.drawing", "watch": "wannjax.pictures.animation", "export": "wannjax.export"}
-"""Imported when first used, since matplotlib and flax take a second to import; so is what draws below."""
+"""Imported when first used, since matplotlib and flax take a second to import; so is what draws
+below.
+"""
 
 
 if not TYPE_CHECKING:  # where it would give every misspelt name a type

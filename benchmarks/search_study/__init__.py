@@ -1,1 +1,3 @@
-"""Which settings and which other searches find better networks: `python -m benchmarks.search_study`, see `__main__.py`."""
+"""Which settings and which other searches find better networks: `python -m
+benchmarks.search_study`, see `__main__.py`.
+"""

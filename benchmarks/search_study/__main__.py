@@ -1,9 +1,12 @@
-"""Which searches find better networks: `python -m benchmarks.search_study [--seeds 0 1 2 3 4] [--evaluations 100000]`.
+"""Which searches find better networks: `python -m benchmarks.search_study [--seeds 0 1 2 3 4]
+[--evaluations 100000]`.
 
-Every candidate of `candidates.py` searches swing-up with every seed and the same number of evaluations (one network over the six weights
-of the sweep, four episodes each; a sweep or a number of episodes that differs counts in proportion), and its champion is scored on 100
-fresh episodes per weight. `--carry N` then gives the N best candidates, and what they start from, five times as much. Every finished
-run is a line of the results at once; a second call does only what is missing. Prints medians and quartiles, and draws them.
+Every candidate of `candidates.py` searches swing-up with every seed and the same number of
+evaluations (one network over the six weights of the sweep, four episodes each; a sweep or a number
+of episodes that differs counts in proportion), and its champion is scored on 100 fresh episodes per
+weight. `--carry N` then gives the N best candidates, and what they start from, five times as much.
+Every finished run is a line of the results at once; a second call does only what is missing. Prints
+medians and quartiles, and draws them.
 """
 
 import argparse
@@ -73,13 +76,17 @@ def work_off(runs: list[dict], names: list[str], seeds: list[int], evaluations: 
 
 
 def finished(runs: list[dict], names: list[str], evaluations: int) -> dict[str, list[dict]]:
-    """The runs of each candidate with that many evaluations; candidates without any are left out."""
+    """The runs of each candidate with that many evaluations; candidates without any are left
+    out.
+    """
     found = {name: [run for run in runs if run["candidate"] == name and run["evaluations"] == evaluations] for name in names}
     return {name: runs for name, runs in found.items() if runs}
 
 
 def print_summary(found: dict[str, list[dict]], evaluations: int) -> None:
-    """A table of the candidates, the best first, each beside its starting point on the same seeds."""
+    """A table of the candidates, the best first, each beside its starting point on the same
+    seeds.
+    """
     rows = []
     for name, runs in sorted(found.items(), key=lambda item: -np.median([run["mean"] for run in item[1]])):
         low, middle, high = np.percentile([run["mean"] for run in runs], [25, 50, 75])
@@ -94,7 +101,9 @@ def print_summary(found: dict[str, list[dict]], evaluations: int) -> None:
 
 
 def draw_quartiles(screened: dict[str, list[dict]], carried: dict[str, list[dict]], evaluations: int, path: Path) -> None:
-    """Quartiles and runs of every candidate; and the curves of those that were carried on, or else of the two starting points."""
+    """Quartiles and runs of every candidate; and the curves of those that were carried on, or else
+    of the two starting points.
+    """
     figure = Figure(figsize=(13, 1.6 + 0.27 * len(screened)), layout="constrained")
     bars, curves = figure.subplots(1, 2, width_ratios=(3, 2))
     ordered = sorted(screened, key=lambda name: np.median([run["mean"] for run in screened[name]]))

@@ -1,4 +1,5 @@
-"""What the study compares: every candidate is one change from one of two starting points, which differ in how they select parents.
+"""What the study compares: every candidate is one change from one of two starting points, which
+differ in how they select parents.
 
 To try something, add a line.
 """
@@ -53,7 +54,9 @@ LEXICASE = dict(
 )
 """The library's search, written out so that results stay comparable should its defaults change."""
 RANKED = dict(LEXICASE, selection="tournament", complexity_probability=0.2)
-"""The same with tournaments on non-dominated fronts, of mean and best score or, in one of five generations, mean score and connections."""
+"""The same with tournaments on non-dominated fronts, of mean and best score or, in one of five
+generations, mean score and connections.
+"""
 EARLIER = dict(RANKED, population=512, activations=PUBLISHED, delete_connection=0.0, delete_node=0.0)
 """The library's search of before the study."""
 _WIDER, _DENSER = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0), tuple(round(0.25 * i, 2) for i in range(-8, 9) if abs(i) > 1)

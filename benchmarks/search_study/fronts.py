@@ -1,4 +1,6 @@
-"""Non-dominated fronts and crowding distances of any number of objectives, with the dominance matrix: slower than the library's for two."""
+"""Non-dominated fronts and crowding distances of any number of objectives, with the dominance
+matrix: slower than the library's for two.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +23,9 @@ def fronts(points: Float[Array, "N M"]) -> Int[Array, " N"]:
 
 
 def crowding(points: Float[Array, "N M"], front: Int[Array, " N"], *, published: bool) -> Float[Array, " N"]:
-    """The crowding distance of each point within its front, in NSGA-II's scale 1/(max - min) or, `published`, in |1/max - min|."""
+    """The crowding distance of each point within its front, in NSGA-II's scale 1/(max - min) or,
+    `published`, in |1/max - min|.
+    """
     distance = jnp.zeros(len(points))
     for values in points.T:
         order = jnp.lexsort((values, front))

@@ -7,7 +7,9 @@ from wannjax.genomes.slots import index, open_slots
 
 
 def duplicate_node(genome: Genome, draw) -> Genome:
-    """Puts a second node beside a hidden one, with the same activation, sources and targets: twice the gain where all weights are equal."""
+    """Puts a second node beside a hidden one, with the same activation, sources and targets: twice
+    the gain where all weights are equal.
+    """
     count, hidden, first = hidden_count(genome), genome.hidden, 1 + genome.inputs
     node = index(draw, count)
     possible = (count > 0) & (count < hidden)

@@ -19,7 +19,9 @@ POINTS = 40
 
 
 def settings_of(name: str) -> dict[str, Any]:
-    """All settings of a candidate as they stand in a file: a result with other ones, of an earlier default say, is not that candidate's."""
+    """All settings of a candidate as they stand in a file: a result with other ones, of an earlier
+    default say, is not that candidate's.
+    """
     settings = json.loads(json.dumps(asdict(CANDIDATES[name].config)))
     return {setting: value for setting, value in settings.items() if setting != "generations"}
 
@@ -56,7 +58,9 @@ def run(name: str, seed: int, evaluations: int) -> dict[str, Any]:
 
 
 def take_core(taken) -> None:
-    """Gives every worker a core of its own, so that searches side by side do not slow each other."""
+    """Gives every worker a core of its own, so that searches side by side do not slow each
+    other.
+    """
     if hasattr(os, "sched_setaffinity"):
         with taken.get_lock():
             place, taken.value = taken.value, taken.value + 1

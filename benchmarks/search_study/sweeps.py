@@ -25,7 +25,9 @@ class _Searched(Problem):
 
 
 class DrawnSweep(_Searched):
-    """Every generation draws as many weights as the sweep has: half of each sign, sizes spread over [0.5, 2]."""
+    """Every generation draws as many weights as the sweep has: half of each sign, sizes spread over
+    [0.5, 2].
+    """
 
     def evaluate(self, key, networks, weights, *, episodes, activation_ids=ALL_ACTIVATIONS):
         pairs = (len(weights) + 1) // 2
@@ -35,7 +37,9 @@ class DrawnSweep(_Searched):
 
 
 class LateEpisodes(_Searched):
-    """Of `generations` generations, the second half takes three times as many episodes as the first, together as many as ever."""
+    """Of `generations` generations, the second half takes three times as many episodes as the
+    first, together as many as ever.
+    """
 
     def __init__(self, problem: EnvironmentProblem, generations: int):
         super().__init__(problem)

@@ -1,7 +1,10 @@
-"""Searches that the study compares with the library's, and that live here alone: other rankings, memories, niches and operators.
+"""Searches that the study compares with the library's, and that live here alone: other rankings,
+memories, niches and operators.
 
-A variant is a `StudyConfig`: the library's settings and those of this file. Its algorithm shares `init`, `ask` and `enlarge` with the
-library's and has a `tell` of its own. To add a variant, add a setting, and what it changes in `tell` or in a function that `tell` calls.
+A variant is a `StudyConfig`: the library's settings and those of this file. Its algorithm shares
+    `init`, `ask` and `enlarge` with the
+library's and has a `tell` of its own. To add a variant, add a setting, and what it changes in
+`tell` or in a function that `tell` calls.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -52,8 +55,10 @@ class StudyConfig(WannConfig):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class StudyState(WannState):
-    """A search's state with what a variant remembers: for every genome the sum of its scores [P, W], how many rounds they come from [P],
-    and its lineage's age [P]; and the archive, genomes with their scores, of which those without a finite one are empty."""
+    """A search's state with what a variant remembers: for every genome the sum of its scores [P,
+    W], how many rounds they come from [P], and its lineage's age [P]; and the archive, genomes with
+    their scores, of which those without a finite one are empty.
+    """
 
     memory: tuple[Any, Any, Any, tuple[Genome, Sizes, Any] | None]
 
@@ -209,7 +214,9 @@ def _select(config: StudyConfig, key, order, scores, connections, *, survivors: 
 
 
 def _insert(archive, arrivals):
-    """MAP-Elites: of all genomes with the same best weight and about the same number of connections, the one with the best mean."""
+    """MAP-Elites: of all genomes with the same best weight and about the same number of
+    connections, the one with the best mean.
+    """
     genomes, sizes, scores = jax.tree.map(lambda old, new: jnp.concatenate([old, new]), archive, arrivals)
     cells, weights = archive[2].shape
     valid = jnp.all(jnp.isfinite(scores), axis=1)

@@ -1,6 +1,7 @@
 """Networks with parts taken out, scored side by side: what importance and pruning rest on.
 
-A part is taken out by dropping connections; a node goes with all connections that leave it, so that its value counts as 0.
+A part is taken out by dropping connections; a node goes with all connections that leave it, so that
+its value counts as 0.
 """
 
 from collections.abc import Collection, Sequence
@@ -25,7 +26,8 @@ SMALLEST_POPULATION = 16
 
 
 def sweep_for(network: Network, weights: Sequence[float] | None) -> tuple[float, ...]:
-    """The shared weights to score a network at: those given; or the paper's sweep, or just 1 where it has individual weights.
+    """The shared weights to score a network at: those given; or the paper's sweep, or just 1 where
+    it has individual weights.
 
     Raises ValueError for weights that are not finite, and for none.
     """
@@ -36,7 +38,9 @@ def sweep_for(network: Network, weights: Sequence[float] | None) -> tuple[float,
 
 
 def live_connections(graph: Graph, kept: Collection[int]) -> frozenset[int]:
-    """Of the connections `kept` (places in `graph.connections`) those that lead to an output by way of others."""
+    """Of the connections `kept` (places in `graph.connections`) those that lead to an output by way
+    of others.
+    """
     reached = set(range(graph.size - graph.outputs, graph.size))
     live = set()
     for place in sorted(kept, key=lambda place: -graph.connections[place].target):
@@ -48,7 +52,9 @@ def live_connections(graph: Graph, kept: Collection[int]) -> frozenset[int]:
 
 
 def thinned(graph: Graph, kept: Collection[int]) -> Graph:
-    """The graph with only the connections `kept`, and without hidden nodes that then reach no output."""
+    """The graph with only the connections `kept`, and without hidden nodes that then reach no
+    output.
+    """
     connections = [graph.connections[place] for place in sorted(live_connections(graph, kept))]
     first_output = graph.size - graph.outputs
     sources = {connection.source for connection in connections}
@@ -62,7 +68,9 @@ def thinned(graph: Graph, kept: Collection[int]) -> Graph:
 
 
 def population_of(graph: Graph, kept: Sequence[Collection[int]], steps: int) -> Network:
-    """A network for each set of connections kept, all on tapes of `steps` steps (outputs included)."""
+    """A network for each set of connections kept, all on tapes of `steps` steps (outputs
+    included).
+    """
     networks = [enlarge(replace(network_of(thinned(graph, each)), input_names=(), output_names=()), steps) for each in kept]
     if graph.has_weights:  # a graph without connections has no weights either
         networks = [n if n.weights is not None else replace(n, weights=np.zeros(n.sources.shape, np.float32)) for n in networks]
@@ -77,10 +85,12 @@ def variant_scores(
     weights: Sequence[float],
     episodes: int,
 ) -> Float64[np.ndarray, "rounds variants W"]:
-    """Scores of the graph with each set of connections kept, `episodes` episodes a shared weight in each of `ROUNDS` rounds.
+    """Scores of the graph with each set of connections kept, `episodes` episodes a shared weight in
+    each of `ROUNDS` rounds.
 
-    All variants see the same episodes and are evaluated as one population, filled up so that few sizes are compiled.
-    What is not finite counts as the worst finite score. Raises ValueError when no score is finite.
+    All variants see the same episodes and are evaluated as one population, filled up so that few
+    sizes are compiled. What is not finite counts as the worst finite score. Raises ValueError when
+    no score is finite.
     """
     require_count("episodes", episodes)
     steps = len(network_of(graph).activations)

@@ -1,4 +1,5 @@
-"""What nodes do while a network works: the ranges of their values, whether they saturate, whether they act like a line.
+"""What nodes do while a network works: the ranges of their values, whether they saturate, whether
+they act like a line.
 
 To judge by another limit, edit `SATURATED`.
 """
@@ -30,13 +31,16 @@ _CONSTANT = 1e-6
 
 @dataclass(frozen=True)
 class Activity:
-    """Statistics of hidden nodes and outputs, in the order of the network's graph, over all steps of episodes or over examples.
+    """Statistics of hidden nodes and outputs, in the order of the network's graph, over all steps
+    of episodes or over examples.
 
     Attributes:
         low, high, mean, deviation: float64[N, W], of the values at each of W shared weights.
-        saturated: float64[N, W], the share of steps at which the node is saturated (see `SATURATED`); NaN for activations that cannot.
-        linearity: float64[N, W], the squared correlation of the value with the sum that is activated: 1 where the node acts like a line
-            over all that it met; NaN where either is constant.
+        saturated: float64[N, W], the share of steps at which the node is saturated (see
+            `SATURATED`); NaN for activations that cannot.
+        linearity: float64[N, W], the squared correlation of the value with the sum that is
+            activated: 1 where the node acts like a line over all that it met; NaN where either is
+            constant.
         steps: int64[W], what the statistics rest on.
     """
 
@@ -58,7 +62,9 @@ class Activity:
 def activity(
     key: Key[Array, ""], network: Network, problem: Episodic | Supervised, weights: Float[Array, " W"], *, episodes: int
 ) -> Activity:
-    """Lets one network run at each shared weight over `episodes` episodes, or on that many mini-batches of the validation examples."""
+    """Lets one network run at each shared weight over `episodes` episodes, or on that many
+    mini-batches of the validation examples.
+    """
     watched = _watched(network)
     keys = jax.random.split(key, episodes)
     run = jax.jit(
@@ -92,10 +98,12 @@ class _Watched(NamedTuple):
 
 
 class _Totals(NamedTuple):
-    """Running sums over the steps of each lane, of differences from its first step: small numbers, which float32 adds up well.
+    """Running sums over the steps of each lane, of differences from its first step: small numbers,
+    which float32 adds up well.
 
     Attributes:
-        first_sum, first_value: float32[N, L], x and y of the first step, where y is the activation of x.
+        first_sum, first_value: float32[N, L], x and y of the first step, where y is the activation
+            of x.
         x, y, xx, yy, xy: float32[N, L], sums of differences and of their products.
         low, high: float32[N, L], of y.
         saturated: float32[N, L], steps.
@@ -143,7 +151,9 @@ def _begin(x, y, steps) -> _Totals:
 
 
 def _add(totals: _Totals, x, y, flat, alive: Bool[Array, " L"]) -> _Totals:
-    """The totals after one more step of the lanes that are alive; whatever others compute, NaN included, reaches nothing."""
+    """The totals after one more step of the lanes that are alive; whatever others compute, NaN
+    included, reaches nothing.
+    """
     dx, dy = x - totals.first_sum, y - totals.first_value
 
     def plus(total, new):

@@ -1,25 +1,31 @@
 """The normal form of a network: equivalent networks have the same one, and the same digest.
 
-Two networks count as equivalent when these rules lead to the same form. Each is exact for all observations and all shared weights, as
-long as values are finite:
+Two networks count as equivalent when these rules lead to the same form. Each is exact for all
+observations and all shared weights, as long as values are finite:
 
 - Names, and the order of hidden nodes and of connections, do not matter.
 - A node that no output depends on, and a connection of weight 0, are dropped.
-- A node without sources is a constant: of value 0 it is dropped with its connections, of value 1 (gaussian, cos) it is a bias.
-- Nodes of the same activation with the same sources (and weights) are one. A target that reads such a node twice goes on to do so: one
-  shared weight cannot double a connection, so the form then keeps as many copies as the target that reads most of them needs.
-- With individual weights inverse is linear with opposite weights; the weights of an even activation (abs, gaussian, cos,
-  square) may all change sign, and those of an odd one (linear, sin, tanh) together with the weights on what it feeds.
+- A node without sources is a constant: of value 0 it is dropped with its connections, of value 1
+    (gaussian, cos) it is a bias.
+- Nodes of the same activation with the same sources (and weights) are one. A target that reads such
+  a node twice goes on to do so: one shared weight cannot double a connection, so the form then
+  keeps as many copies as the target that reads most of them needs.
+- With individual weights inverse is linear with opposite weights; the weights of an even activation
+  (abs, gaussian, cos, square) may all change sign, and those of an odd one (linear, sin, tanh)
+  together with the weights on what it feeds.
 
-What is not a rule: two inverse nodes in a row multiply by the shared weight twice, so they are no identity, and likewise a linear node
-does not dissolve in its target. A network with a shared weight differs from one whose individual weights are all 1. Formulas that are
-equal for deeper reasons remain different.
+What is not a rule: two inverse nodes in a row multiply by the shared weight twice, so they are no
+    identity, and likewise a linear node
+does not dissolve in its target. A network with a shared weight differs from one whose individual
+weights are all 1. Formulas that are equal for deeper reasons remain different.
 
-**The digest** is the SHA-256, in hexadecimal, of an ASCII text. It begins with `wannjax network 1` and the number of inputs, and goes on
-with the identities of the outputs, all separated by blanks. The identity of bias is `bias`, of inputs `input 0` and so on; that of a node
-or output is the SHA-256 of its text `activation(source, source, …)`, where a source is an identity, after its weight (`float.hex` of the
-float32) and a `*` if weights are individual; sources are sorted by identity, then by weight. A node that is opposite to another, as above,
-has that one's identity, and is read with opposite weights; in this comparison the sources that sort last are the node's own.
+**The digest** is the SHA-256, in hexadecimal, of an ASCII text. It begins with `wannjax network 1`
+and the number of inputs, and goes on with the identities of the outputs, all separated by blanks.
+The identity of bias is `bias`, of inputs `input 0` and so on; that of a node or output is the
+SHA-256 of its text `activation(source, source, …)`, where a source is an identity, after its weight
+(`float.hex` of the float32) and a `*` if weights are individual; sources are sorted by identity,
+then by weight. A node that is opposite to another, as above, has that one's identity, and is read
+with opposite weights; in this comparison the sources that sort last are the node's own.
 """
 
 import hashlib
@@ -46,8 +52,10 @@ class Canonical:
     """The normal form of a network; equal to that of every equivalent one.
 
     Attributes:
-        digest: of the form, see `wannjax.analysis.canonical`: 64 hexadecimal digits, the same on every machine.
-        network: the form as a network, with the names of the one it was made from. It computes the same up to the rounding of sums.
+        digest: of the form, see `wannjax.analysis.canonical`: 64 hexadecimal digits, the same on
+            every machine.
+        network: the form as a network, with the names of the one it was made from. It computes the
+            same up to the rounding of sums.
     """
 
     digest: str
@@ -69,10 +77,12 @@ class _Term(NamedTuple):
 
 
 def canonical(network: Network) -> Canonical:
-    """The normal form of one network. Raises ValueError for a population, and for weights that differ from lane to lane.
+    """The normal form of one network. Raises ValueError for a population, and for weights that
+    differ from lane to lane.
 
-    >>> one = Graph(("x", "y"), ("z",), (5, 9, 1), (Connection(1, 3), Connection(2, 4), Connection(3, 5), Connection(4, 5)))
-    >>> two = Graph(("x", "y"), ("z",), (9, 5, 1), (Connection(2, 3), Connection(1, 4), Connection(4, 5), Connection(3, 5)))
+    >>> pairs, swapped = ((1, 3), (2, 4), (3, 5), (4, 5)), ((2, 3), (1, 4), (4, 5), (3, 5))
+    >>> one = Graph(("x", "y"), ("z",), (5, 9, 1), tuple(Connection(*pair) for pair in pairs))
+    >>> two = Graph(("x", "y"), ("z",), (9, 5, 1), tuple(Connection(*pair) for pair in swapped))
     >>> canonical(network_of(one)) == canonical(network_of(two))
     True
     """
@@ -130,7 +140,9 @@ def _rewritten(activation: str, sources: list[tuple[str, float]], shared: bool) 
 
 
 def _signed(sources: list[tuple[str, float]]) -> tuple[list[tuple[str, float]], float]:
-    """Of the sources and the same with opposite weights those that sort last, and the sign that leads back."""
+    """Of the sources and the same with opposite weights those that sort last, and the sign that
+    leads back.
+    """
     opposite = [(source, -weight) for source, weight in sources]
     return (opposite, -1.0) if sorted(opposite) > sorted(sources) else (sources, 1.0)
 
@@ -145,7 +157,9 @@ def _identity(term: _Term, shared: bool) -> str:
 
 
 def _form(graph: Graph, terms: dict[str, _Term], outputs: list[_Term], shared: bool) -> Graph:
-    """The smallest graph of the terms that the outputs depend on: by height, then by identity, copies of a node side by side."""
+    """The smallest graph of the terms that the outputs depend on: by height, then by identity,
+    copies of a node side by side.
+    """
     copies: dict[str, int] = {}
     waiting = list(outputs)
     while waiting:

@@ -1,7 +1,7 @@
 """Episodes step by step: what a network saw, computed and did, for pictures and analyses.
 
-The steps are those of scoring (`EnvironmentProblem.reset`, `.step`, `network.forward`), with the same keys, so that an episode that is
-looked at is one that was scored.
+The steps are those of scoring (`EnvironmentProblem.reset`, `.step`, `network.forward`), with the
+same keys, so that an episode that is looked at is one that was scored.
 """
 
 from dataclasses import replace
@@ -22,11 +22,13 @@ from wannjax.problems.problem import check_sizes
 
 
 class Episodes(NamedTuple):
-    """Episodes of one network on L lanes, T time steps. After an episode's end, whatever is in its arrays means nothing.
+    """Episodes of one network on L lanes, T time steps. After an episode's end, whatever is in its
+    arrays means nothing.
 
     Attributes:
         states: the environment's state before every step; a pytree with leading axes [T, L].
-        values: float32[T, N, L], of every node in the graph's order: bias, inputs, hidden nodes, outputs.
+        values: float32[T, N, L], of every node in the graph's order: bias, inputs, hidden nodes,
+            outputs.
         rewards: float32[T, L], 0 after the end.
         alive: bool[T, L], whether the step belongs to the episode.
     """
@@ -43,7 +45,8 @@ class Episodes(NamedTuple):
 
 
 def episodes_of(network: Network, problem: Episodic, keys: Key[Array, " L"], gain: Float32[Array, " L"]) -> Episodes:
-    """The episodes that `problem.rollout` scores for the same `keys` and shared weights `gain`, step by step, up to the end of the longest.
+    """The episodes that `problem.rollout` scores for the same `keys` and shared weights `gain`,
+    step by step, up to the end of the longest.
 
     Raises ValueError unless the network has the inputs and outputs that `problem` needs.
     """

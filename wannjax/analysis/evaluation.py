@@ -1,7 +1,8 @@
-"""The paper's protocol: what one network scores with random weights, a random shared weight, the best shared weight, trained weights.
+"""The paper's protocol: what one network scores with random weights, a random shared weight, the
+best shared weight, trained weights.
 
-These are the columns of table 1 of Gaier & Ha 2019. All are measured on fresh episodes; where a weight is chosen, it is chosen on
-episodes of its own.
+These are the columns of table 1 of Gaier & Ha 2019. All are measured on fresh episodes; where a
+weight is chosen, it is chosen on episodes of its own.
 """
 
 from dataclasses import dataclass, replace
@@ -77,7 +78,8 @@ def evaluate(
 ) -> Report:
     """Measures `network` on `problem`, with `episodes` fresh episodes per figure.
 
-    Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode, or weights that are not finite.
+    Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode,
+    or weights that are not finite.
     """
     require_count("episodes", episodes)
     require_seed(seed)
@@ -94,7 +96,8 @@ def evaluate(
     ties = np.flatnonzero(means == means.max())
     tuned_weight = float(GRID[ties[len(ties) // 2]])  # of equally good weights one in their middle
 
-    # One call for all columns, each a table of weights for every lane. What is the same in every episode of a data set is measured once.
+    # One call for all columns, each a table of weights for every lane. What is the same in every
+    # episode of a data set is measured once.
     fixed = episodes if problem.stochastic else 1
     random_shared = jax.random.uniform(shared_key, (episodes,), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
     random_weights = jax.random.uniform(weights_key, (*network.sources.shape, episodes), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)

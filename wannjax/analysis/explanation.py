@@ -1,4 +1,6 @@
-"""What matters in a network: the effect of taking out each connection and node, what nodes do, and how much the shared weight counts."""
+"""What matters in a network: the effect of taking out each connection and node, what nodes do, and
+how much the shared weight counts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +24,9 @@ from wannjax.problems.problem import Problem, check_sizes
 class Explanation:
     """What matters in one network, on one problem.
 
-    An effect is the score lost when the part is taken out, at each shared weight: the larger, the more the part matters; negative
-    where the network does better without it. Its error is the standard error of its mean over the sweep.
+    An effect is the score lost when the part is taken out, at each shared weight: the larger, the
+    more the part matters; negative where the network does better without it. Its error is the
+    standard error of its mean over the sweep.
 
     Attributes:
         graph: of the network; connections and nodes below are numbered as there.
@@ -34,7 +37,8 @@ class Explanation:
         nodes: int64[N], bias, inputs and hidden nodes that others read.
         node_effects: float64[N, W], of all connections that leave the node at once.
         node_errors: float64[N].
-        activity: of hidden nodes and outputs; None for a problem that is neither an environment nor a data set.
+        activity: of hidden nodes and outputs; None for a problem that is neither an environment nor
+            a data set.
         curve: score over the shared weight, from -3 to 3.
         problem_name: for people.
     """
@@ -60,13 +64,16 @@ class Explanation:
 def explain(network: Network, problem: Problem, *, weights: Sequence[float] | None = None, episodes: int = 4, seed: int = 0) -> Explanation:
     """Finds out what matters in one network.
 
-    All networks that lack a part are scored as one population on the same episodes: `episodes` a shared weight in each of eight rounds,
-    whose spread gives the errors. A data set is scored on its validation examples.
+    All networks that lack a part are scored as one population on the same episodes: `episodes` a
+    shared weight in each of eight rounds, whose spread gives the errors. A data set is scored on
+    its validation examples.
 
     Args:
-        weights: the shared weights; the paper's sweep when None, and 1 for individual weights, which they scale.
+        weights: the shared weights; the paper's sweep when None, and 1 for individual weights,
+            which they scale.
 
-    Raises ValueError for a population, sizes that do not fit the problem, and arguments out of range.
+    Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
+    range.
     """
     require_seed(seed)
     require_count("episodes", episodes)

@@ -1,8 +1,10 @@
-"""A network as formulas: sympy expressions of its outputs in the named observations and the shared weight.
+"""A network as formulas: sympy expressions of its outputs in the named observations and the shared
+weight.
 
-Nodes become expressions in order of evaluation. A node that several others read, or that is long, gets a name (`h7` is `hidden 7` of
-drawings and files) and is referred to by it; so expressions grow with the connections, and rewriting each costs the same whatever the
-network's size. To change how an activation is written, edit `_activated`; to change what gets a name, `_deserves_name`.
+Nodes become expressions in order of evaluation. A node that several others read, or that is long,
+gets a name (`h7` is `hidden 7` of drawings and files) and is referred to by it; so expressions grow
+with the connections, and rewriting each costs the same whatever the network's size. To change how
+an activation is written, edit `_activated`; to change what gets a name, `_deserves_name`.
 """
 
 from dataclasses import dataclass
@@ -34,8 +36,10 @@ class Formulas:
     """What a network computes.
 
     Attributes:
-        outputs: name of each output → its expression in `inputs`, `weight` and the symbols of `definitions`.
-        definitions: symbol → expression of each named node, in order of evaluation: an expression contains earlier symbols only.
+        outputs: name of each output → its expression in `inputs`, `weight` and the symbols of
+            `definitions`.
+        definitions: symbol → expression of each named node, in order of evaluation: an expression
+            contains earlier symbols only.
         inputs: name of each observation → its symbol.
         weight: the symbol `w` of the shared weight, or the number that was given for it.
     """
@@ -53,7 +57,9 @@ class Formulas:
         return "\n".join(f"{name} = {expression}" for name, expression in zip(left, right, strict=True))
 
     def latex(self) -> str:
-        """The equations as LaTeX, an `aligned` environment that needs amsmath (or MathJax, or KaTeX), with `READABLE_DIGITS` digits."""
+        """The equations as LaTeX, an `aligned` environment that needs amsmath (or MathJax, or
+        KaTeX), with `READABLE_DIGITS` digits.
+        """
         names = {symbol: latex_name(name) for name, symbol in self.inputs.items()}
         names.update({symbol: f"h_{{{str(symbol)[1:].rstrip('_')}}}" for symbol in self.definitions})
         left = [*(names[symbol] for symbol in self.definitions), *map(latex_name, self.outputs)]
@@ -67,10 +73,12 @@ class Formulas:
         return f"$$\n{self.latex()}\n$$"
 
     def python(self, *, name: str = "network") -> str:
-        """The equations as a Python function of observations (and `w`, where it is a symbol) that returns the list of outputs.
+        """The equations as a Python function of observations (and `w`, where it is a symbol) that
+        returns the list of outputs.
 
-        It takes numbers, needs nothing but the module `math`, and computes in float64. It raises OverflowError or ValueError where a
-        value exceeds float64, as `math` does. Raises ValueError for a `name` that is not an identifier, or is used in the text.
+        It takes numbers, needs nothing but the module `math`, and computes in float64. It raises
+        OverflowError or ValueError where a value exceeds float64, as `math` does. Raises ValueError
+        for a `name` that is not an identifier, or is used in the text.
         """
         parameters = [*map(str, self.inputs.values()), *(["w=1.0"] if self.weight.is_Symbol else [])]
         used = {"math", *map(str, self._symbols)}
@@ -95,12 +103,14 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     """What `network` computes, as sympy expressions.
 
     Args:
-        weight: the shared weight, which scales individual weights; None keeps it as the symbol `w`. Individual weights are numbers.
+        weight: the shared weight, which scales individual weights; None keeps it as the symbol `w`.
+            Individual weights are numbers.
 
-    Expressions equal the network's values in exact arithmetic; a step is `Heaviside(x, 0)`, which is 0 at 0.
+    Expressions equal the network's values in exact arithmetic; a step is `Heaviside(x, 0)`, which
+    is 0 at 0.
 
-    Raises ImportError without the extra `analysis`; ValueError for a population, weights that differ from lane to lane, and a weight that
-    is not finite in float32.
+    Raises ImportError without the extra `analysis`; ValueError for a population, weights that
+    differ from lane to lane, and a weight that is not finite in float32.
 
     >>> from wannjax.networks.graph import Connection, Graph, network_of
     >>> connections = (Connection(0, 3), Connection(2, 3), Connection(1, 4), Connection(3, 4))
@@ -149,13 +159,17 @@ def _sympy() -> Any:
 
 
 def _number(sympy: Any, value: float) -> Expression:
-    """The float32 nearest to `value`, exactly; as an integer where it is one, so that 1 and 0 vanish from products."""
+    """The float32 nearest to `value`, exactly; as an integer where it is one, so that 1 and 0
+    vanish from products.
+    """
     number = float(np.float32(value))
     return sympy.Integer(int(number)) if number.is_integer() else sympy.Float(number)
 
 
 def _live_sources(graph: Graph) -> dict[int, list[tuple[int, float | None]]]:
-    """The sources and weights of every hidden node and output that an output depends on, in order of evaluation."""
+    """The sources and weights of every hidden node and output that an output depends on, in order
+    of evaluation.
+    """
     incoming: dict[int, list[tuple[int, float | None]]] = {node: [] for node in range(graph.first_hidden, graph.size)}
     for connection in graph.connections:
         incoming[connection.target].append((connection.source, connection.weight))
@@ -194,7 +208,9 @@ def _activated(sympy: Any, name: str, x: Expression) -> Expression:
 
 
 def _shortest(sympy: Any, expression: Expression) -> Expression:
-    """The shortest of a few ways to write a sum, each exact. `sympy.simplify` may take minutes for an expression that has a step."""
+    """The shortest of a few ways to write a sum, each exact. `sympy.simplify` may take minutes for
+    an expression that has a step.
+    """
     spread = sympy.expand_mul(expression, deep=False)
     ways = (expression, spread, sympy.factor_terms(expression), sympy.factor_terms(spread))
     return min(ways, key=lambda way: way.count_ops())

@@ -1,6 +1,8 @@
-"""Motifs: the building blocks that recur in the fronts of many runs, more often than wiring at random would have it.
+"""Motifs: the building blocks that recur in the fronts of many runs, more often than wiring at
+random would have it.
 
-To rank by something else, or to keep other motifs, edit `mine_motifs`; what is counted is in `subgraphs.py`.
+To rank by something else, or to keep other motifs, edit `mine_motifs`; what is counted is in
+`subgraphs.py`.
 """
 
 from collections import Counter, defaultdict
@@ -58,7 +60,9 @@ class Motifs:
         return tuple(motif.block for motif in self.ranked)
 
     def top(self, count: int) -> "Motifs":
-        """The best `count` of those that occur more often than at random. Raises ValueError for a count below 1."""
+        """The best `count` of those that occur more often than at random. Raises ValueError for a
+        count below 1.
+        """
         require_count("top", count)
         return replace(self, ranked=tuple(motif for motif in self.ranked[:count] if motif.z > 0))
 
@@ -68,18 +72,21 @@ def mine_motifs(
 ) -> Motifs:
     """The blocks that recur in `fronts`, one per run.
 
-    The networks of a front descend from each other, so that a run counts as one observation: a draw takes one network of each front in
-    turn, counts its blocks, and subtracts those of the same network rewired, its degrees and activations kept. The z-score is the mean
-    of the draws' sum over runs, in units of its standard deviation from draw to draw, which is at least that of a single occurrence in
-    all draws.
+    The networks of a front descend from each other, so that a run counts as one observation: a draw
+    takes one network of each front in turn, counts its blocks, and subtracts those of the same
+    network rewired, its degrees and activations kept. The z-score is the mean of the draws' sum
+    over runs, in units of its standard deviation from draw to draw, which is at least that of a
+    single occurrence in all draws.
 
     Args:
         largest: nodes of a block at the most, 2 to 5.
-        least_runs: motifs that fewer runs show are left out; half of the runs when None, and at least two where there are two.
+        least_runs: motifs that fewer runs show are left out; half of the runs when None, and at
+            least two where there are two.
         draws: of the baseline, at least 100.
         seed: of the baseline; the same seed gives the same z-scores.
 
-    Raises ValueError for arguments out of range, and for a network with more than 2 million sub-graphs of one size.
+    Raises ValueError for arguments out of range, and for a network with more than 2 million
+    sub-graphs of one size.
     """
     require("fronts", len(fronts), "one or more fronts, none empty", len(fronts) > 0 and all(len(front) > 0 for front in fronts))
     require("largest", largest, f"an integer from {SMALLEST} to {LARGEST}", largest in range(SMALLEST, LARGEST + 1))

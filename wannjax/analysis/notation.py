@@ -22,9 +22,11 @@ _ESCAPES = {"\\": r"\backslash ", "~": r"\sim ", "^": r"\wedge "} | {sign: "\\" 
 
 
 def symbol_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """An identifier for every name, all different, none in `taken`, none with a meaning in Python: the name itself where that is one.
+    """An identifier for every name, all different, none in `taken`, none with a meaning in Python:
+    the name itself where that is one.
 
-    >>> symbol_names(["dx", "cos θ", "torque +1", "torque -1", "7", "lambda", "cos-θ", ""], taken=["dx"])
+    >>> names = ["dx", "cos θ", "torque +1", "torque -1", "7", "lambda", "cos-θ", ""]
+    >>> symbol_names(names, taken=["dx"])
     ['dx_2', 'cos_θ', 'torque_plus_1', 'torque_minus_1', 'x7', 'lambda_', 'cos_minus_θ', 'x']
     """
     used = set(taken)
@@ -44,7 +46,8 @@ def symbol_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
 
 
 def latex_name(name: str) -> str:
-    r"""A name in LaTeX's math mode: upright, Greek letters as commands, digits at its end as an index.
+    r"""A name in LaTeX's math mode: upright, Greek letters as commands, digits at its end as an
+    index.
 
     >>> latex_name("cos θ1"), latex_name("x"), latex_name("50 %")
     ('\\mathrm{cos}\\,\\theta_{1}', 'x', '50\\,\\%')
@@ -78,7 +81,9 @@ def text_printer() -> Any:
 
 
 def latex_printer(names: dict[Any, str]) -> Any:
-    """A sympy printer that spells symbols as `names` says, and a step as a bracket that is 1 where its condition holds."""
+    """A sympy printer that spells symbols as `names` says, and a step as a bracket that is 1 where
+    its condition holds.
+    """
     from sympy.printing.latex import LatexPrinter
 
     class Printer(LatexPrinter):
@@ -98,7 +103,9 @@ def latex_printer(names: dict[Any, str]) -> Any:
 
 
 def python_printer() -> Any:
-    """A sympy printer for Python that reduces angles exactly, as `math.remainder` does, and prints a step as a comparison."""
+    """A sympy printer for Python that reduces angles exactly, as `math.remainder` does, and prints
+    a step as a comparison.
+    """
     import sympy
     from sympy.printing.pycode import PythonCodePrinter
 

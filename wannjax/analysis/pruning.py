@@ -1,8 +1,9 @@
 """Pruning: taking out of a network what its score does not need.
 
-Every round scores the network without each of its connections and nodes, then tries the least needed ones, one by one and together, on
-fresh episodes. Cheap parts go first: an allowance grows to the tolerance in steps (`ALLOWANCES`). At the end all networks on the way
-meet on fresh episodes, so that none is chosen for the luck of its round.
+Every round scores the network without each of its connections and nodes, then tries the least
+needed ones, one by one and together, on fresh episodes. Cheap parts go first: an allowance grows to
+the tolerance in steps (`ALLOWANCES`). At the end all networks on the way meet on fresh episodes, so
+that none is chosen for the luck of its round.
 """
 
 from collections.abc import Sequence
@@ -33,11 +34,12 @@ class Pruned:
 
     Attributes:
         network: the smaller network.
-        score_before, score_after: mean score over the shared weights, on the same fresh episodes (or test examples), which nothing was
-            chosen on.
+        score_before, score_after: mean score over the shared weights, on the same fresh episodes
+            (or test examples), which nothing was chosen on.
         cost_error: standard error of the difference.
         connections_before, connections_after: how many.
-        removed_connections, removed_nodes: what went, by the names of the original network; dead ones, which cost nothing, included.
+        removed_connections, removed_nodes: what went, by the names of the original network; dead
+            ones, which cost nothing, included.
         tolerance: the score that might be lost.
     """
 
@@ -69,14 +71,19 @@ def prune(
     """Removes from one network what matters less than `tolerance`.
 
     Args:
-        tolerance: what the network may lose in all of its mean score over the shared weights, in units of the score: points of
-            return, or of loss for data. 0 removes what is dead, and what is as good or better to be without.
-        weights: the shared weights; the paper's sweep when None, and 1 for individual weights, which they scale.
-        episodes: for each shared weight in each of eight rounds of screening; twice that many to confirm.
+        tolerance: what the network may lose in all of its mean score over the shared weights, in
+            units of the score: points of return, or of loss for data. 0 removes what is dead, and
+            what is as good or better to be without.
+        weights: the shared weights; the paper's sweep when None, and 1 for individual weights,
+            which they scale.
+        episodes: for each shared weight in each of eight rounds of screening; twice that many to
+            confirm.
 
-    A data set's training examples screen, its validation examples confirm, its test examples give the scores of the result.
+    A data set's training examples screen, its validation examples confirm, its test examples give
+    the scores of the result.
 
-    Raises ValueError for a population, sizes that do not fit the problem, and arguments out of range.
+    Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
+    range.
     """
     require("tolerance", tolerance, "finite and >= 0", 0 <= tolerance < float("inf"))
     require_count("episodes", episodes)
@@ -150,6 +157,8 @@ def _trials(graph: Graph, kept: Kept, losses: dict[Kept, float]) -> list[Kept]:
 
 
 def _smallest(losses: dict[Kept, float], allowance: float) -> Kept | None:
-    """The one with the fewest connections, of several the best, among those that lose no more than is allowed."""
+    """The one with the fewest connections, of several the best, among those that lose no more than
+    is allowed.
+    """
     allowed = [each for each, loss in losses.items() if loss <= allowance]
     return min(allowed, key=lambda each: (len(each), losses[each]), default=None)

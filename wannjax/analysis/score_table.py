@@ -1,6 +1,8 @@
-"""The table of one network's scores, beside the paper's (table 1 of Gaier & Ha 2019): its rows, and what they rest on.
+"""The table of one network's scores, beside the paper's (table 1 of Gaier & Ha 2019): its rows, and
+what they rest on.
 
-The command line and the page of a run show it. To compare another task with the paper, add its figures to `PAPER`.
+The command line and the page of a run show it. To compare another task with the paper, add its
+figures to `PAPER`.
 """
 
 from typing import NamedTuple
@@ -10,7 +12,9 @@ from wannjax.problems.problem import Problem
 
 
 class PaperRow(NamedTuple):
-    """The paper's figures for one task, as it prints them: mean ± sd over 100 trials; of mnist the accuracy in percent."""
+    """The paper's figures for one task, as it prints them: mean ± sd over 100 trials; of mnist the
+    accuracy in percent.
+    """
 
     random_weights: str
     random_shared: str
@@ -25,7 +29,9 @@ PAPER: dict[str, PaperRow] = {
 
 
 class Row(NamedTuple):
-    """A line of the table of one network's scores: what was measured, the score, and the paper's, empty where it has none."""
+    """A line of the table of one network's scores: what was measured, the score, and the paper's,
+    empty where it has none.
+    """
 
     name: str
     score: str
@@ -33,7 +39,9 @@ class Row(NamedTuple):
 
 
 def report_rows(report: Report, problem: Problem) -> list[Row]:
-    """One network's scores: first at every weight of the sweep, then their mean, then the paper's columns."""
+    """One network's scores: first at every weight of the sweep, then their mean, then the paper's
+    columns.
+    """
     paper = PAPER.get(problem.name, PaperRow("", "", "", ""))
     rows = [Row(f"shared weight {weight:g}", str(score)) for weight, score in report.per_weight.items()]
     rows += [

@@ -40,7 +40,9 @@ class WeightCurve:
 
     @property
     def good_share(self) -> float:
-        """The share of the weights at which the score is within a tenth of its range (worst to best) of the best."""
+        """The share of the weights at which the score is within a tenth of its range (worst to
+        best) of the best.
+        """
         worst, best = self.means.min(), self.means.max()
         return float(np.mean(self.means >= best - 0.1 * (best - worst)))
 
@@ -48,10 +50,12 @@ class WeightCurve:
 def weight_curve(
     network: Network, problem: Problem, *, weights: Sequence[float] = RANGE, episodes: int = 100, seed: int = 0
 ) -> WeightCurve:
-    """Measures `network` at every shared weight of `weights`, which scales individual weights where it has any.
+    """Measures `network` at every shared weight of `weights`, which scales individual weights where
+    it has any.
 
     All weights see the same `episodes` episodes; a data set is measured once, on its test examples.
-    Raises ValueError for a population, sizes that do not fit the problem, and arguments out of range.
+    Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
+    range.
     """
     require_count("episodes", episodes)
     require_seed(seed)

@@ -1,9 +1,10 @@
-"""The connected sub-graphs of a network's hidden nodes and outputs, counted by wiring and activations; and rewired networks to compare
-the counts with.
+"""The connected sub-graphs of a network's hidden nodes and outputs, counted by wiring and
+activations; and rewired networks to compare the counts with.
 
-Sub-graphs are induced: a set of nodes with all connections among them. Bias and inputs are no part of them. The enumeration is ESU
-(Wernicke 2006, "Efficient detection of network motifs"), which meets every connected set once; here level by level, all sets of one size
-side by side, so that numpy does the work.
+Sub-graphs are induced: a set of nodes with all connections among them. Bias and inputs are no part
+    of them. The enumeration is ESU
+(Wernicke 2006, "Efficient detection of network motifs"), which meets every connected set once; here
+level by level, all sets of one size side by side, so that numpy does the work.
 """
 
 from collections import Counter
@@ -22,7 +23,9 @@ MOST_SETS = 2_000_000
 """Connected sets of one size in one network, above which counting is refused."""
 
 _ATTEMPTS = 20
-"""Swaps that are tried for each connection of a rewired network; those that are not possible count, so that all outcomes are as likely."""
+"""Swaps that are tried for each connection of a rewired network; those that are not possible count,
+so that all outcomes are as likely.
+"""
 
 
 class Wiring(NamedTuple):
@@ -48,7 +51,9 @@ def wiring_of(graph: Graph) -> Wiring:
 
 
 def count_blocks(wiring: Wiring, largest: int) -> Counter[Block]:
-    """How often each block of 2 to `largest` nodes occurs. Raises ValueError for networks with more than 2 million sets of one size."""
+    """How often each block of 2 to `largest` nodes occurs. Raises ValueError for networks with more
+    than 2 million sets of one size.
+    """
     counts: Counter[Block] = Counter()
     for sets in connected_sets(wiring.adjacency, largest):
         size = sets.shape[1]
@@ -81,7 +86,8 @@ def connected_sets(adjacency: np.ndarray, largest: int) -> Iterator[np.ndarray]:
     """The connected sets of 2, 3, … `largest` nodes, as int[sets, size] with ascending nodes."""
     neighbours = adjacency | adjacency.T
     nodes = np.arange(len(adjacency))
-    # A set grows only by nodes of its extension: later than its root, and neighbours of no member but the newest.
+    # A set grows only by nodes of its extension: later than its root, and neighbours of no member
+    # but the newest.
     sets, extension, closed = nodes[:, None], neighbours & (nodes[None, :] > nodes[:, None]), neighbours | np.eye(len(nodes), dtype=bool)
     for size in range(2, largest + 1):
         found = int(np.count_nonzero(extension))
@@ -97,10 +103,11 @@ def connected_sets(adjacency: np.ndarray, largest: int) -> Iterator[np.ndarray]:
 
 
 def rewired(wiring: Wiring, rng: np.random.Generator) -> Wiring:
-    """A random wiring with the same activations, in which every node has as many sources and as many targets as before.
+    """A random wiring with the same activations, in which every node has as many sources and as
+    many targets as before.
 
-    Pairs of connections exchange their targets, a→b and c→d becoming a→d and c→b, where both still lead forward in the order of
-    evaluation and neither exists (Milo et al. 2002, "Network motifs").
+    Pairs of connections exchange their targets, a→b and c→d becoming a→d and c→b, where both still
+    lead forward in the order of evaluation and neither exists (Milo et al. 2002, "Network motifs").
     """
     adjacency = wiring.adjacency.copy()
     sources, targets = (ends.tolist() for ends in np.nonzero(adjacency))

@@ -1,4 +1,6 @@
-"""The command line. Every command is a file here, with what it is for, its options, and what it does; `options.py` has what they share."""
+"""The command line. Every command is a file here, with what it is for, its options, and what it
+does; `options.py` has what they share.
+"""
 
 import argparse
 import sys
@@ -11,7 +13,9 @@ COMMANDS = (evolve, resume, finetune, evaluate, explain, prune, formula, draw, w
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code. Bad input is one line on standard error and exit code 2."""
+    """Runs the command line; returns the exit code. Bad input is one line on standard error and
+    exit code 2.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser(arguments).parse_args(arguments)
     try:

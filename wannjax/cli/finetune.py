@@ -1,4 +1,6 @@
-"""`wannjax finetune`: train the individual weights of a champion. Every field of a method's settings is an option."""
+"""`wannjax finetune`: train the individual weights of a champion. Every field of a method's
+settings is an option.
+"""
 
 import argparse
 import os
@@ -40,7 +42,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_settings(command: argparse.ArgumentParser, arguments: list[str]) -> None:
-    """Adds the settings of the method that `arguments` name; those of all methods where they name none, since the problem decides."""
+    """Adds the settings of the method that `arguments` name; those of all methods where they name
+    none, since the problem decides.
+    """
     named = METHODS.get(named_early(arguments, "--method") or "")
     if named is None:
         group = command.add_argument_group("settings of the methods", "--help with a --method lists that one's alone")
@@ -79,7 +83,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace, method: Any, problem: Any) -> dict[str, Any]:
-    """The settings of the method that were given. Raises ValueError for one that only other methods have."""
+    """The settings of the method that were given. Raises ValueError for one that only other methods
+    have.
+    """
     own = given_settings(options, type(method))
     for other in METHODS.values():
         for name, value in given_settings(options, other).items():

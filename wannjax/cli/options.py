@@ -78,7 +78,9 @@ def new_directory(name: str, seed: int) -> Path:
 
 
 def named_early(arguments: list[str], option: str) -> str | None:
-    """What `arguments` name by an option that decides which other options there are; None where it is not given."""
+    """What `arguments` name by an option that decides which other options there are; None where it
+    is not given.
+    """
     early = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     early.add_argument(option, dest="named", default=None)
     try:
@@ -88,8 +90,9 @@ def named_early(arguments: list[str], option: str) -> str | None:
 
 
 def add_settings_of(group: argparse._ArgumentGroup, kinds: Sequence[type[Settings]]) -> None:
-    """Adds an option for every setting of these kinds; of one that several have, which is of the same type in all, the help tells what it
-    means in each."""
+    """Adds an option for every setting of these kinds; of one that several have, which is of the
+    same type in all, the help tells what it means in each.
+    """
     meanings: dict[str, list[tuple[type[Settings], Field]]] = {}
     for kind in kinds:
         for setting in fields(kind):

@@ -1,1 +1,3 @@
-"""What every room uses: checks of arguments, settings, devices, processes, files. Imports no other room."""
+"""What every room uses: checks of arguments, settings, devices, processes, files. Imports no other
+room.
+"""

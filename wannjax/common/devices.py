@@ -1,7 +1,8 @@
-"""What the machine offers: how many devices, how large a chunk of networks suits one, which form its loops take.
+"""What the machine offers: how many devices, how large a chunk of networks suits one, which form
+its loops take.
 
-Nothing else in the package asks which backend runs. Chunks are measured on a CPU (see `chunk_size`); on an accelerator they are
-bounded by memory alone.
+Nothing else in the package asks which backend runs. Chunks are measured on a CPU (see
+`chunk_size`); on an accelerator they are bounded by memory alone.
 """
 
 import os
@@ -10,18 +11,23 @@ from pathlib import Path
 import jax
 
 _CPU_VALUES_PER_STEP = 768
-"""Values (networks × lanes) that one tape step should produce on a CPU core: enough to hide the cost of starting an operation, few
-enough that a chunk stays in the second-level cache. 384 run at 0.9 of the speed, 1536 at 0.65 (`python -m benchmarks.blocks`)."""
+"""Values (networks × lanes) that one tape step should produce on a CPU core: enough to hide the
+cost of starting an operation, few enough that a chunk stays in the second-level cache. 384 run at
+0.9 of the speed, 1536 at 0.65 (`python -m benchmarks.blocks`).
+"""
 
 _MEMORY_SHARE = 0.25
-"""The share of a device's memory that one chunk may take; the rest is for the population, temporaries and other programs."""
+"""The share of a device's memory that one chunk may take; the rest is for the population,
+temporaries and other programs.
+"""
 
 _TEMPORARIES = 32
 """Copies of a genome's bytes that mutating or expressing it takes, at the most."""
 
 _CPU_GENOME_BYTES = 1 << 18
-"""Bytes of genomes that leave room in a core's second-level cache for what is made of them: with weights, 32 of 50 slots side by side are
-expressed in half the time of 1000."""
+"""Bytes of genomes that leave room in a core's second-level cache for what is made of them: with
+weights, 32 of 50 slots side by side are expressed in half the time of 1000.
+"""
 
 _UNKNOWN_MEMORY = 8 << 30
 
@@ -32,16 +38,20 @@ def available_cores() -> int:
 
 
 def use_all_cores() -> None:
-    """Makes every CPU core a JAX device, so that populations spread over all of them. Call it first, before any JAX computation.
+    """Makes every CPU core a JAX device, so that populations spread over all of them. Call it
+    first, before any JAX computation.
 
-    XLA runs the small operations of a rollout on one core, so cores must be devices to be used. The command line does this by
-    itself; importing wannjax changes no global setting. Raises RuntimeError when JAX has already started its backend.
+    XLA runs the small operations of a rollout on one core, so cores must be devices to be used. The
+    command line does this by itself; importing wannjax changes no global setting. Raises
+    RuntimeError when JAX has already started its backend.
     """
     jax.config.update("jax_num_cpu_devices", available_cores())
 
 
 def cache_compilations() -> None:
-    """Keeps compiled programs on disk, so that the next start is quick: in JAX_COMPILATION_CACHE_DIR, or the user's cache folder."""
+    """Keeps compiled programs on disk, so that the next start is quick: in
+    JAX_COMPILATION_CACHE_DIR, or the user's cache folder.
+    """
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wannjax"
         jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -55,7 +65,9 @@ def local_mesh(axis: str) -> jax.sharding.Mesh:
 
 
 def describe() -> str:
-    """One line about the devices in use, such as `2 x cpu` or `4 processes with 8 x NVIDIA A100 each`."""
+    """One line about the devices in use, such as `2 x cpu` or `4 processes with 8 x NVIDIA A100
+    each`.
+    """
     devices, processes = jax.local_devices(), jax.process_count()
     kinds = f"{len(devices)} x {devices[0].device_kind}"
     return kinds if processes == 1 else f"{processes} processes with {kinds} each"
@@ -72,10 +84,12 @@ def on_cpu() -> bool:
 
 
 def chunk_size(lanes: int, bytes_each: int) -> int:
-    """How many things of so many `lanes` one device should run side by side: networks, or examples or copies of one network.
+    """How many things of so many `lanes` one device should run side by side: networks, or examples
+    or copies of one network.
 
     Args:
-        lanes: of each; a network's are weights × episodes, an example's and a copy's are those that it adds to a network's.
+        lanes: of each; a network's are weights × episodes, an example's and a copy's are those that
+            it adds to a network's.
         bytes_each: what the values (and environment states) of one of them take.
     """
     if on_cpu():
@@ -84,13 +98,16 @@ def chunk_size(lanes: int, bytes_each: int) -> int:
 
 
 def compiler_options() -> dict[str, str] | None:
-    """Options for compiling rollouts. On a CPU, XLA must not split the operations of one device over threads: the cores are devices
-    already, and the split alone makes chunks of more than 384 values half as fast."""
+    """Options for compiling rollouts. On a CPU, XLA must not split the operations of one device
+    over threads: the cores are devices already, and the split alone makes chunks of more than 384
+    values half as fast.
+    """
     return {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"} if on_cpu() else None
 
 
 def genomes_per_chunk(bytes_per_genome: int, *, cached: bool = False) -> int:
-    """How many genomes one device should mutate or express side by side: all, unless they and their temporaries fill the memory.
+    """How many genomes one device should mutate or express side by side: all, unless they and their
+    temporaries fill the memory.
 
     With `cached`, for work that reads them in no order, a CPU takes as many as its cache holds.
     """

@@ -1,6 +1,8 @@
-"""Files as the package reads and writes them: whole or not at all, sizes checked before anything is allocated.
+"""Files as the package reads and writes them: whole or not at all, sizes checked before anything is
+allocated.
 
-Files may come from strangers: nothing is unpickled or evaluated, and whatever is wrong with one is a ValueError that names it.
+Files may come from strangers: nothing is unpickled or evaluated, and whatever is wrong with one is
+    a ValueError that names it.
 """
 
 import contextlib
@@ -31,7 +33,9 @@ def parse_score(value: Any) -> float:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file of at most `LARGEST_FILE` bytes. Devices and pipes, which may never end, are refused unread."""
+    """The content of a file of at most `LARGEST_FILE` bytes. Devices and pipes, which may never
+    end, are refused unread.
+    """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise ValueError(f"{path}: is not a file, but a directory, device or pipe")
@@ -50,8 +54,9 @@ def read_text(path: Path) -> str:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to, which takes its place at the end: a reader never sees half a file, and a link is replaced by a
-    file and not followed out of the directory."""
+    """A name beside `path` to write to, which takes its place at the end: a reader never sees half
+    a file, and a link is replaced by a file and not followed out of the directory.
+    """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     temporary.unlink(missing_ok=True)
     try:
@@ -68,10 +73,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_document(path: Pathlike, trouble: str, parse: Callable[[Any], Parsed], format: str | None = None) -> Parsed:
-    """What `parse` makes of the JSON document in a file, which must be in `format` where one is given.
+    """What `parse` makes of the JSON document in a file, which must be in `format` where one is
+    given.
 
-    Raises ValueError, naming the file and the `trouble` with it, such as "not a wannjax network", for anything else, and OSError when it
-    cannot be read.
+    Raises ValueError, naming the file and the `trouble` with it, such as "not a wannjax network",
+    for anything else, and OSError when it cannot be read.
     """
     path = Path(path)
     text = read_text(path)
@@ -84,8 +90,9 @@ def read_document(path: Pathlike, trouble: str, parse: Callable[[Any], Parsed], 
 
 @contextlib.contextmanager
 def reading(path: Path, trouble: str, errors: tuple[type[Exception], ...] = MALFORMED) -> Iterator[None]:
-    """What the content of a file makes the code inside raise becomes one ValueError of one line, which names the file, the `trouble`
-    with it and the reason."""
+    """What the content of a file makes the code inside raise becomes one ValueError of one line,
+    which names the file, the `trouble` with it and the reason.
+    """
     try:
         yield
     except errors as error:
@@ -105,7 +112,9 @@ def reason_of(error: Exception) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text holds. Raises ValueError also for what could not be written again: NaN, infinities, halves of characters."""
+    """What a JSON text holds. Raises ValueError also for what could not be written again: NaN,
+    infinities, halves of characters.
+    """
     document = json.loads(text, parse_constant=_refuse)
     try:
         json.dumps(document, ensure_ascii=False).encode()

@@ -1,9 +1,11 @@
-"""Several processes, on one host or many, that work on one search: each scores a share of every generation.
+"""Several processes, on one host or many, that work on one search: each scores a share of every
+generation.
 
-All of them hold the whole state and breed the same population from it, so that nothing but scores travels: one exchange a generation
-between CPU devices, whatever the networks run on. Only process 0 shows progress and touches the disk. A process that fails ends at once,
-without waiting for the others, who notice and end as well: a search that lost a share cannot go on, but it can be resumed, on any
-number of processes. Nothing else in the package asks how many processes there are.
+All of them hold the whole state and breed the same population from it, so that nothing but scores
+travels: one exchange a generation between CPU devices, whatever the networks run on. Only process 0
+shows progress and touches the disk. A process that fails ends at once, without waiting for the
+others, who notice and end as well: a search that lost a share cannot go on, but it can be resumed,
+on any number of processes. Nothing else in the package asks how many processes there are.
 """
 
 import ctypes
@@ -25,7 +27,9 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from wannjax.common.validation import require
 
 HEARTBEAT = 30
-"""Seconds after which a process that gives no sign of life counts as lost, where the end of its connections has not told before."""
+"""Seconds after which a process that gives no sign of life counts as lost, where the end of its
+connections has not told before.
+"""
 LOST = 75
 """The exit code of a process that ends because another one did (EX_TEMPFAIL: try again)."""
 
@@ -36,18 +40,19 @@ class LostProcessError(RuntimeError):
 
 @contextmanager
 def distributed(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> Iterator[None]:
-    """Makes this process one of several that run the same program; the searches inside are shared among them.
+    """Makes this process one of several that run the same program; the searches inside are shared
+    among them.
 
-        with wannjax.distributed():  # on a cluster that JAX knows, such as SLURM; before any JAX computation
-            result = wannjax.evolve(problem, config, run_dir="runs/a", resume=True)
+        with wannjax.distributed():  # on a cluster that JAX knows, such as SLURM; before any JAX
+            computation result = wannjax.evolve(problem, config, run_dir="runs/a", resume=True)
 
     Args:
         coordinator: HOST:PORT of process 0, at a port that is free there.
         processes: how many there are.
         process: which one this is, from 0.
 
-    Give all three, or none on a cluster. An error inside ends the process at once, since the others wait for it; so does the loss of
-    another one, with exit code `LOST`.
+    Give all three, or none on a cluster. An error inside ends the process at once, since the others
+    wait for it; so does the loss of another one, with exit code `LOST`.
 
     Raises ValueError for arguments that make no sense, or none where no cluster is found.
     """
@@ -60,7 +65,8 @@ def distributed(coordinator: str | None = None, processes: int | None = None, pr
         require("processes", processes, "an integer >= 1", isinstance(processes, int) and processes >= 1)
         require("process", process, f"an integer from 0 to {processes - 1}", isinstance(process, int) and 0 <= process < processes)
     _end_when_others_do()
-    # A signal is answered here, after the generation, and told to the others; JAX's own service would take it.
+    # A signal is answered here, after the generation, and told to the others; JAX's own service
+    # would take it.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(coordinator, processes, process, heartbeat_timeout_seconds=HEARTBEAT)
@@ -96,7 +102,8 @@ def any_of(flag: bool) -> bool:
 
 
 def shares_of(lengths: np.ndarray) -> np.ndarray:
-    """What each process does of work whose pieces take so long: int[processes, share], equally many pieces, and equally long ones.
+    """What each process does of work whose pieces take so long: int[processes, share], equally many
+    pieces, and equally long ones.
 
     The shares are filled up with the shortest piece.
     """
@@ -121,7 +128,9 @@ def require_same(value: Any) -> None:
 
 
 def gather(*arrays: np.ndarray) -> list[np.ndarray]:
-    """Each of the arrays as all processes have it, [processes, ...], in one exchange; all give arrays of the same shapes and types."""
+    """Each of the arrays as all processes have it, [processes, ...], in one exchange; all give
+    arrays of the same shapes and types.
+    """
     if count() == 1:
         return [array[None] for array in arrays]
     mesh, replicate = _exchange()
@@ -147,7 +156,9 @@ def _exchange():
 
 
 def _end(error: BaseException) -> None:
-    """Ends this process without waiting for the others, with one line for what a user can mend and for a lost connection."""
+    """Ends this process without waiting for the others, with one line for what a user can mend and
+    for a lost connection.
+    """
     message = ""
     match error:
         case SystemExit():
@@ -171,7 +182,9 @@ _abort_handler: Any = None
 
 
 def _end_when_others_do() -> None:
-    """Turns the abort by which JAX's runtime ends a process that lost another one into one line and the exit code `LOST`."""
+    """Turns the abort by which JAX's runtime ends a process that lost another one into one line and
+    the exit code `LOST`.
+    """
     global _abort_handler
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "4")  # what the runtime says of it takes pages
 

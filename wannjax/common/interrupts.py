@@ -1,4 +1,6 @@
-"""Ctrl-C, and the SIGTERM of a cluster that takes its machine back, as a wish to end: long runs look at a flag and finish in order."""
+"""Ctrl-C, and the SIGTERM of a cluster that takes its machine back, as a wish to end: long runs
+look at a flag and finish in order.
+"""
 
 import signal
 import threading
@@ -8,7 +10,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupt_flag() -> Iterator[Callable[[], bool]]:
-    """Whether one of them came; the second time it does what it usually does. Outside the main thread nothing changes."""
+    """Whether one of them came; the second time it does what it usually does. Outside the main
+    thread nothing changes.
+    """
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield pressed.is_set

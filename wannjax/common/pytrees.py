@@ -1,4 +1,6 @@
-"""Pytrees: what type checkers must let pass in one, and its arrays by name, which is what checkpoints hold of a state."""
+"""Pytrees: what type checkers must let pass in one, and its arrays by name, which is what
+checkpoints hold of a state.
+"""
 
 import dataclasses
 from typing import Any
@@ -10,7 +12,9 @@ import numpy as np
 from wannjax.common.validation import require
 
 Placeholder = Any
-"""What JAX puts in place of a pytree's arrays while it transforms one: type checkers must let it pass."""
+"""What JAX puts in place of a pytree's arrays while it transforms one: type checkers must let it
+pass.
+"""
 
 
 def arrays_of(tree: Any, prefix: str) -> dict[str, np.ndarray]:
@@ -20,8 +24,8 @@ def arrays_of(tree: Any, prefix: str) -> dict[str, np.ndarray]:
 
 
 def tree_like(template: Any, arrays: dict[str, np.ndarray], prefix: str) -> Any:
-    """The pytree of which `arrays_of` gave `arrays`: as `template`, whose lengths along the axes may differ; what is a
-    numpy array there stays one.
+    """The pytree of which `arrays_of` gave `arrays`: as `template`, whose lengths along the axes
+    may differ; what is a numpy array there stays one.
 
     Raises ValueError for other names, types or numbers of axes.
     """
@@ -49,12 +53,16 @@ def _name(prefix: str, path: tuple) -> str:
 
 
 def capacities_of(state: Any) -> dict[str, int]:
-    """The static fields of a state that is a dataclass: the capacities that its arrays are padded to."""
+    """The static fields of a state that is a dataclass: the capacities that its arrays are padded
+    to.
+    """
     return {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.metadata.get("static")}
 
 
 def with_capacities(state: Any, capacities: Any) -> Any:
-    """`state` with these static fields. Raises ValueError unless they are the names and numbers of such."""
+    """`state` with these static fields. Raises ValueError unless they are the names and numbers of
+    such.
+    """
     names = set(capacities_of(state))
     room = max(leaf.size // leaf.shape[0] for leaf in jax.tree.leaves(state) if leaf.ndim)
     fine = isinstance(capacities, dict) and set(capacities) == names and all(type(n) is int and 0 < n <= room for n in capacities.values())

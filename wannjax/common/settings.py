@@ -1,7 +1,8 @@
 """What settings are made of: one line a setting, with its meaning, its default and what is allowed.
 
-Command line options, validation and error messages all come from these lines; the settings themselves are in the `config.py` of a search,
-and beside a method of training. To add a kind of setting, add a function beside `count`.
+Command line options, validation and error messages all come from these lines; the settings
+themselves are in the `config.py` of a search, and beside a method of training. To add a kind of
+setting, add a function beside `count`.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from wannjax.common.validation import require
 
 
 def setting(default, meaning: str, allowed: str, check: Callable[[Any], bool], load: Callable[[Any], Any] | None = None):
-    """A field of `Settings`: its meaning, and what is allowed, in words and as a check; `load` if the command line names a file of it."""
+    """A field of `Settings`: its meaning, and what is allowed, in words and as a check; `load` if
+    the command line names a file of it.
+    """
     return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check, "load": load})
 
 
@@ -41,7 +44,8 @@ def choice(default: str, meaning: str, names: tuple[str, ...]):
 
 @dataclass(frozen=True)
 class Settings:
-    """Frozen settings, checked when they are made. Raises ValueError, naming the field, its value and what is allowed.
+    """Frozen settings, checked when they are made. Raises ValueError, naming the field, its value
+    and what is allowed.
 
     Attributes:
         name: of the search, or the method of training, that they are for.
@@ -65,7 +69,9 @@ class Settings:
                 object.__setattr__(self, each.name, float(value))
 
     def replace(self, **changes) -> Self:
-        """These settings with some fields changed; raises as the constructor does, also for an unknown field."""
+        """These settings with some fields changed; raises as the constructor does, also for an
+        unknown field.
+        """
         known = [f.name for f in fields(self)]
         for name in changes:
             require("field", name, f"one of {', '.join(known)}", name in known)
@@ -73,6 +79,8 @@ class Settings:
 
     @classmethod
     def preset(cls, name: str, **changes) -> Self:
-        """The settings called `name`, one of `presets`, with `changes` applied. Raises ValueError for an unknown name."""
+        """The settings called `name`, one of `presets`, with `changes` applied. Raises ValueError
+        for an unknown name.
+        """
         require("preset", name, f"one of {', '.join(cls.presets)}", name in cls.presets)
         return cls(**{**cls.presets[name], **changes})

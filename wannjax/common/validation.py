@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 
 def require(name: str, value: object, allowed: str, condition: bool) -> None:
-    """Raises ValueError, naming the argument, its value and what is allowed, unless `condition` holds.
+    """Raises ValueError, naming the argument, its value and what is allowed, unless `condition`
+    holds.
 
     >>> require("episodes", 0, "an integer >= 1", False)
     Traceback (most recent call last):
@@ -26,7 +27,9 @@ def require_count(name: str, value: object) -> None:
 
 
 def require_weights(weights: Sequence[float]) -> None:
-    """Raises ValueError unless `weights`, shared ones to measure at, are finite and at least one."""
+    """Raises ValueError unless `weights`, shared ones to measure at, are finite and at least
+    one.
+    """
     require("weights", weights, "finite and not empty", len(weights) > 0 and all(math.isfinite(weight) for weight in weights))
 
 

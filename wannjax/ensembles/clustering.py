@@ -5,7 +5,9 @@ from jaxtyping import Float, Int
 
 
 def clusters(points: Float[np.ndarray, "n features"], count: int, seed: int) -> Int[np.ndarray, " n"]:
-    """Which of `count` clusters each point belongs to. Raises ValueError where scikit-learn is not installed."""
+    """Which of `count` clusters each point belongs to. Raises ValueError where scikit-learn is not
+    installed.
+    """
     try:
         from sklearn.cluster import KMeans
     except ImportError:

@@ -1,4 +1,6 @@
-"""Members and gate on data: trained together as a mixture, or members on their regions or bootstrap samples, then the gate."""
+"""Members and gate on data: trained together as a mixture, or members on their regions or bootstrap
+samples, then the gate.
+"""
 
 import time
 from collections.abc import Iterable
@@ -51,7 +53,9 @@ def train_on_data(
     callbacks: Iterable[Callback],
     progress: bool,
 ) -> Ensemble:
-    """The collection of `kind` whose members start from `weights`. For the arguments see `ensemble`."""
+    """The collection of `kind` whose members start from `weights`. For the arguments see
+    `ensemble`.
+    """
     callbacks = list(callbacks)
     with ExitStack() as stack:
         interrupted = stack.enter_context(interrupt_flag())
@@ -69,7 +73,8 @@ class DataTraining:
     Attributes:
         number: steps done.
         params, state: what is trained, and what the optimizer keeps.
-        best, best_score: the parameters of the best check, and their score; minus infinity before the first one.
+        best, best_score: the parameters of the best check, and their score; minus infinity before
+            the first one.
         shares: float32[n, M], how much each example counts for each member.
     """
 
@@ -107,7 +112,9 @@ class DataTraining:
         self.params, self.state = self._step(key, self.params, self.state, self.train, self.shares)
 
     def record(self, *, last: bool) -> TrainingRecord | None:
-        """A check on the validation examples, where one is due: every so often and at the end, but not before the first step."""
+        """A check on the validation examples, where one is due: every so often and at the end, but
+        not before the first step.
+        """
         if self.number == 0 or not (last or self.number % steps_between_checks(self.steps) == 0):
             return None
         score = self._held_out_score(self.params)
@@ -116,7 +123,9 @@ class DataTraining:
         return TrainingRecord(self.number, float("nan"), score, score, time.perf_counter() - self.started)
 
     def result(self) -> Ensemble:
-        """The best of all checks; where the members have regions, with a gate that has learned what they are good at, if it is better."""
+        """The best of all checks; where the members have regions, with a gate that has learned what
+        they are good at, if it is better.
+        """
         require("problem", self.problem.name, "one that gives finite scores", bool(np.isfinite(self.best_score)))
         best = self.best
         if self.kind == "regions":
@@ -156,7 +165,9 @@ class DataTraining:
         return jax.grad(self._objective)(params, examples.inputs[chosen], examples.targets[chosen], shares[chosen], together=together)
 
     def _objective(self, params: Params, inputs: Float32[Array, "B I"], targets, share: Float32[Array, "B M"], *, together: bool):
-        """The mean log-likelihood of what members and gate say `together`, or of each member by itself."""
+        """The mean log-likelihood of what members and gate say `together`, or of each member by
+        itself.
+        """
         loss = jax.vmap(jax.vmap(self.problem.loss, in_axes=(-1, 0)), in_axes=(1, None))
         likelihood = -loss(run_on_batch(self.topology, params.weights, inputs), targets).T  # [B, M]
         log_gate = self._gate_of(params).log_shares(inputs)

@@ -1,4 +1,5 @@
-"""The collection: copies of one network with weights of their own, a gate that says whom to listen to, and a rule that combines them.
+"""The collection: copies of one network with weights of their own, a gate that says whom to listen
+to, and a rule that combines them.
 
 It is used as a single network is: called, evaluated, saved and loaded.
 """
@@ -52,11 +53,14 @@ class Ensemble:
 
     Attributes:
         network: the network whose copies the members are; its own weights have no say.
-        weights: float32[M, C], of each member's connections, in the order of `graph_of(network).connections`.
-        rule: "vote": every member votes for its greatest output; "probabilities": the members' softmaxes are mixed, and the outputs are
-            the mixture's logarithms; "outputs": the outputs are mixed.
+        weights: float32[M, C], of each member's connections, in the order of
+            `graph_of(network).connections`.
+        rule: "vote": every member votes for its greatest output; "probabilities": the members'
+            softmaxes are mixed, and the outputs are the mixture's logarithms; "outputs": the
+            outputs are mixed.
         gate: each member's share; equal ones when None.
-        context_names: what the gate sees: parameters of the episode, by name; the observation itself when empty.
+        context_names: what the gate sees: parameters of the episode, by name; the observation
+            itself when empty.
     """
 
     network: Network
@@ -97,8 +101,9 @@ class Ensemble:
         return topology_of(self.network)
 
     def __call__(self, observation: Observation, context: Observation | None = None) -> Array:
-        """The outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. `context` [G] or [B, G] is what the gate sees,
-        where it does not see the observation."""
+        """The outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. `context`
+        [G] or [B, G] is what the gate sees, where it does not see the observation.
+        """
         observation = checked_observation(observation, self.network.inputs)
         seen = batch = jnp.atleast_2d(observation)
         if self.gate is not None and self.context_names:
@@ -108,7 +113,9 @@ class Ensemble:
         return outputs.reshape(*observation.shape[:-1], -1)
 
     def evaluate(self, problem: Supervised | Episodic, *, episodes: int = 100, seed: int = 0) -> Score:
-        """The score on fresh episodes, or `problem.metric` on the test examples. Raises ValueError where sizes do not fit."""
+        """The score on fresh episodes, or `problem.metric` on the test examples. Raises ValueError
+        where sizes do not fit.
+        """
         require_count("episodes", episodes)
         require_seed(seed)
         check_sizes(self.network, problem)
@@ -142,7 +149,9 @@ class Ensemble:
 
 
 def load_ensemble(path: Pathlike) -> Ensemble:
-    """Reads what `Ensemble.save` wrote. Raises ValueError for anything else, naming the file, and OSError when it cannot be read."""
+    """Reads what `Ensemble.save` wrote. Raises ValueError for anything else, naming the file, and
+    OSError when it cannot be read.
+    """
     return read_document(path, "not a wannjax ensemble", _ensemble, FORMAT)
 
 

@@ -1,4 +1,6 @@
-"""Members on a varied environment: one per region of its parameters, and a gate trained on what the members score."""
+"""Members on a varied environment: one per region of its parameters, and a gate trained on what the
+members score.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +32,8 @@ def train_on_environment(
     callbacks: list[Callback],
     progress: bool,
 ) -> Ensemble:
-    """The collection of regions whose members start from `weights`. For the arguments see `ensemble`.
+    """The collection of regions whose members start from `weights`. For the arguments see
+    `ensemble`.
 
     When training is ended early, the members that are still to come stay as they are.
     """
@@ -64,7 +67,9 @@ def train_on_environment(
 
 @jax.jit
 def gate_by_returns(seen: Float32[Array, "L G"], returns: Float32[Array, "M L"], centre, scale) -> Gate:
-    """The gate that maximises the expected return of drawing a member by its share. It is steep in the end, so that one member acts."""
+    """The gate that maximises the expected return of drawing a member by its share. It is steep in
+    the end, so that one member acts.
+    """
     members = returns.shape[0]
     advantage = (returns - jnp.mean(returns, axis=0, keepdims=True)) / (jnp.std(returns) + 1e-6)
     optimizer = optax.adam(GATE_RATE)

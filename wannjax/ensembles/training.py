@@ -1,11 +1,15 @@
-"""`ensemble`: copies one network, trains the copies individually, and trains the gate that combines them.
+"""`ensemble`: copies one network, trains the copies individually, and trains the gate that combines
+them.
 
-mixture   members and gate are trained together, each member on the inputs that the gate gives it (Jacobs et al. 1991, "Adaptive
+mixture   members and gate are trained together, each member on the inputs that the gate gives it
+(Jacobs et al. 1991, "Adaptive
           mixtures of local experts"). For data.
-regions   the input space is cut into regions by k-means: of the inputs of data, of the parameters of a varied environment. Each
-          member is trained on its region; then the gate is trained on what the members score.
-bagging   each member is trained on a bootstrap sample of the examples (Breiman 1996); all count the same. For data.
-vote      nothing is trained: the members are the network at different shared weights, and vote.
+regions   the input space is cut into regions by k-means: of the inputs of data, of the parameters
+          of a varied environment. Each member is trained on its region; then the gate is trained on
+          what the members score.
+bagging   each member is trained on a bootstrap sample of the examples (Breiman 1996); all count the
+same. For data. vote      nothing is trained: the members are the network at different shared
+weights, and vote.
 """
 
 from collections.abc import Iterable
@@ -47,12 +51,15 @@ def ensemble(
 
     Args:
         network: one network.
-        problem: data; or an environment, one that varies (`wannjax.make(name, vary={...})`) unless `kind` is "vote".
-        members: how many copies; for "vote" how many shared weights, evenly spaced over the sweep's range.
+        problem: data; or an environment, one that varies (`wannjax.make(name, vary={...})`) unless
+            `kind` is "vote".
+        members: how many copies; for "vote" how many shared weights, evenly spaced over the sweep's
+            range.
         kind: one of `KINDS`, see above. None: "mixture" for data, "regions" for environments.
         optimizer: any optax transformation; Adam after clipping to norm 1 when None.
         steps: of training, of each member.
-        start: the shared weight that all members start from. None: the network's own weights, or else one of the sweep for each.
+        start: the shared weight that all members start from. None: the network's own weights, or
+            else one of the sweep for each.
         seed: the same seed gives the same result on the same devices.
         callbacks: called at every check; a true return value ends training.
         progress: show a progress bar.
@@ -88,7 +95,9 @@ def ensemble(
 
 
 def _spread(members: int) -> Float32[Array, " M"]:
-    """Shared weights of both signs, evenly spaced up to the sweep's greatest, without 0, which says nothing."""
+    """Shared weights of both signs, evenly spaced up to the sweep's greatest, without 0, which says
+    nothing.
+    """
     steps = -(-members // 2)
     return jnp.array([max(SWEEP) * (i // 2 + 1) / steps * (-1) ** i for i in range(members)], jnp.float32)
 

@@ -1,7 +1,9 @@
-"""A network taken into other hands: a flax module to train, an ONNX model to serve, plain Python or C source to embed.
+"""A network taken into other hands: a flax module to train, an ONNX model to serve, plain Python or
+C source to embed.
 
-Not imported by `wannjax` itself, because flax's modules take half a second to import. To add a format, give it a file here that
-starts from `weighted_graph`, and let `tests/test_export.py` hold it to the oracle.
+Not imported by `wannjax` itself, because flax's modules take half a second to import. To add a
+format, give it a file here that starts from `weighted_graph`, and let `tests/test_export.py` hold
+it to the oracle.
 """
 
 from wannjax.export.flax_module import NetworkModule, from_flax, to_flax

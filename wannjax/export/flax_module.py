@@ -1,7 +1,8 @@
 """A network as a flax module, whose weights a training loop of one's own can change.
 
-The topology is static and the weights are one vector with a value per connection, so that no optimiser, decay or noise can touch
-an absent connection or a link between partial sums. Gradients are those of `wannjax.networks.gradients`, steps' surrogate included.
+The topology is static and the weights are one vector with a value per connection, so that no
+optimiser, decay or noise can touch an absent connection or a link between partial sums. Gradients
+are those of `wannjax.networks.gradients`, steps' surrogate included.
 """
 
 from functools import lru_cache
@@ -23,7 +24,8 @@ class NetworkModule(nnx.Module):
 
     Attributes:
         graph: the topology, without weights; static.
-        weights: nnx.Param of float32[connections], in the order of `graph.connections`; the only variable.
+        weights: nnx.Param of float32[connections], in the order of `graph.connections`; the only
+            variable.
     """
 
     def __init__(self, graph: Graph, weights: Float[Array, " connections"]):
@@ -31,7 +33,9 @@ class NetworkModule(nnx.Module):
         self.weights = nnx.Param(weights)
 
     def __call__(self, observation: Observation) -> Array:
-        """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. Raises ValueError for other shapes."""
+        """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. Raises
+        ValueError for other shapes.
+        """
         observation = checked_observation(observation, self.graph.inputs)
         weights = self.weights[...].astype(jnp.float32)[None]
         outputs = run_on_batch(_topology(self.graph), weights, jnp.atleast_2d(observation))
@@ -42,11 +46,14 @@ class NetworkModule(nnx.Module):
 
 
 def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
-    """A flax module that computes what `network` computes when called with `weight`, and can be trained.
+    """A flax module that computes what `network` computes when called with `weight`, and can be
+    trained.
 
-    Every connection starts at `weight` times its own weight, or at `weight` where the network has one shared weight.
+    Every connection starts at `weight` times its own weight, or at `weight` where the network has
+    one shared weight.
 
-    Raises ValueError for a population, for weights that differ from lane to lane, and for a weight that is not finite.
+    Raises ValueError for a population, for weights that differ from lane to lane, and for a weight
+    that is not finite.
 
     >>> from wannjax.networks.graph import Connection, Graph
     >>> graph = Graph(("x",), ("y",), (1,), (Connection(0, 2), Connection(1, 2)))
@@ -62,7 +69,8 @@ def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
 
 
 def from_flax(module: nnx.Module) -> Network:
-    """The network of a module that `to_flax` made, with the weights that the module has now as individual ones.
+    """The network of a module that `to_flax` made, with the weights that the module has now as
+    individual ones.
 
     Raises ValueError for another module, and for weights that are not finite.
     """

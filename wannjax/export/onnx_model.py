@@ -1,12 +1,15 @@
 """A network as an ONNX model of standard operations, and back.
 
-The model holds a growing table of values [B, rows]: rows 0 and 1 are the constants 0 and 1, then come the inputs, then hidden nodes
-and outputs. Nodes that depend on equally many others in a row are computed together, in groups of one activation and about as many
-sources: a group gathers [B, nodes, sources] from the table, multiplies by its weights, sums and activates. A node with fewer
-sources than its group is wide reads row 0, so the file grows with the connections, not with nodes².
+The model holds a growing table of values [B, rows]: rows 0 and 1 are the constants 0 and 1, then
+    come the inputs, then hidden nodes
+and outputs. Nodes that depend on equally many others in a row are computed together, in groups of
+one activation and about as many sources: a group gathers [B, nodes, sources] from the table,
+multiplies by its weights, sums and activates. A node with fewer sources than its group is wide
+reads row 0, so the file grows with the connections, not with nodes².
 
-To read a model back, its `sources` and `weights` and the metadata suffice. The rest of the graph must then be what `to_onnx` would
-write: a file that tells of another network than its operations compute is refused.
+To read a model back, its `sources` and `weights` and the metadata suffice. The rest of the graph
+must then be what `to_onnx` would write: a file that tells of another network than its operations
+compute is refused.
 """
 
 import json
@@ -58,11 +61,11 @@ class _Group(NamedTuple):
 def to_onnx(network: Network, path: Pathlike, *, weight: float = 1.0) -> None:
     """Writes what `network` computes when called with `weight` as an ONNX model.
 
-    Its input is `observation` float32[B, I], its output `outputs` float32[B, O], for any B. The metadata entries `input_names` and
-    `output_names` are JSON lists of the names of the columns.
+    Its input is `observation` float32[B, I], its output `outputs` float32[B, O], for any B. The
+    metadata entries `input_names` and `output_names` are JSON lists of the names of the columns.
 
-    Raises ImportError without the extra `onnx`; ValueError for a population, for weights that differ from lane to lane, and for a
-    weight that is not finite.
+    Raises ImportError without the extra `onnx`; ValueError for a population, for weights that
+    differ from lane to lane, and for a weight that is not finite.
     """
     onnx = _onnx()
     model = _model(onnx, weighted_graph(network, weight))
@@ -70,9 +73,11 @@ def to_onnx(network: Network, path: Pathlike, *, weight: float = 1.0) -> None:
 
 
 def from_onnx(path: Pathlike) -> Network:
-    """Reads a network that `to_onnx` wrote, with the weights that stand in the file: individual ones, or shared where all are 1.
+    """Reads a network that `to_onnx` wrote, with the weights that stand in the file: individual
+    ones, or shared where all are 1.
 
-    Raises ImportError without the extra `onnx`, ValueError for any other file, and OSError when it cannot be read.
+    Raises ImportError without the extra `onnx`, ValueError for any other file, and OSError when it
+    cannot be read.
     """
     onnx = _onnx()
     path = Path(path)
@@ -176,7 +181,9 @@ def _operations(onnx: Any, levels: list[list[_Group]]) -> list[Any]:
 
 
 def _activate(onnx: Any, add: Any, activation: int, x: str) -> str:
-    """Activates `x`. tanh, sigmoid and the gaussian saturate by themselves, where the package clips before one shared exponential."""
+    """Activates `x`. tanh, sigmoid and the gaussian saturate by themselves, where the package clips
+    before one shared exponential.
+    """
     match NAMES[activation]:
         case "step":
             return add("Cast", add("Greater", x, "zero"), to=onnx.TensorProto.FLOAT)
@@ -204,7 +211,9 @@ def _activate(onnx: Any, add: Any, activation: int, x: str) -> str:
 
 
 def _parse(onnx: Any, model: Any) -> Graph:
-    """The graph that a model was made from. Raises KeyError or ValueError when it was not made by `to_onnx`."""
+    """The graph that a model was made from. Raises KeyError or ValueError when it was not made by
+    `to_onnx`.
+    """
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if (metadata.get("format"), metadata.get("version")) != (FORMAT, str(VERSION)):
         raise ValueError(f'its metadata does not say "{FORMAT}", version {VERSION}')

@@ -1,7 +1,8 @@
 """A network as the source text of one function without dependencies, in Python and in C.
 
-Both texts come from one walk over the graph; a language is a table of how it spells things. A weight is written in the fewest
-digits that give back the same float32. Names of inputs and outputs appear only in comments, escaped as Python escapes them.
+Both texts come from one walk over the graph; a language is a table of how it spells things. A
+weight is written in the fewest digits that give back the same float32. Names of inputs and outputs
+appear only in comments, escaped as Python escapes them.
 """
 
 import builtins
@@ -34,8 +35,10 @@ class _Language(NamedTuple):
     Attributes:
         comment: what a comment starts with, to the end of the line.
         number: a float32, to be formatted with its shortest digits.
-        start: the first assignment to x, `more` an addition to it, and `keep` a value that later nodes read.
-        activations: name → expression in x, by which a value that is not finite stays so where the package keeps it so.
+        start: the first assignment to x, `more` an addition to it, and `keep` a value that later
+            nodes read.
+        activations: name → expression in x, by which a value that is not finite stays so where the
+            package keeps it so.
     """
 
     comment: str
@@ -46,8 +49,9 @@ class _Language(NamedTuple):
     activations: dict[str, str]
 
 
-# Everything saturates by itself, where the package clips before one shared exponential: tanh never overflows, exp(-x²/2) becomes 0.
-# The remainder is exact, keeps the argument of sin and cos within half a turn.
+# Everything saturates by itself, where the package clips before one shared exponential: tanh never
+# overflows, exp(-x²/2) becomes 0. The remainder is exact, keeps the argument of sin and cos within
+# half a turn.
 _PYTHON = _Language(
     comment="#",
     number="{}",
@@ -91,17 +95,20 @@ _C = _Language(
 
 
 def to_python(network: Network, path: Pathlike | None = None, *, name: str = "network", weight: float = 1.0) -> str:
-    """What `network` computes when called with `weight`, as a Python function `name(observation)`; also written to `path`.
+    """What `network` computes when called with `weight`, as a Python function `name(observation)`;
+    also written to `path`.
 
-    The function takes I numbers, returns a list of O floats, needs nothing but the module `math`, and computes in float64. It raises
-    ValueError where an infinite value reaches a sine or cosine, as `math` does.
+    The function takes I numbers, returns a list of O floats, needs nothing but the module `math`,
+    and computes in float64. It raises ValueError where an infinite value reaches a sine or cosine,
+    as `math` does.
 
-    Raises ValueError for a population, for weights that differ from lane to lane, for a weight that is not finite, and for a `name`
-    that is not an identifier or means something in Python.
+    Raises ValueError for a population, for weights that differ from lane to lane, for a weight that
+    is not finite, and for a `name` that is not an identifier or means something in Python.
 
     >>> from wannjax.networks.graph import Connection, Graph, network_of
     >>> connections = (Connection(0, 3, 0.25), Connection(2, 3, -1.5))
-    >>> print(to_python(network_of(Graph(("speed", "angle"), ("force",), (5,), connections)), name="policy"), end="")
+    >>> network = network_of(Graph(("speed", "angle"), ("force",), (5,), connections))
+    >>> print(to_python(network, name="policy"), end="")
     import math
     <BLANKLINE>
     <BLANKLINE>
@@ -126,16 +133,19 @@ def to_python(network: Network, path: Pathlike | None = None, *, name: str = "ne
 
 
 def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network", weight: float = 1.0) -> str:
-    """What `network` computes when called with `weight`, as a C99 function, computing in float; also written to `path`.
+    """What `network` computes when called with `weight`, as a C99 function, computing in float;
+    also written to `path`.
 
-    It is `void name(const float *observation, float *outputs)`, for I and O floats, which may overlap. It includes only <math.h>,
-    allocates nothing and has no state.
+    It is `void name(const float *observation, float *outputs)`, for I and O floats, which may
+    overlap. It includes only <math.h>, allocates nothing and has no state.
 
-    Raises ValueError as `to_python` does, for a `name` that is not an identifier or means something in C.
+    Raises ValueError as `to_python` does, for a `name` that is not an identifier or means something
+    in C.
 
     >>> from wannjax.networks.graph import Connection, Graph, network_of
     >>> connections = (Connection(0, 3, 0.25), Connection(2, 3, -1.5))
-    >>> print(to_c(network_of(Graph(("speed", "angle"), ("force",), (5,), connections)), name="policy"), end="")
+    >>> network = network_of(Graph(("speed", "angle"), ("force",), (5,), connections))
+    >>> print(to_c(network, name="policy"), end="")
     #include <math.h>
     <BLANKLINE>
     void policy(const float *observation, float *outputs)
@@ -172,12 +182,16 @@ def _text(path: Pathlike | None, lines: list[str]) -> str:
 
 
 def _names(language: _Language, array: str, names: tuple[str, ...]) -> list[str]:
-    """A comment line per name. `repr` escapes what ends a line or turns the direction of writing, and ends in a quote."""
+    """A comment line per name. `repr` escapes what ends a line or turns the direction of writing,
+    and ends in a quote.
+    """
     return [f"{language.comment} {array}[{i}]: {name!r}" for i, name in enumerate(names)]
 
 
 def _statements(language: _Language, graph: Graph) -> list[str]:
-    """Two or more statements per node that an output depends on: its sum x, and its value h… or y…."""
+    """Two or more statements per node that an output depends on: its sum x, and its value h… or
+    y….
+    """
     terms = incoming(graph)
     first_output = graph.size - graph.outputs
     live = set(range(first_output, graph.size))

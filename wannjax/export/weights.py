@@ -10,9 +10,11 @@ from wannjax.networks.network import Network
 
 
 def weighted_graph(network: Network, weight: float) -> Graph:
-    """The graph of one network with a weight on every connection: `weight`, or `weight` times its own, as float32 has it.
+    """The graph of one network with a weight on every connection: `weight`, or `weight` times its
+    own, as float32 has it.
 
-    Raises ValueError for a population, for weights that differ from lane to lane, and where a weight is not finite in float32.
+    Raises ValueError for a population, for weights that differ from lane to lane, and where a
+    weight is not finite in float32.
     """
     largest = float(np.finfo(np.float32).max)
     require("weight", weight, "a finite number", math.isfinite(weight) and abs(weight) <= largest)

@@ -1,7 +1,9 @@
-"""Evolution strategies (Salimans et al. 2017, arXiv 1703.03864): a gradient estimated from scores alone, for any problem.
+"""Evolution strategies (Salimans et al. 2017, arXiv 1703.03864): a gradient estimated from scores
+alone, for any problem.
 
-Every member is scored at pairs of opposite random displacements; the displacements, weighted by the ranks of their scores among the
-member's, estimate the gradient, which feeds the optimizer as any other would.
+Every member is scored at pairs of opposite random displacements; the displacements, weighted by the
+ranks of their scores among the member's, estimate the gradient, which feeds the optimizer as any
+other would.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,9 @@ from wannjax.problems.problem import Problem
 
 @dataclass(frozen=True)
 class EvolutionStrategy(Settings):
-    """Settings of antithetic evolution strategies. Raises ValueError, naming the field, its value and what is allowed."""
+    """Settings of antithetic evolution strategies. Raises ValueError, naming the field, its value
+    and what is allowed.
+    """
 
     name = "evolution"
     updates = 1
@@ -40,7 +44,8 @@ class EvolutionStrategy(Settings):
         @jax.jit
         def estimate(displacements, scores):
             scores = scores.reshape(displacements.shape[:2])
-            # Ranks from -0.5 to 0.5. Equal scores share theirs, so that a plateau gives no gradient.
+            # Ranks from -0.5 to 0.5. Equal scores share theirs, so that a plateau gives no
+            # gradient.
             comparable = jnp.where(jnp.isfinite(scores), scores, -jnp.inf)
             own, other = comparable[:, :, None], comparable[:, None]
             utilities = (jnp.sum(own > other, axis=2) - jnp.sum(own < other, axis=2)) / (2 * (scores.shape[1] - 1))

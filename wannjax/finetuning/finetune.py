@@ -1,4 +1,5 @@
-"""`finetune`: trains the individual weights of one network from several starts side by side, and returns the best on held-out episodes.
+"""`finetune`: trains the individual weights of one network from several starts side by side, and
+returns the best on held-out episodes.
 
 The driver adds what a training needs (progress, checkpoints, an orderly end) and decides nothing.
 """
@@ -51,36 +52,46 @@ def finetune(
     save_every: float = SAVE_EVERY,
     finish: Callable[[Path], object] | None = None,
 ) -> Tuned:
-    """Trains a weight of its own for every connection of `network`, from several starts side by side.
+    """Trains a weight of its own for every connection of `network`, from several starts side by
+    side.
 
     Args:
         network: one network. Absent connections stay absent.
         problem: from `wannjax.make`, or anything that fulfils `Problem`.
-        method: "gradient", "policy_gradient" or "evolution", or one of `Gradient`, `PolicyGradient`, `EvolutionStrategy` with settings of
-            your own. None chooses: gradients for data, the policy gradient for discrete actions, evolution strategies for the rest.
-        optimizer: any optax transformation. None: Adam, at the method's own rate which falls to 0 along a cosine, after clipping to norm 1.
-        steps: of training. One step is one update of a gradient or evolution strategy, and one batch of episodes of a policy gradient.
-        starts: shared weights to start from; or a number of random starts from U(-2, 2); or an array [M, C] of weights, in the order of
-            `graph_of(network).connections`. None: the network's own weights, or the sweep's where it has none.
+        method: "gradient", "policy_gradient" or "evolution", or one of `Gradient`,
+            `PolicyGradient`, `EvolutionStrategy` with settings of your own. None chooses: gradients
+            for data, the policy gradient for discrete actions, evolution strategies for the rest.
+        optimizer: any optax transformation. None: Adam, at the method's own rate which falls to 0
+            along a cosine, after clipping to norm 1.
+        steps: of training. One step is one update of a gradient or evolution strategy, and one
+            batch of episodes of a policy gradient.
+        starts: shared weights to start from; or a number of random starts from U(-2, 2); or an
+            array [M, C] of weights, in the order of `graph_of(network).connections`. None: the
+            network's own weights, or the sweep's where it has none.
         seed: the same seed gives the same result on the same devices.
-        callbacks: called at every check (`training.CHECKS` times, and before the first step); a true return value ends training.
+        callbacks: called at every check (`training.CHECKS` times, and before the first step); a
+            true return value ends training.
         progress: show a progress bar.
-        run_dir: a directory, such as the search's: checkpoints while training goes on, and at its end the files that the command line
-            leaves.
-        resume: continue the training in `run_dir` where its newest checkpoint stands, to the same result as if it had never stopped; start
-            it if there is none. All other arguments must be the same.
+        run_dir: a directory, such as the search's: checkpoints while training goes on, and at its
+            end the files that the command line leaves.
+        resume: continue the training in `run_dir` where its newest checkpoint stands, to the same
+            result as if it had never stopped; start it if there is none. All other arguments must
+            be the same.
         save_every: seconds between two checkpoints, at the least; 0 saves every step.
-        finish: called in the end with `run_dir`, which holds all data of the training. `wannjax.finetune` gives a function that leaves
-            the pictures there, unless another one, or None, is given.
+        finish: called in the end with `run_dir`, which holds all data of the training.
+            `wannjax.finetune` gives a function that leaves the pictures there, unless another one,
+            or None, is given.
 
-    Returns the best of all checks of all members, the starts included, after a comparison on fresh held-out episodes.
-    Ctrl-C, or SIGTERM, ends training after the current step and keeps the best so far.
+    Returns the best of all checks of all members, the starts included, after a comparison on fresh
+    held-out episodes. Ctrl-C, or SIGTERM, ends training after the current step and keeps the best
+    so far.
 
     Steps, and other activations that are flat: see `wannjax.networks.gradients`.
 
     Raises:
-        ValueError: a bad argument, a method that does not suit the problem, no finite score at all; `run_dir` holds another training, or
-            one without `resume`, or is used by another process.
+        ValueError: a bad argument, a method that does not suit the problem, no finite score at all;
+            `run_dir` holds another training, or one without `resume`, or is used by another
+            process.
         OSError: a checkpoint cannot be written.
     """
     chosen = method_for(method, problem)
@@ -107,7 +118,9 @@ def finetune(
 
 
 def method_for(method: str | Method | None, problem: Problem) -> Method:
-    """The method that is meant: itself, the one of that name, or for None what suits the problem."""
+    """The method that is meant: itself, the one of that name, or for None what suits the
+    problem.
+    """
     if method is None:
         if isinstance(problem, Supervised):
             method = "gradient"

@@ -1,8 +1,10 @@
-"""Back-propagation: through the loss of a data set, or through the dynamics of an environment that is differentiable.
+"""Back-propagation: through the loss of a data set, or through the dynamics of an environment that
+is differentiable.
 
-Through a long episode gradients explode: on swing-up they are not finite for weights beyond ±1.4. So the gradient that flows from one
-time step's state and observation to the step before is scaled down, episode by episode, to a norm of `clip` at the most. That makes it
-finite, at the price of a bias: the far future counts less.
+Through a long episode gradients explode: on swing-up they are not finite for weights beyond ±1.4.
+    So the gradient that flows from one
+time step's state and observation to the step before is scaled down, episode by episode, to a norm
+of `clip` at the most. That makes it finite, at the price of a bias: the far future counts less.
 """
 
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ _SEGMENT = 32
 
 @dataclass(frozen=True)
 class Gradient(Settings):
-    """Settings of back-propagation. Raises ValueError, naming the field, its value and what is allowed."""
+    """Settings of back-propagation. Raises ValueError, naming the field, its value and what is
+    allowed.
+    """
 
     name = "gradient"
     updates = 1
@@ -104,7 +108,9 @@ class Gradient(Settings):
 
 
 def _on_devices(gradient, weights, *batch):
-    """`gradient(weights, *batch)` on equal shares of the batch, one per device, and the mean of the results."""
+    """`gradient(weights, *batch)` on equal shares of the batch, one per device, and the mean of the
+    results.
+    """
     mesh = devices.local_mesh("batch")
 
     def on_device(weights, *share):
@@ -118,7 +124,9 @@ def _on_devices(gradient, weights, *batch):
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _bounded(limit: float, tree):
-    """The identity on a pytree with leading axes [M, L], whose gradient has at most the norm `limit` for each of M × L."""
+    """The identity on a pytree with leading axes [M, L], whose gradient has at most the norm
+    `limit` for each of M × L.
+    """
     return tree
 
 

@@ -1,6 +1,8 @@
-"""What a training method is: pure functions on a state that carries M members, copies of one network that train side by side.
+"""What a training method is: pure functions on a state that carries M members, copies of one
+network that train side by side.
 
-To add a method, write its `Settings` with `trainer` beside them, and put them into `METHODS` in `finetune.py`.
+To add a method, write its `Settings` with `trainer` beside them, and put them into `METHODS` in
+`finetune.py`.
 """
 
 from collections.abc import Callable
@@ -19,7 +21,8 @@ class Trainer(NamedTuple):
 
     Attributes:
         init: (key, weights [M, C]) → state.
-        step: (key, state) → the state after one step, and an estimate of each member's score before it, float32[M].
+        step: (key, state) → the state after one step, and an estimate of each member's score before
+            it, float32[M].
         weights: state → weights [M, C].
     """
 
@@ -81,7 +84,9 @@ def climber(climb: Climb, optimizer: optax.GradientTransformation) -> Trainer:
 
 
 def ascend(optimizer: optax.GradientTransformation, params: Any, gradient: Any, state: Any) -> tuple[Any, Any]:
-    """One step up `gradient` for each of M members. A member whose gradient is not finite stays where it is."""
+    """One step up `gradient` for each of M members. A member whose gradient is not finite stays
+    where it is.
+    """
 
     def one(params, gradient, state):
         fine = jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]))

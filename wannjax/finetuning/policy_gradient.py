@@ -1,8 +1,11 @@
-"""Proximal policy optimization (Schulman et al. 2017, arXiv 1707.06347) with generalized advantage estimation, for environments.
+"""Proximal policy optimization (Schulman et al. 2017, arXiv 1707.06347) with generalized advantage
+estimation, for environments.
 
-The policy is the network with noise on its outputs: Gumbel noise where the greatest output is the action, which makes it a draw from
-their softmax; Gaussian noise of a learned deviation where outputs are continuous. Without the noise it is the policy that `evaluate`
-scores. The baseline is a small perceptron per member. Episodes that end are followed by fresh ones within the same batch of steps.
+The policy is the network with noise on its outputs: Gumbel noise where the greatest output is the
+    action, which makes it a draw from
+their softmax; Gaussian noise of a learned deviation where outputs are continuous. Without the noise
+it is the policy that `evaluate` scores. The baseline is a small perceptron per member. Episodes
+that end are followed by fresh ones within the same batch of steps.
 """
 
 from dataclasses import dataclass
@@ -33,7 +36,9 @@ class Policy(NamedTuple):
 
 
 class Lanes(NamedTuple):
-    """Where M × L episodes are: the steps since the start of each, and its return so far. Leading axes M and L on everything."""
+    """Where M × L episodes are: the steps since the start of each, and its return so far. Leading
+    axes M and L on everything.
+    """
 
     observations: Float32[Array, "M L I"]
     state: Any
@@ -53,8 +58,9 @@ class Learner(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Transitions. `choice` are the outputs with their noise, `reward` is scaled by 1 - γ, `finished` the return of an episode that ended,
-    nan elsewhere."""
+    """Transitions. `choice` are the outputs with their noise, `reward` is scaled by 1 - γ,
+    `finished` the return of an episode that ended, nan elsewhere.
+    """
 
     observations: Float32[Array, "T M L I"]
     choice: Float32[Array, "T M L O"]
@@ -67,7 +73,8 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class PolicyGradient(Settings):
-    """Settings of PPO; the defaults are common ones (Huang et al. 2022, "The 37 implementation details of PPO").
+    """Settings of PPO; the defaults are common ones (Huang et al. 2022, "The 37 implementation
+    details of PPO").
 
     Raises ValueError, naming the field, its value and what is allowed.
     """
@@ -225,14 +232,18 @@ class PolicyGradient(Settings):
 def end_of(
     led_to: Transition, at_limit: Bool[Array, "M L"], value: Float32[Array, "M L"]
 ) -> tuple[Bool[Array, "M L"], Float32[Array, "M L"]]:
-    """Where episodes end, by themselves or at the limit of their steps, and what is beyond: where they are only cut short, what would have
-    followed still counts, by its `value`; elsewhere nothing."""
+    """Where episodes end, by themselves or at the limit of their steps, and what is beyond: where
+    they are only cut short, what would have followed still counts, by its `value`; elsewhere
+    nothing.
+    """
     ended = led_to.ended | at_limit
     return ended, jnp.where(ended & ~led_to.terminated, value, 0.0)
 
 
 def advantages(batch: Batch, last_value: Float32[Array, "M L"], discount: float, trace: float) -> Float32[Array, "T M L"]:
-    """Generalized advantage estimates (Schulman et al. 2016, arXiv 1506.02438); `last_value` is the baseline after the last transition."""
+    """Generalized advantage estimates (Schulman et al. 2016, arXiv 1506.02438); `last_value` is the
+    baseline after the last transition.
+    """
 
     def back(carry, now: Batch):
         advantage, next_value = carry
@@ -245,7 +256,9 @@ def advantages(batch: Batch, last_value: Float32[Array, "M L"], discount: float,
 
 
 def clipped_gain(log_ratio: Float32[Array, "M B"], advantage: Float32[Array, "M B"], clip: float) -> Float32[Array, "M B"]:
-    """The clipped objective of every transition. Advantages are standardized over each member's batch."""
+    """The clipped objective of every transition. Advantages are standardized over each member's
+    batch.
+    """
     ratio = jnp.exp(log_ratio)
     advantage = (advantage - jnp.mean(advantage, axis=1, keepdims=True)) / (jnp.std(advantage, axis=1, keepdims=True) + 1e-8)
     return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)

@@ -1,4 +1,5 @@
-"""One training, step by step: it asks the method for steps, checks the members now and then, and keeps the best that each has been.
+"""One training, step by step: it asks the method for steps, checks the members now and then, and
+keeps the best that each has been.
 
 It decides nothing about how weights move.
 """
@@ -31,7 +32,9 @@ from wannjax.runs.resuming import seconds_of
 from wannjax.search.wann.config import SWEEP
 
 CHECKS = 50
-"""How often, in a training, members are scored on held-out episodes, at the most; and once before it."""
+"""How often, in a training, members are scored on held-out episodes, at the most; and once before
+it.
+"""
 CHECK_EPISODES = 16
 FINAL_EPISODES = 128
 """Fresh episodes of the last comparison."""
@@ -43,13 +46,15 @@ def steps_between_checks(steps: int) -> int:
 
 
 class Training:
-    """The moving parts of one training: the method's state, and the best that every member has been.
+    """The moving parts of one training: the method's state, and the best that every member has
+    been.
 
     Attributes:
         number: steps done.
         state: the method's; None before the first step.
         estimates: float[M], what the method last estimated of each member's score.
-        best, best_scores: float[M, C] and [M], the weights of each member's best check, and their score.
+        best, best_scores: float[M, C] and [M], the weights of each member's best check, and their
+            score.
         records: one per check.
     """
 
@@ -89,7 +94,8 @@ class Training:
     def advance(self) -> None:
         """Takes the next step."""
         state = self.trainer.init(self.init_key, self.starts) if self.state is None else self.state
-        # Waiting for every step: programs of several devices that are under way at once can block each other.
+        # Waiting for every step: programs of several devices that are under way at once can block
+        # each other.
         self.state, estimates = jax.block_until_ready(self.trainer.step(jax.random.fold_in(self.step_key, self.number), state))
         self.number, self.estimates = self.number + 1, np.asarray(estimates)
 
@@ -125,13 +131,17 @@ class Training:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What another training must have in common with this one to continue it, besides its starts."""
+        """What another training must have in common with this one to continue it, besides its
+        starts.
+        """
         settings = json.loads(json.dumps(asdict(cast(Any, self.method))))
         own = {"problem": self.problem.name, "method": self.method.name, "settings": settings, "steps": self.steps, "seed": self.seed}
         return {**own, "network": json.loads(network_text(self.graph)), "optimizer": "given" if self.optimizer_given else "default"}
 
     def restore(self, found: Checkpoint) -> None:
-        """Continues where `snapshot` was taken. Raises an error for one that makes no sense, or that had other starts."""
+        """Continues where `snapshot` was taken. Raises an error for one that makes no sense, or
+        that had other starts.
+        """
         arrays = found.arrays
         require("starts", self.names, "those of the training that is resumed", np.array_equal(arrays["starts"], self.starts))
         own = {"estimates": self.estimates, "best": self.best, "best_scores": self.best_scores}
@@ -146,7 +156,9 @@ class Training:
         self.records = [TrainingRecord(int(row[0]), *row[1:]) for row in rows.tolist()]
 
     def result(self) -> Tuned:
-        """The best of every member, and every start, meet once more on fresh episodes: the checks' scores are those of the lucky."""
+        """The best of every member, and every start, meet once more on fresh episodes: the checks'
+        scores are those of the lucky.
+        """
         candidates = np.concatenate([self.best, np.asarray(self.starts)])
         final = self.scores_of(jnp.asarray(candidates), self.final_key, FINAL_EPISODES)
         winner = int(np.argmax(final))

@@ -40,7 +40,9 @@ class Tuned:
 
 
 def write(directory: Path, tuned: Tuned) -> None:
-    """Writes the data of a finished or interrupted training: the network with its weights, the history, the settings."""
+    """Writes the data of a finished or interrupted training: the network with its weights, the
+    history, the settings.
+    """
     save(directory / TUNED, tuned.network)
     write_history(directory / TRAINING, tuned.history)
     document = {

@@ -1,7 +1,10 @@
-"""Building blocks: small wirings of two to five nodes that recur in networks, and the files that hold them.
+"""Building blocks: small wirings of two to five nodes that recur in networks, and the files that
+hold them.
 
-A block has no weights, inputs or outputs of its own: in a network, its roots (nodes without a source in the block) read something
-and its sinks are read by something. Files may come from strangers: see `common/files.py`, whose rules hold here.
+A block has no weights, inputs or outputs of its own: in a network, its roots (nodes without a
+    source in the block) read something
+and its sinks are read by something. Files may come from strangers: see `common/files.py`, whose
+rules hold here.
 
 To change how a block is called, edit `Block.name`; nothing reads names.
 """
@@ -26,11 +29,12 @@ MOST = 1000
 
 @dataclass(frozen=True)
 class Block:
-    """A connected, acyclic wiring of 2 to 5 nodes. Nodes are put into a normal order, so that isomorphic blocks are equal.
+    """A connected, acyclic wiring of 2 to 5 nodes. Nodes are put into a normal order, so that
+    isomorphic blocks are equal.
 
     Attributes:
-        activations: the name of each node's activation, layer by layer: sinks last, every other node one layer before the first of its
-            targets.
+        activations: the name of each node's activation, layer by layer: sinks last, every other
+            node one layer before the first of its targets.
         connections: (source, target) by position, each pair once, source before target.
 
     Raises ValueError, naming the argument, for anything else.
@@ -81,11 +85,13 @@ class Block:
     def name(self) -> str:
         """What a reader calls it; different blocks have different names.
 
-        Its layers, as if every node of one read every node of the one before; in brackets which connections there are besides, and which
-        of these are missing, by position from 1.
+        Its layers, as if every node of one read every node of the one before; in brackets which
+        connections there are besides, and which of these are missing, by position from 1.
 
-        >>> Block(("abs", "relu", "tanh"), ((0, 2), (1, 2))).name, Block(("abs", "relu", "tanh"), ((0, 1), (0, 2), (1, 2))).name
-        ('abs+relu→tanh', 'abs→relu→tanh [1→3]')
+        >>> Block(("abs", "relu", "tanh"), ((0, 2), (1, 2))).name
+        'abs+relu→tanh'
+        >>> Block(("abs", "relu", "tanh"), ((0, 1), (0, 2), (1, 2))).name
+        'abs→relu→tanh [1→3]'
         """
         layers = [list(group) for _, group in groupby(range(self.size), key=self.layers.__getitem__)]
         plain = {pair for left, right in pairwise(layers) for pair in product(left, right)}
@@ -96,7 +102,9 @@ class Block:
 
 
 def save_blocks(path: Pathlike, blocks: Iterable[Block]) -> None:
-    """Writes a library as JSON that a person can read. Raises ValueError unless there are 1 to 1000 different blocks."""
+    """Writes a library as JSON that a person can read. Raises ValueError unless there are 1 to 1000
+    different blocks.
+    """
     blocks = tuple(blocks)
     require_library("blocks", blocks)
     lines = [json.dumps({"name": b.name, "activations": b.activations, "connections": b.connections}, ensure_ascii=False) for b in blocks]
@@ -155,7 +163,9 @@ def _layers(size: int, connections: tuple[tuple[int, int], ...]) -> tuple[int, .
 
 
 def _normal_order(names: tuple[str, ...], pairs: tuple[tuple[int, int], ...]) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
-    """Nodes by layer, then by activation; among those that share both, the order whose connections sort first."""
+    """Nodes by layer, then by activation; among those that share both, the order whose connections
+    sort first.
+    """
     layers = _layers(len(names), pairs)
     order = sorted(range(len(names)), key=lambda node: (layers[node], names[node]))
     ties = [list(group) for _, group in groupby(order, key=lambda node: (layers[node], names[node]))]

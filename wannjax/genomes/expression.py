@@ -1,8 +1,10 @@
-"""Expression: from genomes to networks, on the device, without a loop over nodes' sources and without scatter.
+"""Expression: from genomes to networks, on the device, without a loop over nodes' sources and
+without scatter.
 
-Columns of the genome are packed into 32-bit words; a node's n-th source is then a population count and a search in one word.
-Nodes that do not reach an output are dropped. A hidden node without sources stays, and gives its activation of 0, as in the
-published code. Functions are written for one genome; callers vmap.
+Columns of the genome are packed into 32-bit words; a node's n-th source is then a population count
+and a search in one word. Nodes that do not reach an output are dropped. A hidden node without
+sources stays, and gives its activation of 0, as in the published code. Functions are written for
+one genome; callers vmap.
 """
 
 import jax.numpy as jnp
@@ -17,7 +19,9 @@ _WORD = 32
 
 
 def steps_needed(genome: Genome) -> Int32[Array, ""]:
-    """How many steps before the outputs the genome takes at the most, counting dead nodes as if they lived."""
+    """How many steps before the outputs the genome takes at the most, counting dead nodes as if
+    they lived.
+    """
     fan_in = jnp.sum(genome.connections == ENABLED, axis=0)
     return jnp.sum(_steps_of(fan_in, genome.activations != 0, genome.hidden))
 
@@ -26,7 +30,8 @@ def express(genome: Genome, steps: int, weights: Float32[Array, "sources targets
     """The network of one genome, with room for `steps` steps before the outputs.
 
     Args:
-        steps: at least `steps_needed(genome)`; what does not fit is lost without a word, since shapes are all that is known here.
+        steps: at least `steps_needed(genome)`; what does not fit is lost without a word, since
+            shapes are all that is known here.
         weights: the individual weight of every connection, in the genome's layout.
     """
     hidden, outputs = genome.hidden, genome.outputs
@@ -63,7 +68,9 @@ def express(genome: Genome, steps: int, weights: Float32[Array, "sources targets
 
 
 def _steps_of(fan_in, live, hidden: int):
-    """Steps per target: a chain takes FAN_IN sources, then FAN_IN - 1 more each; outputs keep their last step elsewhere."""
+    """Steps per target: a chain takes FAN_IN sources, then FAN_IN - 1 more each; outputs keep their
+    last step elsewhere.
+    """
     chain = jnp.maximum((fan_in + FAN_IN - 3) // (FAN_IN - 1), 1)
     is_output = jnp.arange(fan_in.shape[0]) >= hidden
     return jnp.where(live, chain - is_output, 0).astype(jnp.int32)
@@ -95,7 +102,9 @@ def _reaches_output(columns: UInt32[Array, "targets words"], hidden: int, first_
 
 
 def _nth_bit(words: UInt32[Array, "S words"], n: Int[Array, "S K"]) -> Int32[Array, "S K"]:
-    """The position of the n-th set bit (from 0) of each row; meaningless where there are not that many."""
+    """The position of the n-th set bit (from 0) of each row; meaningless where there are not that
+    many.
+    """
     ends = jnp.cumsum(lax.population_count(words).astype(jnp.int32), axis=1)
     word = jnp.sum(ends[:, None, :] <= n[:, :, None], axis=2)
     word = jnp.minimum(word, words.shape[1] - 1)

@@ -1,8 +1,9 @@
 """The genome: a topology as a triangular matrix of genes, padded to a fixed number of hidden slots.
 
-Sources are the rows `[bias | inputs | hidden]`, targets the columns `[hidden | outputs]`, hidden slots in topological order with
-the empty ones last. A connection from hidden slot i to hidden slot j is allowed only if i < j, so every genome is acyclic by
-construction, and nothing here checks for cycles. Functions are written for one genome; callers vmap.
+Sources are the rows `[bias | inputs | hidden]`, targets the columns `[hidden | outputs]`, hidden
+slots in topological order with the empty ones last. A connection from hidden slot i to hidden slot
+j is allowed only if i < j, so every genome is acyclic by construction, and nothing here checks for
+cycles. Functions are written for one genome; callers vmap.
 
 To give a genome more genes, add a field to `Genome` and teach `enlarge` how to pad it.
 """
@@ -25,7 +26,8 @@ class Genome:
     """The genes of one network; with a leading axis P on both arrays, a population.
 
     Attributes:
-        connections: int8[1+I+H, H+O]; `ENABLED`, `ABSENT` or `DISABLED`, row = source, column = target.
+        connections: int8[1+I+H, H+O]; `ENABLED`, `ABSENT` or `DISABLED`, row = source, column =
+            target.
         activations: int8[H+O]; the activation id of every target, 0 for an empty hidden slot.
         inputs: I, the length of an observation.
         outputs: O.
@@ -47,7 +49,8 @@ def random_genome(
 ) -> Genome:
     """A genome without hidden nodes, in which bias and inputs connect to every output.
 
-    Each connection is enabled with probability `density`; the others are disabled, and wait for the enable operator.
+    Each connection is enabled with probability `density`; the others are disabled, and wait for the
+    enable operator.
     """
     sources = 1 + inputs
     enabled = jax.random.bernoulli(key, density, (sources, outputs))
@@ -58,7 +61,9 @@ def random_genome(
 
 
 def enlarge(genome: Genome, hidden: int) -> Genome:
-    """The same genome with `hidden` slots, at least as many as it has; leading axes pass through."""
+    """The same genome with `hidden` slots, at least as many as it has; leading axes pass
+    through.
+    """
     extra = hidden - genome.hidden
     if extra < 0:
         raise ValueError(f"hidden: a genome cannot shrink from {genome.hidden} to {hidden} slots")
@@ -83,7 +88,9 @@ def connection_count(genome: Genome) -> Int[Array, "..."]:
 
 
 def allowed(genome: Genome) -> Bool[Array, "sources targets"]:
-    """Where one genome may have a connection: both ends exist, and the source comes before the target."""
+    """Where one genome may have a connection: both ends exist, and the source comes before the
+    target.
+    """
     sources, targets = genome.connections.shape
     first_hidden = 1 + genome.inputs
     is_target = (genome.activations != 0)[None, :]

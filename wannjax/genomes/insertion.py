@@ -1,8 +1,10 @@
-"""The structural operator that inserts a whole building block: its nodes in consecutive slots, connected with what is around them.
+"""The structural operator that inserts a whole building block: its nodes in consecutive slots,
+connected with what is around them.
 
-A root of the block reads one source that comes before all of it, drawn uniformly; a sink is read by one target that comes behind all of
-it, drawn likewise. So the child is acyclic, and connections that exist stay as they are. Nodes have the block's activations, whether the
-search uses them elsewhere or not. What a block is connected with is decided in `insert_block`.
+A root of the block reads one source that comes before all of it, drawn uniformly; a sink is read by
+one target that comes behind all of it, drawn likewise. So the child is acyclic, and connections
+that exist stay as they are. Nodes have the block's activations, whether the search uses them
+elsewhere or not. What a block is connected with is decided in `insert_block`.
 """
 
 from typing import NamedTuple
@@ -19,7 +21,8 @@ from wannjax.networks.activations import NAMES
 
 
 def insert_block(genome: Genome, applies: Bool[Array, ""], draws: Float[Array, " D"], blocks: tuple[Block, ...]) -> Genome:
-    """The genome with one of `blocks` inserted by uniform `draws` in [0, 1), two and one for each node of the largest block.
+    """The genome with one of `blocks` inserted by uniform `draws` in [0, 1), two and one for each
+    node of the largest block.
 
     A copy unless it `applies` and there are as many empty slots as the drawn block has nodes.
     """
@@ -44,7 +47,8 @@ def insert_block(genome: Genome, applies: Bool[Array, ""], draws: Float[Array, "
         here = (positions[:, None] == slot + jnp.arange(len(values))[None, :]) & inserts
         return jnp.sum(jnp.where(here, values[None, :], 0), axis=1, dtype=jnp.int32)
 
-    # What a column reads: nodes of the block, as bits; and a root's source, whose row is counted from 1, so that 0 stands for none.
+    # What a column reads: nodes of the block, as bits; and a root's source, whose row is counted
+    # from 1, so that 0 stands for none.
     inner, reads = placed(block.sources, columns), placed(jnp.where(block.is_root, source + 1, 0), columns)
     feeds = placed(jnp.where(block.is_sink, target + 1, 0), rows - first_hidden)
     place = rows[:, None] - first_hidden - slot
@@ -55,7 +59,8 @@ def insert_block(genome: Genome, applies: Bool[Array, ""], draws: Float[Array, "
 
 
 class _Tables(NamedTuple):
-    """Blocks as arrays, padded to the M nodes of the largest; with a leading axis for several blocks.
+    """Blocks as arrays, padded to the M nodes of the largest; with a leading axis for several
+    blocks.
 
     Attributes:
         size: nodes.

@@ -1,13 +1,17 @@
-"""The structural operators of the searches: add, enable, disable or delete a connection, add or delete a node, change an activation, and,
-where WANN has a library of building blocks, insert one (`insertion.py`).
+"""The structural operators of the searches: add, enable, disable or delete a connection, add or
+delete a node, change an activation, and, where WANN has a library of building blocks, insert one
+(`insertion.py`).
 
-A child differs from its parent by exactly one of them. WANN draws one by relative rates (`mutate`); NEAT chooses by itself, and asks what
-has changed (`changed`), since its genomes carry more than the matrix. Those on connections share one code path, because under vmap the
-branches of a switch would be computed one after the other: the operator decides which cells of the matrix qualify and what is written,
-and one draw chooses among them. To add such an operator, add its row to `_TABLE`.
+A child differs from its parent by exactly one of them. WANN draws one by relative rates (`mutate`);
+NEAT chooses by itself, and asks what has changed (`changed`), since its genomes carry more than the
+matrix. Those on connections share one code path, because under vmap the branches of a switch would
+be computed one after the other: the operator decides which cells of the matrix qualify and what is
+written, and one draw chooses among them. To add such an operator, add its row to `_TABLE`.
 
-Differences from the published code: it deletes nothing, and knows no blocks; it draws the source of a new connection first and its
-target second, so that pairs are not uniform, and it demands a strictly later *layer*; here every allowed absent pair is equally likely.
+Differences from the published code: it deletes nothing, and knows no blocks; it draws the source of
+    a new connection first and its
+target second, so that pairs are not uniform, and it demands a strictly later *layer*; here every
+allowed absent pair is equally likely.
 """
 
 from typing import NamedTuple
@@ -66,7 +70,9 @@ _WRITTEN = tuple(ABSENT if operator.written is None else operator.written for op
 
 
 class Operators(NamedTuple):
-    """How often WANN draws each operator, as relative weights, the activation ids that hidden nodes take, and the blocks to insert."""
+    """How often WANN draws each operator, as relative weights, the activation ids that hidden nodes
+    take, and the blocks to insert.
+    """
 
     add_node: float
     add_connection: float
@@ -80,7 +86,9 @@ class Operators(NamedTuple):
 
     @property
     def rates(self) -> dict[str, float]:
-        """The relative weights by name; that of inserting a block comes last, where there are blocks."""
+        """The relative weights by name; that of inserting a block comes last, where there are
+        blocks.
+        """
         return {name: getattr(self, name) for name in (*SHARED, *(("insert_block",) if self.blocks else ()))}
 
     @property
@@ -101,7 +109,9 @@ def most_nodes(blocks: tuple[Block, ...]) -> int:
 
 
 def most_steps(blocks: tuple[Block, ...]) -> int:
-    """How many steps a child's tape has more than its parent's, at the most: where a block is inserted, no more than connections."""
+    """How many steps a child's tape has more than its parent's, at the most: where a block is
+    inserted, no more than connections.
+    """
     return max((len(block.connections) + len(block.roots) + len(block.sinks) for block in blocks), default=1)
 
 
@@ -128,11 +138,11 @@ def mutate(
     activations: tuple[int, ...],
     blocks: tuple[Block, ...] = (),
 ) -> Genome:
-    """One genome's child by one structural operator, chosen by uniform `draws` in [0, 1): how many there are, `ends`, `activations` and
-    `blocks` are those of `Operators`.
+    """One genome's child by one structural operator, chosen by uniform `draws` in [0, 1): how many
+    there are, `ends`, `activations` and `blocks` are those of `Operators`.
 
-    Where the drawn operator has no place to act (no free slots, no absent or disabled connection, no hidden node, no second
-    activation), the child is a copy.
+    Where the drawn operator has no place to act (no free slots, no absent or disabled connection,
+    no hidden node, no second activation), the child is a copy.
     """
     operator = jnp.sum(draws[0] >= ends[:-1])
     if not blocks:
@@ -145,8 +155,9 @@ def mutate(
 def changed(
     genome: Genome, operator: Int[Array, ""], draws: Float[Array, "4"], activations: tuple[int, ...], *, keep: bool = False
 ) -> tuple[Genome, Change]:
-    """One genome's child by `operator`, and what has changed. The first of the `draws` has no say. With `keep`, a connection that is split
-    stays enabled beside the new node."""
+    """One genome's child by `operator`, and what has changed. The first of the `draws` has no say.
+    With `keep`, a connection that is split stays enabled beside the new node.
+    """
     new_activation = _pick(jnp.array(activations, jnp.int8), draws[3])
     genome, other_activation = _change_activation(genome, operator, draws, activations)
     genome, closed = _delete_node(genome, operator, draws)
@@ -174,7 +185,9 @@ def _change_activation(genome: Genome, operator: Int[Array, ""], draws, activati
 
 
 def _delete_node(genome: Genome, operator, draws):
-    """The genome without a hidden node and all its connections, and the slot that it left; H for none."""
+    """The genome without a hidden node and all its connections, and the slot that it left; H for
+    none.
+    """
     count = hidden_count(genome)
     slot = jnp.where((operator == DELETE_NODE) & (count > 0), index(draws[1], count), genome.hidden)
     return close_slot(genome, slot), slot
@@ -201,13 +214,15 @@ def _draw_cell(mask, draw):
 
 
 def _rewire(genome: Genome, operator, draws, new_activation, keep: bool):
-    """The genome after one of the operators on connections, or none; with the row and column of the cell that was chosen, whether there was
-    one, and the slot that was opened."""
+    """The genome after one of the operators on connections, or none; with the row and column of the
+    cell that was chosen, whether there was one, and the slot that was opened.
+    """
     hidden, first_hidden = genome.hidden, 1 + genome.inputs
     row, column, exists = _draw_cell(_candidates(genome, operator), draws[1])
     splits = exists & (operator == ADD_NODE)
 
-    # The new node's slot: after its source and not after its target. `hidden` stands for "no insertion".
+    # The new node's slot: after its source and not after its target. `hidden` stands for "no
+    # insertion".
     earliest = jnp.maximum(row - first_hidden + 1, 0)
     latest = jnp.minimum(column, hidden_count(genome))
     slot = jnp.where(splits, earliest + index(draws[2], latest - earliest + 1), hidden)

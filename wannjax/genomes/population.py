@@ -1,5 +1,6 @@
-"""What is done with a population of genomes, whichever search it belongs to: how large they are, the capacity that they need, and work on
-all of them in pieces that fit the memory."""
+"""What is done with a population of genomes, whichever search it belongs to: how large they are,
+the capacity that they need, and work on all of them in pieces that fit the memory.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,11 +15,15 @@ from wannjax.genomes.expression import steps_needed
 from wannjax.genomes.genome import Genome, connection_count, hidden_count
 
 SMALLEST_CAPACITY = 32
-"""Hidden slots, and steps, that a population starts with; both double when the largest genome fills either."""
+"""Hidden slots, and steps, that a population starts with; both double when the largest genome fills
+either.
+"""
 
 
 class Sizes(NamedTuple):
-    """How large each genome is: hidden nodes, enabled connections, steps of its tape at the most; each int32[P]."""
+    """How large each genome is: hidden nodes, enabled connections, steps of its tape at the most;
+    each int32[P].
+    """
 
     hidden: Int32[Array, " P"]
     connections: Int32[Array, " P"]
@@ -38,8 +43,9 @@ def doubled(capacity: int, needed: int) -> int:
 
 
 def in_chunks(function: Callable[[Any], Any], population: Any, *, cached: bool = False) -> Any:
-    """vmap of `function` over the leading axis, in one chunk if memory allows, else in equal ones; the last is filled up. `cached`: see
-    `genomes_per_chunk`."""
+    """vmap of `function` over the leading axis, in one chunk if memory allows, else in equal ones;
+    the last is filled up. `cached`: see `genomes_per_chunk`.
+    """
     leaves = jax.tree.leaves(population)
     count = leaves[0].shape[0]
     chunks = -(-count // genomes_per_chunk(sum(leaf.nbytes for leaf in leaves) // count, cached=cached))

@@ -1,6 +1,8 @@
-"""What the structural operators do to hidden slots: open some, close one; and how they choose among things by uniform draws.
+"""What the structural operators do to hidden slots: open some, close one; and how they choose among
+things by uniform draws.
 
-Shifts are static, selected with `where`: no gather. Everything is for one genome; callers vmap. A slot of H, the number of them, stands
+Shifts are static, selected with `where`: no gather. Everything is for one genome; callers vmap. A
+    slot of H, the number of them, stands
 for none.
 """
 
@@ -16,7 +18,9 @@ def index(draw, count):
 
 
 def open_slots(genome: Genome, slot, activation, width: int = 1) -> Genome:
-    """The genome with `width` unconnected nodes of that activation from `slot` on; as many slots, which must be empty, fall off."""
+    """The genome with `width` unconnected nodes of that activation from `slot` on; as many slots,
+    which must be empty, fall off.
+    """
     hidden = genome.hidden
     connections = insert(genome.connections, slot, jnp.int8(ABSENT), hidden, width=width, first=1 + genome.inputs)
     connections = insert(connections, slot, jnp.int8(ABSENT), hidden, width=width, axis=1)
@@ -31,7 +35,9 @@ def close_slot(genome: Genome, slot) -> Genome:
 
 
 def insert(array, slot, value, hidden: int, *, width: int = 1, axis: int = 0, first: int = 0):
-    """The array with `value` in `width` slots from `slot` on, and those that were there behind; the slots start at `first` along `axis`."""
+    """The array with `value` in `width` slots from `slot` on, and those that were there behind; the
+    slots start at `first` along `axis`.
+    """
     slots, rest = jnp.split(array, [first + hidden], axis=axis)
     kept = max(first + hidden - width, 0)
     parts = [lax.slice_in_dim(slots, 0, end, axis=axis) for end in (first + hidden - kept, kept)]
@@ -42,7 +48,9 @@ def insert(array, slot, value, hidden: int, *, width: int = 1, axis: int = 0, fi
 
 
 def remove(array, slot, hidden: int, *, axis: int = 0, first: int = 0):
-    """The array without `slot`: those behind it move up, and the last one is 0; the slots start at `first` along `axis`."""
+    """The array without `slot`: those behind it move up, and the last one is 0; the slots start at
+    `first` along `axis`.
+    """
     slots, rest = jnp.split(array, [first + hidden], axis=axis)
     behind = lax.slice_in_dim(slots, 1, None, axis=axis)
     empty = jnp.zeros_like(lax.slice_in_dim(slots, 0, 1, axis=axis))

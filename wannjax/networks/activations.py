@@ -1,7 +1,9 @@
-"""The activation table and its evaluation, fused so that a mixed population pays for one exponential and one polynomial.
+"""The activation table and its evaluation, fused so that a mixed population pays for one
+exponential and one polynomial.
 
-The numbers are those of the published code (Gaier & Ha 2019) and are written to files: never renumber. To add an activation,
-append it to `NAMES`, give it a branch in `activate`, and teach the float64 oracle in `tests/oracle.py` the same function.
+The numbers are those of the published code (Gaier & Ha 2019) and are written to files: never
+renumber. To add an activation, append it to `NAMES`, give it a branch in `activate`, and teach the
+float64 oracle in `tests/oracle.py` the same function.
 """
 
 from collections.abc import Iterable
@@ -34,7 +36,9 @@ PUBLISHED: tuple[str, ...] = NAMES[1:11]
 
 
 def activation_ids(names: Iterable[str]) -> tuple[int, ...]:
-    """The ids of activation `names`, ascending. Raises ValueError for an empty, repeated or unknown name."""
+    """The ids of activation `names`, ascending. Raises ValueError for an empty, repeated or unknown
+    name.
+    """
     names = tuple(names)
     known = NAMES[1:]
     for name in names:
@@ -71,7 +75,9 @@ def _fold_cos(remainder):
 
 
 def _sin_half_turn(t):
-    """sin(πt) for t in [-½, ½]: the odd polynomial of degree 9 with the least absolute error (4e-9 before rounding)."""
+    """sin(πt) for t in [-½, ½]: the odd polynomial of degree 9 with the least absolute error (4e-9
+    before rounding).
+    """
     u = t * t
     return t * (3.1415926 + u * (-5.1677069 + u * (2.5500314 + u * (-0.59804517 + u * 0.07722013))))
 
@@ -81,11 +87,13 @@ def activate(
 ) -> Float[Array, "*shape"]:
     """Applies activation `ids` (broadcast against `x`) to `x`.
 
-    Under vmap a `lax.switch` computes every branch at full cost. Here tanh, sigmoid and the gaussian share one exponential and
-    one division, sin and cos one polynomial, and the rest are selects. `activation_ids` (static) are the ids that can occur: only those
-    are compiled; an id outside it passes `x` through, which is also what `linear` and `sum` do.
+    Under vmap a `lax.switch` computes every branch at full cost. Here tanh, sigmoid and the
+    gaussian share one exponential and one division, sin and cos one polynomial, and the rest are
+    selects. `activation_ids` (static) are the ids that can occur: only those are compiled; an id
+    outside it passes `x` through, which is also what `linear` and `sum` do.
 
-    Values are within 5e-7 of float64, and gradients are finite wherever `x` is; beyond |x| = 20 the saturating three are constant.
+    Values are within 5e-7 of float64, and gradients are finite wherever `x` is; beyond |x| = 20 the
+    saturating three are constant.
     """
     compiled = set(activation_ids)
     y = x
@@ -119,9 +127,11 @@ def slope(
     *,
     surrogate: float = 0.0,
 ) -> Float[Array, "*shape"]:
-    """The derivative of `activate` in `x`, fused in the same way; that of abs at 0 is 0, as is that of relu.
+    """The derivative of `activate` in `x`, fused in the same way; that of abs at 0 is 0, as is that
+    of relu.
 
-    The derivative of `step` is 0 everywhere. With a `surrogate` > 0 it is 1 / (1 + surrogate·|x|)² instead (Zenke & Ganguli 2018).
+    The derivative of `step` is 0 everywhere. With a `surrogate` > 0 it is 1 / (1 + surrogate·|x|)²
+    instead (Zenke & Ganguli 2018).
     """
     compiled = set(activation_ids)
     y = jnp.ones_like(x)

@@ -39,9 +39,9 @@ def load(path: Pathlike, *, inputs: int | None = None, outputs: int | None = Non
     """Reads one network that `save` or the published code wrote.
 
     Args:
-        inputs, outputs: for `.out` files, which do not say how many of their nodes these are. When None, the nodes at the start
-            without incoming connections are bias and inputs, and those at the end without outgoing ones are outputs. Weights that
-            are all 1 count as shared.
+        inputs, outputs: for `.out` files, which do not say how many of their nodes these are. When
+            None, the nodes at the start without incoming connections are bias and inputs, and those
+            at the end without outgoing ones are outputs. Weights that are all 1 count as shared.
 
     Raises ValueError for anything that is not such a file, and OSError when it cannot be read.
     """

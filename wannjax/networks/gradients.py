@@ -1,13 +1,19 @@
-"""The forward pass with gradients: one topology, M copies of it with weights of their own, and a backward pass over the transposed tape.
+"""The forward pass with gradients: one topology, M copies of it with weights of their own, and a
+backward pass over the transposed tape.
 
-`network.forward` runs many topologies and is for scores; JAX could differentiate its loop, but would keep every table of values on the
-way and copy it in every step. Here all copies share one topology, so each step reads whole rows, and the backward pass is a tape as
-well: a step's gradient is gathered from the steps that read it. Slopes and the weights' gradients are computed for all steps at once.
+`network.forward` runs many topologies and is for scores; JAX could differentiate its loop, but
+would keep every table of values on the way and copy it in every step. Here all copies share one
+topology, so each step reads whole rows, and the backward pass is a tape as well: a step's gradient
+is gathered from the steps that read it. Slopes and the weights' gradients are computed for all
+steps at once.
 
-Gradients of activations are those of `activations.slope`: 0 where one is flat. `step` is flat everywhere and would cut off all that lies
-before it, so training gives it a surrogate gradient by default, while its value stays that of the step.
+Gradients of activations are those of `activations.slope`: 0 where one is flat. `step` is flat
+    everywhere and would cut off all that lies
+before it, so training gives it a surrogate gradient by default, while its value stays that of the
+step.
 
-Gradients are finite whatever the values do: what is not finite counts as 0, and every node's gradient is held within ±`LARGEST`.
+Gradients are finite whatever the values do: what is not finite counts as 0, and every node's
+    gradient is held within ±`LARGEST`.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +34,9 @@ SURROGATE = 2.0
 """The sharpness of the step's surrogate gradient, 1 / (1 + SURROGATE·|x|)²."""
 
 LARGEST = 1e8
-"""Bound of a single node's gradient, and of the values that gradients are made of: optimizers square what comes of them."""
+"""Bound of a single node's gradient, and of the values that gradients are made of: optimizers
+square what comes of them.
+"""
 
 _READERS = 4
 """How many of a row's readers the backward pass takes at a time."""
@@ -42,11 +50,12 @@ class Topology:
     Attributes:
         sources: int32[S, K]; row of each source.
         activations: int8[S]; the last O steps are the outputs.
-        connection: int32[S, K]; which of C connections a source is, in the order of `graph_of(network).connections`; C for a link between
-            partial sums, C + 1 for none.
-        readers, reading: int32[E, 4]; groups of readers: the steps that read a row, S for none, and the places s·K + k of the sources that
-            read it.
-        first_group, groups: int32[rows]; where a row's groups of readers start, and how many there are.
+        connection: int32[S, K]; which of C connections a source is, in the order of
+            `graph_of(network).connections`; C for a link between partial sums, C + 1 for none.
+        readers, reading: int32[E, 4]; groups of readers: the steps that read a row, S for none, and
+            the places s·K + k of the sources that read it.
+        first_group, groups: int32[rows]; where a row's groups of readers start, and how many there
+            are.
         connections: C.
         inputs, outputs: I and O.
         activation_ids: the activation ids that occur.
@@ -101,8 +110,9 @@ def topology_of(network: Network) -> Topology:
 
 
 def _numbers(sources, activations, inputs: int, connects: Bool[np.ndarray, "S K"]) -> Int[np.ndarray, " C"]:
-    """The number of every connection of a tape without padding. They are counted node by node, as in a graph, while a tape may have other
-    nodes between a partial sum and the node that it serves."""
+    """The number of every connection of a tape without padding. They are counted node by node, as
+    in a graph, while a tape may have other nodes between a partial sum and the node that it serves.
+    """
     node = np.arange(len(sources))
     """The step that computes the node which each step serves."""
     for step in reversed(range(len(sources))):
@@ -127,10 +137,12 @@ def copies(topology: Topology, weights: Float32[Array, "M C"]) -> Network:
 def run(
     topology: Topology, weights: Float32[Array, "M C"], observations: Float32[Array, "I M L"], *, surrogate: float = SURROGATE
 ) -> Float32[Array, "O M L"]:
-    """The outputs of M copies of one network on L lanes, differentiable in `weights` and `observations`.
+    """The outputs of M copies of one network on L lanes, differentiable in `weights` and
+    `observations`.
 
     Args:
-        weights: of the connections, in the order of `graph_of(network).connections`. Whatever is no connection has none.
+        weights: of the connections, in the order of `graph_of(network).connections`. Whatever is no
+            connection has none.
         surrogate: sharpness of the step's surrogate gradient; 0 for its true gradient, which is 0.
     """
     return _run(surrogate, topology, _table(topology, weights), observations)
@@ -146,7 +158,9 @@ def run_on_batch(
 
 
 def _table(topology: Topology, weights: Float32[Array, "M C"]) -> Float32[Array, "S K M"]:
-    """The weights as the tape reads them: 1 on the links between partial sums, 0 where there is nothing."""
+    """The weights as the tape reads them: 1 on the links between partial sums, 0 where there is
+    nothing.
+    """
     ends = jnp.broadcast_to(jnp.array([1.0, 0.0]), (weights.shape[0], 2))
     return jnp.concatenate([weights, ends], axis=1).T[topology.connection]
 

@@ -1,6 +1,7 @@
 """A network as nodes and connections on the host: what files, drawings and tables are made from.
 
-Nodes are numbered bias, inputs, hidden in order of evaluation, outputs; that is also the order of the published file format.
+Nodes are numbered bias, inputs, hidden in order of evaluation, outputs; that is also the order of
+the published file format.
 """
 
 from collections import Counter
@@ -16,7 +17,9 @@ from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network
 
 @dataclass(frozen=True)
 class Connection:
-    """A connection between two nodes, by number; `weight` is None where the shared weight applies."""
+    """A connection between two nodes, by number; `weight` is None where the shared weight
+    applies.
+    """
 
     source: int
     target: int
@@ -30,7 +33,8 @@ class Graph:
     Attributes:
         input_names, output_names: one per input and output; no two nodes share a name.
         activations: ids of hidden nodes and outputs, in order.
-        connections: each pair at most once, always from a lower to a higher number, none into bias or inputs, none out of outputs.
+        connections: each pair at most once, always from a lower to a higher number, none into bias
+            or inputs, none out of outputs.
 
     Raises ValueError, naming the first connection or activation that breaks these rules.
     """
@@ -94,12 +98,16 @@ class Graph:
         return tuple(connection.weight for connection in self.connections)
 
     def with_weights(self, weights: Iterable[float] | None) -> "Graph":
-        """The same graph with other weights, in the order of its connections, or without. Raises ValueError for one that is not finite."""
+        """The same graph with other weights, in the order of its connections, or without. Raises
+        ValueError for one that is not finite.
+        """
         pairs = zip(self.connections, [None] * len(self.connections) if weights is None else weights, strict=True)
         return replace(self, connections=tuple(replace(connection, weight=weight) for connection, weight in pairs))
 
     def with_printable_names(self) -> "Graph":
-        """The same graph to be shown: what cannot be printed in the names of its inputs and outputs is escaped."""
+        """The same graph to be shown: what cannot be printed in the names of its inputs and outputs
+        is escaped.
+        """
         input_names, output_names = (tuple(map(_printable, names)) for names in (self.input_names, self.output_names))
         return replace(self, input_names=input_names, output_names=output_names)
 
@@ -142,7 +150,9 @@ def graph_of(network: Network) -> Graph:
     weights = None if network.weights is None else np.asarray(network.weights)
     first_step, steps, outputs = FIRST_INPUT + network.inputs, int(network.steps), network.outputs
     partial_sums: dict[int, list[tuple[int, float | None]]] = {}
-    """Sources and weights; each is taken out by the one step that reads it, so that long chains are not copied."""
+    """Sources and weights; each is taken out by the one step that reads it, so that long chains are
+    not copied.
+    """
     number_of_row = {row: row - 1 for row in range(1, first_step)}
     node_activations: list[int] = []
     connections: list[Connection] = []

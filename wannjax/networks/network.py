@@ -1,13 +1,17 @@
-"""The network: an expressed genome as a tape of steps, and the one forward pass that everything runs on.
+"""The network: an expressed genome as a tape of steps, and the one forward pass that everything
+runs on.
 
-A step gathers `FAN_IN` earlier values, sums them, scales the sum by the shared weight and applies an activation. Values live in
-rows: row 0 is the constant 0 (where missing sources point), row 1 the bias 1, rows 2 to 1+I the inputs, then one row per step.
-A node with more sources than `FAN_IN` takes several steps, chained through partial sums (activation `SUM`, no weight applied). The
-last O steps are the outputs'. They stand at fixed places, whatever else the tape holds.
+A step gathers `FAN_IN` earlier values, sums them, scales the sum by the shared weight and applies
+an activation. Values live in rows: row 0 is the constant 0 (where missing sources point), row 1 the
+bias 1, rows 2 to 1+I the inputs, then one row per step. A node with more sources than `FAN_IN`
+takes several steps, chained through partial sums (activation `SUM`, no weight applied). The last O
+steps are the outputs'. They stand at fixed places, whatever else the tape holds.
 
-Measured on one CPU core (`python -m benchmarks.throughput`): networks side by side with lanes (weights × episodes) in the minor
-dimension run an order of magnitude faster than a dense padded matrix under vmap. The gather and the sum must stay one reduction,
-as in `_step`: spelled as three gathers and two additions, XLA fuses them into the activation and no longer vectorises it (8 times slower).
+Measured on one CPU core (`python -m benchmarks.throughput`): networks side by side with lanes
+    (weights × episodes) in the minor
+dimension run an order of magnitude faster than a dense padded matrix under vmap. The gather and the
+sum must stay one reduction, as in `_step`: spelled as three gathers and two additions, XLA fuses
+them into the activation and no longer vectorises it (8 times slower).
 """
 
 from collections.abc import Sequence
@@ -43,8 +47,9 @@ class Network:
         sources: int32[S, K]; the row that each source of each step reads.
         activations: int8[S].
         steps: int32[]; how many steps precede the outputs; the rest up to S-O are padding.
-        weights: None where one shared weight serves every connection, float32[S, K] for individual ones, float32[S, K, L] for
-            individual ones that differ from lane to lane. 1 on the links between partial sums.
+        weights: None where one shared weight serves every connection, float32[S, K] for individual
+            ones, float32[S, K, L] for individual ones that differ from lane to lane. 1 on the links
+            between partial sums.
         inputs: I.
         outputs: O.
         input_names, output_names: for people; empty in populations.
@@ -90,7 +95,9 @@ def take(networks: Network, index: int | np.integer | np.ndarray | Array) -> Net
 
 
 def enlarge(network: Network, steps: int) -> Network:
-    """The same network on a tape of `steps` steps, at least as many as it has: padding goes before the outputs."""
+    """The same network on a tape of `steps` steps, at least as many as it has: padding goes before
+    the outputs.
+    """
     extra = steps - network.activations.shape[-1]
 
     def pad(leaf, axis):
@@ -110,7 +117,9 @@ def enlarge(network: Network, steps: int) -> Network:
 
 
 def signature(network: Network) -> bytes:
-    """What tells one network from all others: equal for tapes that are equal but for padding and names. On the host."""
+    """What tells one network from all others: equal for tapes that are equal but for padding and
+    names. On the host.
+    """
     steps, length, outputs = int(network.steps), network.activations.shape[0], network.outputs
     used = [*range(steps), *range(length - outputs, length)]
     arrays = [np.asarray(leaf)[used].tobytes() for leaf in (network.sources, network.activations, network.weights) if leaf is not None]
@@ -118,8 +127,9 @@ def signature(network: Network) -> bytes:
 
 
 def require_runnable(networks: Network) -> None:
-    """Raises ValueError unless all steps of a population's tapes, which come from a file, read rows that exist, by activations that are
-    known."""
+    """Raises ValueError unless all steps of a population's tapes, which come from a file, read rows
+    that exist, by activations that are known.
+    """
     networks = jax.device_get(networks)
     count, steps = networks.activations.shape
     rows = FIRST_INPUT + networks.inputs + steps - networks.outputs
@@ -132,7 +142,9 @@ def require_runnable(networks: Network) -> None:
 
 
 def is_connection(network: Network) -> Bool[np.ndarray, "... S K"]:
-    """Which sources are connections, as opposed to padding and the links between partial sums. On the host."""
+    """Which sources are connections, as opposed to padding and the links between partial sums. On
+    the host.
+    """
     sources, activations = np.asarray(network.sources), np.asarray(network.activations)
     first_step = FIRST_INPUT + network.inputs
     step = np.maximum(sources - first_step, 0)
@@ -147,8 +159,9 @@ def connection_count(network: Network) -> int:
 
 
 def individual_weights(network: Network, weights: jax.typing.ArrayLike) -> Float32[Array, "... S K L"]:
-    """The network's weights, or 1 where it has none, times `weights` (broadcast against [S, K, L]) on connections, and 1 on the links
-    between partial sums. Leading axes pass through."""
+    """The network's weights, or 1 where it has none, times `weights` (broadcast against [S, K, L])
+    on connections, and 1 on the links between partial sums. Leading axes pass through.
+    """
     own = jnp.ones(network.sources.shape) if network.weights is None else network.weights
     own = own if own.ndim > network.sources.ndim else own[..., None]
     weights = jnp.asarray(weights, jnp.float32)
@@ -157,7 +170,8 @@ def individual_weights(network: Network, weights: jax.typing.ArrayLike) -> Float
 
 
 class Tape(NamedTuple):
-    """N networks laid out for running on L lanes: the step comes first, so that each step reads one contiguous slice.
+    """N networks laid out for running on L lanes: the step comes first, so that each step reads one
+    contiguous slice.
 
     Attributes:
         rows: int32[S, K*N]; rows of the flattened value table [(2+I+S)*N, L].
@@ -208,12 +222,14 @@ def forward(
     activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
     dynamic_length: bool = False,
 ) -> tuple[Float32[Array, "rows N L"], Float32[Array, "O N L"]]:
-    """One forward pass of N networks on L lanes. Returns the table of values, to be passed in again, and the outputs.
+    """One forward pass of N networks on L lanes. Returns the table of values, to be passed in
+    again, and the outputs.
 
     Args:
         gain: the shared weight of each lane.
         activation_ids: the activation ids that can occur.
-        dynamic_length: stop at the longest network rather than at the padded length. Pays on a CPU; not differentiable.
+        dynamic_length: stop at the longest network rather than at the padded length. Pays on a CPU;
+            not differentiable.
     """
     hidden_steps = tape.activations.shape[0] - tape.outputs
     first_step = FIRST_INPUT + tape.inputs

@@ -1,6 +1,8 @@
-"""An episode as a film: the environment, and beneath it the network with the values that its nodes have at that moment.
+"""An episode as a film: the environment, and beneath it the network with the values that its nodes
+have at that moment.
 
-To change what a frame looks like, edit `_NetworkView` and `_arrange`; to change how long and how large films are, the numbers below.
+To change what a frame looks like, edit `_NetworkView` and `_arrange`; to change how long and how
+large films are, the numbers below.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -60,17 +62,20 @@ _MAP = LinearSegmentedColormap.from_list("values", ["#053061", "#2f79b5", "#dfe3
 
 
 def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequence[float] | None = None, seed: int = 0) -> Episodes:
-    """Films one episode of `network` at several shared weights side by side, and writes it to `path` (.gif, or .mp4 with ffmpeg).
+    """Films one episode of `network` at several shared weights side by side, and writes it to
+    `path` (.gif, or .mp4 with ffmpeg).
 
-    All columns show the same episode: the same start and noise, and the same wiring under another weight. A node's colour is its value now
+    All columns show the same episode: the same start and noise, and the same wiring under another
+        weight. A node's colour is its value now
     (blue negative, red positive), and its size and a line's width grow with what they carry.
 
     Args:
-        weights: one to six shared weights; -2, -0.5 and 1 when None, or just 1, which leaves them as they are, for individual weights.
+        weights: one to six shared weights; -2, -0.5 and 1 when None, or just 1, which leaves them
+            as they are, for individual weights.
         seed: of the episode.
 
-    Returns the episodes shown, one lane per weight. Raises ValueError for another ending, for .mp4 without ffmpeg, for a problem that is
-    not an environment, and for a network of other sizes.
+    Returns the episodes shown, one lane per weight. Raises ValueError for another ending, for .mp4
+    without ffmpeg, for a problem that is not an environment, and for a network of other sizes.
     """
     path = Path(path)
     require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", path.suffix in SUFFIXES)
@@ -113,8 +118,9 @@ def frames(figure: Figure, moving: list[Artist], move: Callable[[int], None], ti
 
 
 def _write_gif(path: Path, pictures: Iterator[UInt8[np.ndarray, "H W 3"]]) -> None:
-    """With one palette for all frames, chosen from several of them, and of every frame only what differs from the one before: a third of
-    the size that Pillow's own comparison gives."""
+    """With one palette for all frames, chosen from several of them, and of every frame only what
+    differs from the one before: a third of the size that Pillow's own comparison gives.
+    """
     images = [Image.fromarray(picture) for picture in pictures]
     sample = Image.fromarray(np.concatenate([np.asarray(image) for image in images[:: -(-len(images) // 8)]]))
     palette = sample.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
@@ -190,7 +196,9 @@ def _arrange(
 
 
 class _NetworkView:
-    """A network on `axes`, which are `size` inches large, with its nodes and connections in the colours of their values."""
+    """A network on `axes`, which are `size` inches large, with its nodes and connections in the
+    colours of their values.
+    """
 
     def __init__(self, axes: Axes, graph: Graph, gain: float, size: tuple[float, float]):
         axes.set_axis_off()
@@ -257,7 +265,9 @@ def _points(curve: Curve) -> Float[np.ndarray, "points 2"]:
 
 
 def _bounded(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """From -1 to 1, a half at ±1, in steps, so that little changes from frame to frame; 0 for what is no number."""
+    """From -1 to 1, a half at ±1, in steps, so that little changes from frame to frame; 0 for what
+    is no number.
+    """
     values = np.clip(np.nan_to_num(values.astype(float)), -1e6, 1e6)
     return np.round(_STEPS * values / (1 + np.abs(values))) / _STEPS
 

@@ -1,4 +1,6 @@
-"""The curves of a run, or of several: scores and sizes over generations, scores over the steps of training, over the shared weight."""
+"""The curves of a run, or of several: scores and sizes over generations, scores over the steps of
+training, over the shared weight.
+"""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -18,7 +20,9 @@ _LINES = ("-", "--", "-.", ":")
 
 
 def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
-    """Draws a run's history (`Result.history`); writes it to `path` unless that is None. Returns the figure."""
+    """Draws a run's history (`Result.history`); writes it to `path` unless that is None. Returns
+    the figure.
+    """
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     scores, sizes = figure.subplots(1, 2)
     plot_scores(scores, history)
@@ -51,7 +55,9 @@ def plot_sizes(axes: Axes, history: dict[str, np.ndarray]) -> None:
 
 
 def plot_front(axes: Axes, connections: Sequence[int], means: Sequence[float], champion: tuple[int, float]) -> None:
-    """The front: the mean score of every member against its connections; the champion, (connections, mean score), is a star."""
+    """The front: the mean score of every member against its connections; the champion,
+    (connections, mean score), is a star.
+    """
     axes.scatter(connections, means, s=34, facecolor="white", edgecolor="#1f4e8c", linewidth=1.3, label="the last generation's front")
     axes.scatter(*champion, s=150, marker="*", color="#b8600b", zorder=3, label="champion")
     axes.set(xlabel="connections", ylabel="mean score")
@@ -60,8 +66,9 @@ def plot_front(axes: Axes, connections: Sequence[int], means: Sequence[float], c
 
 
 def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title: str = "") -> Figure:
-    """Draws the champions of several runs over generations, median and quartiles over seeds for each of the settings; writes it to `path`
-    unless that is None. Returns the figure."""
+    """Draws the champions of several runs over generations, median and quartiles over seeds for
+    each of the settings; writes it to `path` unless that is None. Returns the figure.
+    """
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     columns = {"champion_score": "champion's mean score over the sweep", "champion_connections": "champion's connections"}
     for axes, (column, label) in zip(figure.subplots(1, 2), columns.items(), strict=True):
@@ -79,7 +86,9 @@ def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title:
 
 
 def draw_training(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
-    """Draws the history of training (`Tuned.history`); writes it to `path` unless that is None. Returns the figure."""
+    """Draws the history of training (`Tuned.history`); writes it to `path` unless that is None.
+    Returns the figure.
+    """
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.plot(history["step"], history["training_score"], color="#9fb4cc", linewidth=1, label="best start, in training")
@@ -92,8 +101,10 @@ def draw_training(history: dict[str, np.ndarray], path: str | Path | None = None
 
 
 def draw_weights(curves: dict[str, WeightCurve], path: str | Path | None = None, *, title: str = "") -> Figure:
-    """Draws the score of one network or several over the shared weight, mean and standard deviation of the episodes at every weight, by
-    label; writes it to `path` unless that is None. Returns the figure."""
+    """Draws the score of one network or several over the shared weight, mean and standard deviation
+    of the episodes at every weight, by label; writes it to `path` unless that is None. Returns the
+    figure.
+    """
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.subplots()
     plot_weights(axes, curves)

@@ -1,6 +1,8 @@
-"""Drawings of one network: layered from left to right, activations by symbol and colour, as a picture or as a page to explore.
+"""Drawings of one network: layered from left to right, activations by symbol and colour, as a
+picture or as a page to explore.
 
-A drawing is made in inches, one unit of its axes each. To change how lines look, edit `_line_styles`; nodes, `Pen.node`.
+A drawing is made in inches, one unit of its axes each. To change how lines look, edit
+`_line_styles`; nodes, `Pen.node`.
 """
 
 import io
@@ -45,11 +47,14 @@ _LETTER = 0.094
 
 
 def draw(network: Network, path: str | Path | None = None, *, title: str = "") -> Figure:
-    """Draws one network; writes it to `path` (.svg, .png, .pdf or .html) unless that is None. Returns the figure.
+    """Draws one network; writes it to `path` (.svg, .png, .pdf or .html) unless that is None.
+    Returns the figure.
 
-    All connections of one source share a line until they branch off to their targets. With individual weights, a branch's width grows with
-    the weight's size, and negative ones are dashed. Inputs without connections are left out, and said to be. In .svg and .html, nodes and
-    connections say what they are when pointed at; .html is one file to zoom and pan in. The same network gives the same bytes.
+    All connections of one source share a line until they branch off to their targets. With
+    individual weights, a branch's width grows with the weight's size, and negative ones are dashed.
+    Inputs without connections are left out, and said to be. In .svg and .html, nodes and
+    connections say what they are when pointed at; .html is one file to zoom and pan in. The same
+    network gives the same bytes.
 
     Raises ValueError for another ending.
     """
@@ -153,7 +158,8 @@ def _notes(graph: Graph, layout: Layout) -> list[str]:
 class Pen:
     """Draws parts of a network on `axes`, whose unit is an inch at `scale` 1.
 
-    `titles` gathers what the drawn parts are, by their ids in an SVG: node-N, trunk-N, connection-M-N.
+    `titles` gathers what the drawn parts are, by their ids in an SVG: node-N, trunk-N,
+    connection-M-N.
     """
 
     axes: Axes
@@ -233,7 +239,9 @@ def trunk_curve(points: Float[np.ndarray, "points 2"]) -> Curve:
 
 
 def branch_curve(layout: Layout, graph: Graph, number: int) -> Curve:
-    """The line of connection `number` from where it leaves its source's trunk, in the trunk's direction."""
+    """The line of connection `number` from where it leaves its source's trunk, in the trunk's
+    direction.
+    """
     points, end = layout.branches[number]
     trunk = layout.trunks[graph.connections[number].source]
     vertices, codes = [trunk[points - 1]], [Curve.MOVETO]
@@ -242,7 +250,9 @@ def branch_curve(layout: Layout, graph: Graph, number: int) -> Curve:
 
 
 def _slopes(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, " points"]:
-    """The slope at every point: that of a monotone cubic (Fritsch & Butland 1984), too small to reach the nodes above and below."""
+    """The slope at every point: that of a monotone cubic (Fritsch & Butland 1984), too small to
+    reach the nodes above and below.
+    """
     rise = np.diff(points[:, 1]) / np.diff(points[:, 0])
     slopes = np.zeros(len(points))
     before, after = rise[:-1], rise[1:]
@@ -252,7 +262,9 @@ def _slopes(points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, " points
 
 
 def _bend(vertices: list, codes: list, start, end, first: float, last: float) -> None:
-    """Adds a line from `start` to `end`: straight beside each as far as a node reaches, so that no node is run over; a bend between."""
+    """Adds a line from `start` to `end`: straight beside each as far as a node reaches, so that no
+    node is run over; a bend between.
+    """
     level = min(RADIUS, 0.2 * (end[0] - start[0]))
     out, back = (start[0] + level, start[1] + first * level), (end[0] - level, end[1] - last * level)
     reach = (back[0] - out[0]) / 2

@@ -13,8 +13,10 @@ _BAR, _WORST = "#1f4e8c", "#b8600b"
 
 
 def draw_effects(explanation: Explanation, path: str | Path | None = None, *, top: int = 25) -> Figure:
-    """Draws the effects of the `top` connections and nodes as bars with their standard errors, and the effect at the shared weight that
-    needs the part most as a point; writes it to `path` unless that is None. Returns the figure."""
+    """Draws the effects of the `top` connections and nodes as bars with their standard errors, and
+    the effect at the shared weight that needs the part most as a point; writes it to `path` unless
+    that is None. Returns the figure.
+    """
     names = [explanation.connection_name(place) for place in range(len(explanation.connection_effects))]
     nodes = [explanation.graph.name(node) for node in explanation.nodes.tolist()]
     shown = min(max(len(names), len(nodes), 3), top)

@@ -1,4 +1,5 @@
-"""What an activation looks like: a colour, and a small picture of its own curve, so that it can be told without colour.
+"""What an activation looks like: a colour, and a small picture of its own curve, so that it can be
+told without colour.
 
 To change how activations look, edit `COLOURS` and `_REACH`.
 """
@@ -30,7 +31,9 @@ _REACH = {"linear": 1.0, "sin": 1.0, "inverse": 1.0, "abs": 1.0, "relu": 1.0, "c
 """The part of the x axis that is shown, where it is not from -3 to 3."""
 
 _NEVER_NEGATIVE = {name: -0.45 for name in ("step", "gaussian", "abs", "relu", "square")} | {"sigmoid": -0.08}
-"""Where y = 0 is drawn, where it is not in the middle; a sigmoid differs from tanh by standing on it."""
+"""Where y = 0 is drawn, where it is not in the middle; a sigmoid differs from tanh by standing on
+it.
+"""
 
 
 @cache

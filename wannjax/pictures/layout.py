@@ -1,7 +1,10 @@
-"""Where the nodes and connections of a drawing go: layers from left to right, after Sugiyama, Tagawa & Toda 1981.
+"""Where the nodes and connections of a drawing go: layers from left to right, after Sugiyama,
+Tagawa & Toda 1981.
 
-All connections of one source share a trunk: a line through the layers up to its last target, from which every connection branches
-off one layer before its own target. That leaves one line per source and layer to place, however many connections skip layers.
+All connections of one source share a trunk: a line through the layers up to its last target, from
+    which every connection branches
+off one layer before its own target. That leaves one line per source and layer to place, however
+many connections skip layers.
 
 To change how much room things take, edit the lengths below; all are inches.
 """
@@ -19,10 +22,14 @@ RADIUS = 0.16
 """Of a node."""
 
 _NODE_PITCH, _LINE_PITCH, _MIXED_PITCH = 0.46, 0.15, 0.3
-"""Least distances in a layer: between nodes, between lines passing by, and between a node and a line."""
+"""Least distances in a layer: between nodes, between lines passing by, and between a node and a
+line.
+"""
 
 _INPUT_COLUMN, _WIDEST_INPUT_PITCH, _LEAST_INPUT_PITCH = 11.0, 0.27, 0.11
-"""How tall a column of many inputs may be, while the distance between two of them stays within these bounds."""
+"""How tall a column of many inputs may be, while the distance between two of them stays within
+these bounds.
+"""
 
 _LEAST_GAP, _WIDEST_GAP = 0.56, 1.9
 """Bounds of the distance between two layers."""
@@ -36,18 +43,19 @@ _ORDERED_INPUTS = 24
 """More inputs than these do not keep their order: few crossings are worth more then."""
 
 Vertex = tuple[int, int]
-"""A place in a layer: a node's number, and the layer, which is the node's own or, further right, one that its trunk passes through."""
+"""A place in a layer: a node's number, and the layer, which is the node's own or, further right,
+one that its trunk passes through.
+"""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Attributes:
-    nodes: the centre of every node that is drawn, by number: inputs (and the bias) without connections are left out.
-    trunks: by source, the points of its trunk [points, 2], the source's own first.
-    branches: per connection, in the graph's order, how many points of the trunk come before it, and where it ends [2].
-    width, height: of the whole, which begins at 0, 0.
-    input_pitch: the least distance between two inputs.
-    left_out: the numbers of the nodes that are not drawn.
+    """Attributes: nodes: the centre of every node that is drawn, by number: inputs (and the bias)
+    without connections are left out. trunks: by source, the points of its trunk [points, 2], the
+    source's own first. branches: per connection, in the graph's order, how many points of the trunk
+    come before it, and where it ends [2]. width, height: of the whole, which begins at 0, 0.
+    input_pitch: the least distance between two inputs. left_out: the numbers of the nodes that are
+    not drawn.
     """
 
     nodes: dict[int, Float[np.ndarray, " 2"]]
@@ -60,8 +68,9 @@ class Layout:
 
 
 def layout_of(graph: Graph) -> Layout:
-    """Places a network. Connections lead to the right; inputs stand on the left and outputs on the right, in their order unless there are
-    very many inputs."""
+    """Places a network. Connections lead to the right; inputs stand on the left and outputs on the
+    right, in their order unless there are very many inputs.
+    """
     sources = {connection.source for connection in graph.connections}
     left_out = tuple(node for node in range(graph.first_hidden) if node not in sources)
     layer_of = _layers(graph)
@@ -98,8 +107,10 @@ def layout_of(graph: Graph) -> Layout:
 
 
 def _layers(graph: Graph) -> list[int]:
-    """The layer of every node. Hidden ones are scheduled layer by layer, those with the longest way to an output first, at most so many
-    in a layer that the drawing is not much taller than wide (Coffman & Graham 1972), then moved to where trunks are short."""
+    """The layer of every node. Hidden ones are scheduled layer by layer, those with the longest way
+    to an output first, at most so many in a layer that the drawing is not much taller than wide
+    (Coffman & Graham 1972), then moved to where trunks are short.
+    """
     sources: list[list[int]] = [[] for _ in range(graph.size)]
     targets: list[list[int]] = [[] for _ in range(graph.size)]
     for connection in graph.connections:
@@ -125,7 +136,9 @@ def _layers(graph: Graph) -> list[int]:
 
 
 def _shorten(layer_of: list[int], hidden: range, sources: list[list[int]], targets: list[list[int]], capacity: int) -> None:
-    """Moves nodes within their freedom to where all trunks together are shortest, ties to the emptier layer."""
+    """Moves nodes within their freedom to where all trunks together are shortest, ties to the
+    emptier layer.
+    """
     count = [0] * (max(layer_of) + 1)
     for node in hidden:
         count[layer_of[node]] += 1
@@ -150,7 +163,9 @@ def _shorten(layer_of: list[int], hidden: range, sources: list[list[int]], targe
 
 
 def _ordered(layers: list[list[Vertex]], links: list[tuple[Vertex, Vertex]]) -> list[list[Vertex]]:
-    """The layers from bottom to top, in an order with few crossings: barycentre sweeps, and neighbours exchanged while that helps."""
+    """The layers from bottom to top, in an order with few crossings: barycentre sweeps, and
+    neighbours exchanged while that helps.
+    """
     left, right = _neighbours(links)
     first = 0 if len(layers[0]) > _ORDERED_INPUTS else 1
     layers = [layer[::-1] for layer in layers]
@@ -213,8 +228,10 @@ def _exchanged(layers: list[list[Vertex]], left: dict[Vertex, list[Vertex]], rig
 def _heights(
     layers: list[list[Vertex]], links: list[tuple[Vertex, Vertex]], is_line: dict[Vertex, bool], input_pitch: float
 ) -> dict[Vertex, float]:
-    """Heights that keep the order and the least distances, each as near to the mean of its neighbours' as these allow. Links between two
-    passing lines count more, so that trunks run straight."""
+    """Heights that keep the order and the least distances, each as near to the mean of its
+    neighbours' as these allow. Links between two passing lines count more, so that trunks run
+    straight.
+    """
 
     def distance(below: Vertex, above: Vertex) -> float:
         if below[1] == 0:
@@ -244,7 +261,9 @@ def _heights(
 
 
 def _isotonic(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """The ascending sequence nearest to `values` in weighted squares, by pooling adjacent violators."""
+    """The ascending sequence nearest to `values` in weighted squares, by pooling adjacent
+    violators.
+    """
     pools: list[tuple[float, float, int]] = []
     for value, weight in zip(values, weights, strict=True):
         pools.append((float(value), float(weight), 1))
@@ -264,7 +283,9 @@ def _columns(layers: list[list[Vertex]], links: list[tuple[Vertex, Vertex]], y: 
 
 
 def _branches(graph: Graph, layer_of: list[int], nodes, trunks) -> tuple[tuple[int, Float[np.ndarray, " 2"]], ...]:
-    """Where connections leave their trunks and reach their targets: side by side on the target's left, ordered by where they come from."""
+    """Where connections leave their trunks and reach their targets: side by side on the target's
+    left, ordered by where they come from.
+    """
     before = [layer_of[c.target] - layer_of[c.source] for c in graph.connections]
     starts = [trunks[c.source][points - 1] for c, points in zip(graph.connections, before, strict=True)]
     ends: dict[int, Float[np.ndarray, " 2"]] = {}

@@ -22,7 +22,8 @@ RADIUS = 0.24
 
 
 def draw_motifs(motifs: Motifs, path: str | Path | None = None) -> Figure:
-    """Draws all motifs of `motifs` in ranked order; writes the picture to `path` (.png, .svg or .pdf) unless that is None.
+    """Draws all motifs of `motifs` in ranked order; writes the picture to `path` (.png, .svg or
+    .pdf) unless that is None.
 
     Raises ValueError where there are no motifs.
     """
@@ -61,7 +62,9 @@ def _draw_block(axes: Axes, block: Block) -> None:
 
 
 def _bend(positions: np.ndarray, source: int, target: int) -> float:
-    """How far to bend an arrow, as matplotlib's `arc3` takes it: as little as keeps it clear of the other nodes, where that is possible."""
+    """How far to bend an arrow, as matplotlib's `arc3` takes it: as little as keeps it clear of the
+    other nodes, where that is possible.
+    """
     (x0, y0), (x1, y1) = positions[source], positions[target]
     others = np.delete(positions, [source, target], axis=0)
     t = np.linspace(0, 1, 40)[:, None]
@@ -76,7 +79,9 @@ def _bend(positions: np.ndarray, source: int, target: int) -> float:
 
 
 def _positions(block: Block) -> np.ndarray:
-    """float[size, 2]: a column for each layer, nodes at about the height of their targets, and alternate columns shifted."""
+    """float[size, 2]: a column for each layer, nodes at about the height of their targets, and
+    alternate columns shifted.
+    """
     layers = np.array(block.layers)
     positions = np.stack([layers.astype(float), np.zeros(block.size)], axis=1)
     for layer in reversed(range(layers.max() + 1)):

@@ -1,4 +1,5 @@
-"""SVG drawings with a word on every part, and a page to explore one: a single file that reads nothing else.
+"""SVG drawings with a word on every part, and a page to explore one: a single file that reads
+nothing else.
 
 To change what the page does, edit `SCRIPT`; it knows the ids node-N, trunk-N and connection-M-N.
 """
@@ -66,11 +67,15 @@ const explore = (svg, keys) => {
   return press;
 };
 """
-"""`explore(svg, keys)` makes a drawing one to explore, by keys pressed in the element `keys`; the wheel zooms while that has the focus."""
+"""`explore(svg, keys)` makes a drawing one to explore, by keys pressed in the element `keys`; the
+wheel zooms while that has the focus.
+"""
 
 
 def with_titles(svg: str, heading: str, titles: dict[str, str]) -> str:
-    """An SVG whose parts say, when pointed at, what `titles` has for their ids; `heading` is the whole's title."""
+    """An SVG whose parts say, when pointed at, what `titles` has for their ids; `heading` is the
+    whole's title.
+    """
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _XLINK)
     root = ElementTree.fromstring(svg)
@@ -93,8 +98,9 @@ def _add_title(element: ElementTree.Element, text: str) -> None:
 
 
 def page_of(svg: str, heading: str) -> str:
-    """The page that shows `svg`: wheel or + and - zoom, dragging and arrow keys move, 0 shows all of it again; pointing at a part fades the
-    rest."""
+    """The page that shows `svg`: wheel or + and - zoom, dragging and arrow keys move, 0 shows all
+    of it again; pointing at a part fades the rest.
+    """
     name = html.escape(heading)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}</title>\n'

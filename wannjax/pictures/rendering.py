@@ -1,8 +1,8 @@
 """Moving pictures of environments, drawn from their states.
 
-A renderer draws what stands still, and returns what moves with a function that moves it to a time step. To add an environment, write
-one and list it in `RENDERERS`, or give it as the environment's `picture`; grids are drawn from the observation, and everything else as
-its observations over time.
+A renderer draws what stands still, and returns what moves with a function that moves it to a time
+step. To add an environment, write one and list it in `RENDERERS`, or give it as the environment's
+`picture`; grids are drawn from the observation, and everything else as its observations over time.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,7 +43,9 @@ class Film(NamedTuple):
 
     @property
     def actions(self) -> np.ndarray:
-        """Per step: the index of the action [T] where they are discrete, else how far each part is pushed, from -1 to 1 [T, O]."""
+        """Per step: the index of the action [T] where they are discrete, else how far each part is
+        pushed, from -1 to 1 [T, O].
+        """
         return np.argmax(self.outputs, axis=1) if self.discrete else np.clip(self.outputs, -1.0, 1.0)
 
 

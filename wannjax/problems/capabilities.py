@@ -11,7 +11,8 @@ from wannjax.problems.problem import Problem
 
 @runtime_checkable
 class Episodic(Problem, Protocol):
-    """Its scores are returns of episodes, which can be taken step by step. All functions but the last three are traceable.
+    """Its scores are returns of episodes, which can be taken step by step. All functions but the
+    last three are traceable.
 
     Attributes:
         environment: see `Environment`.
@@ -36,7 +37,9 @@ class Episodic(Problem, Protocol):
     def context_names(self) -> tuple[str, ...]: ...
 
     def reset(self, keys: Key[Array, " L"], count: int, params: Any) -> tuple[Float32[Array, "I N L"], Any]:
-        """The first observations and states of L episodes, the same for each of `count` networks."""
+        """The first observations and states of L episodes, the same for each of `count`
+        networks.
+        """
         ...
 
     def step(self, keys: Key[Array, " L"], time, state: Any, outputs: Float32[Array, "O N L"], params: Any) -> Transition:

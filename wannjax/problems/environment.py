@@ -1,7 +1,9 @@
-"""What an environment is to a problem: reset and step, whatever library it comes from. An adapter makes one of a library's.
+"""What an environment is to a problem: reset and step, whatever library it comes from. An adapter
+makes one of a library's.
 
-The contract is raw. An environment never resets itself; it tells termination, which is of the task, from truncation, which only cuts an
-episode short; and what it computes after an episode's end reaches nobody. All functions are of one episode, and traceable.
+The contract is raw. An environment never resets itself; it tells termination, which is of the task,
+from truncation, which only cuts an episode short; and what it computes after an episode's end
+reaches nobody. All functions are of one episode, and traceable.
 """
 
 from abc import ABC, abstractmethod
@@ -44,7 +46,9 @@ class Box(NamedTuple):
         return int(np.prod(self.low.shape))
 
     def action(self, outputs: Float32[Array, " O"]) -> Array:
-        """The outputs clipped to [-1, 1] and stretched to the bounds; where these are infinite, the outputs as they are."""
+        """The outputs clipped to [-1, 1] and stretched to the bounds; where these are infinite, the
+        outputs as they are.
+        """
         reach = (self.high - self.low) / 2  # infinite where a bound is
         bounded = np.isfinite(reach)
         centre = np.where(bounded, self.high, 0.0) - np.where(bounded, reach, 0.0)
@@ -80,21 +84,25 @@ EnvironmentT = TypeVar("EnvironmentT", bound="Environment")
 
 
 class Environment(ABC):
-    """An environment. One of your own subclasses this, with the attributes without a default, `reset` and `step`.
+    """An environment. One of your own subclasses this, with the attributes without a default,
+    `reset` and `step`.
 
     Attributes:
         name: for people and for files.
         inputs: I, the length of an observation.
         actions: the action space, `Discrete` or `Box`.
         max_steps: the length of an episode at the most.
-        params: what `reset` and `step` are given: any pytree. It is an argument of compiled programs and no constant in them, so that
-            another value compiles nothing.
-        input_names, output_names: of the parts of an observation and of the outputs, for people; empty where they have none.
+        params: what `reset` and `step` are given: any pytree. It is an argument of compiled
+            programs and no constant in them, so that another value compiles nothing.
+        input_names, output_names: of the parts of an observation and of the outputs, for people;
+            empty where they have none.
         observation_shape: of an observation before it is flattened, where it is one array.
         differentiable: whether gradients flow through actions and dynamics (see `with_gradients`).
-        context_names: the parameters that differ from episode to episode, by name (see `context_of`).
-        picture: what draws an episode: a function of matplotlib's axes and a `pictures.rendering.Film`, or the name of one that
-            `pictures.rendering` has; empty for the observations over time.
+        context_names: the parameters that differ from episode to episode, by name (see
+            `context_of`).
+        picture: what draws an episode: a function of matplotlib's axes and a
+            `pictures.rendering.Film`, or the name of one that `pictures.rendering` has; empty for
+            the observations over time.
     """
 
     name: str
@@ -118,7 +126,9 @@ class Environment(ABC):
         """What `action` leads to; `key` draws the noise of this step."""
 
     def with_gradients(self: EnvironmentT) -> EnvironmentT:
-        """This environment, with gradients flowing through its dynamics. Raises ValueError where it is not `differentiable`."""
+        """This environment, with gradients flowing through its dynamics. Raises ValueError where it
+        is not `differentiable`.
+        """
         require("environment", self.name, "one with gradients of its dynamics", self.differentiable)
         return self
 
@@ -127,5 +137,7 @@ class Environment(ABC):
         return jnp.zeros(0)
 
     def drawn_as(self, states: Any, params: Any) -> tuple["Environment", Any, Any]:
-        """The environment that a picture of one episode shows, its states and params: this one, unless it wraps another."""
+        """The environment that a picture of one episode shows, its states and params: this one,
+        unless it wraps another.
+        """
         return self, states, params

@@ -1,4 +1,6 @@
-"""Whether an environment keeps to its contract: its functions are evaluated once, abstractly, before anything is compiled."""
+"""Whether an environment keeps to its contract: its functions are evaluated once, abstractly,
+before anything is compiled.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +20,8 @@ _KINDS = {"f": "floats", "b": "bools"}
 def checked_shapes(environment: Any) -> tuple[Any, Any]:
     """The shapes of an observation and of a state of `environment`.
 
-    Raises ValueError, in words of the contract, for what is no environment and for what does not keep to it.
+    Raises ValueError, in words of the contract, for what is no environment and for what does not
+    keep to it.
     """
     missing = [name for name in _NEEDED if not hasattr(environment, name)]
     wanted = f"an Environment with {', '.join(missing)} (gymnax's go into GymnaxProblem)"

@@ -1,8 +1,10 @@
-"""Environments as problems: the whole grid networks × shared weights × episodes as one compiled rollout.
+"""Environments as problems: the whole grid networks × shared weights × episodes as one compiled
+rollout.
 
-A lane is one (weight, episode) pair; the environments of N networks × L lanes step together, networks in chunks, and each chunk
-stops when its last lane has ended. Environments never reset themselves here: a lane that has ended is masked, so that whatever it
-computes afterwards (a NaN included) reaches no score.
+A lane is one (weight, episode) pair; the environments of N networks × L lanes step together,
+networks in chunks, and each chunk stops when its last lane has ended. Environments never reset
+themselves here: a lane that has ended is masked, so that whatever it computes afterwards (a NaN
+included) reaches no score.
 """
 
 import copy
@@ -33,7 +35,8 @@ class Rollouts(NamedTuple):
     Attributes:
         returns: float32[P, L], undiscounted.
         steps: int32[P, L], length of each episode.
-        computed_steps: float32[], environment steps that were computed, in all: a large population exceeds an int32.
+        computed_steps: float32[], environment steps that were computed, in all: a large population
+            exceeds an int32.
     """
 
     returns: Float32[Array, "P L"]
@@ -44,9 +47,9 @@ class Rollouts(NamedTuple):
 class EnvironmentProblem(Problem):
     """Any `Environment` as a problem: the return of an episode is the score.
 
-    A discrete action is the index of the greatest output. A continuous one is the outputs clipped to [-1, 1] and stretched to the
-    bounds (where these are infinite, the outputs as they are), so that tanh outputs, which the search finds better networks with,
-    reach all of it.
+    A discrete action is the index of the greatest output. A continuous one is the outputs clipped
+    to [-1, 1] and stretched to the bounds (where these are infinite, the outputs as they are), so
+    that tanh outputs, which the search finds better networks with, reach all of it.
 
     Attributes:
         environment: the environment.
@@ -69,10 +72,12 @@ class EnvironmentProblem(Problem):
         Args:
             environment: see `Environment`.
             input_names, output_names: for people; those of the environment when empty.
-            network_chunk: networks that one device runs side by side; chosen by device and memory when None. Changes the speed only.
+            network_chunk: networks that one device runs side by side; chosen by device and memory
+                when None. Changes the speed only.
 
         Raises:
-            ValueError: what does not keep to the contract of an `Environment`, or names of another number.
+            ValueError: what does not keep to the contract of an `Environment`, or names of another
+                number.
         """
         require("network_chunk", network_chunk, "None or >= 1", network_chunk is None or network_chunk >= 1)
         shapes = checked_shapes(environment)
@@ -103,7 +108,9 @@ class EnvironmentProblem(Problem):
 
     @property
     def context_names(self) -> tuple[str, ...]:
-        """The parameters that differ from episode to episode, by name; none in most environments."""
+        """The parameters that differ from episode to episode, by name; none in most
+        environments.
+        """
         return self.environment.context_names
 
     def evaluate(
@@ -115,7 +122,9 @@ class EnvironmentProblem(Problem):
         episodes: int,
         activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
     ) -> Evaluation:
-        """Mean returns of P networks at each of W shared weights over `episodes` episodes, the same ones for all. See `Problem`."""
+        """Mean returns of P networks at each of W shared weights over `episodes` episodes, the same
+        ones for all. See `Problem`.
+        """
         check_population(networks, self)
         require_count("episodes", episodes)
         return self._evaluate(key, networks, weights, self.params, episodes=episodes, activation_ids=activation_ids)
@@ -139,7 +148,8 @@ class EnvironmentProblem(Problem):
         """One episode of every network on every lane.
 
         Args:
-            keys: the episode of each lane; equal keys mean equal starts and equal noise, for all networks alike.
+            keys: the episode of each lane; equal keys mean equal starts and equal noise, for all
+                networks alike.
             networks: P networks; their individual weights, if any, may differ from lane to lane.
             gain: the shared weight of each lane.
         """
@@ -166,7 +176,9 @@ class EnvironmentProblem(Problem):
         return self._score_copies(key, networks, self.params, episodes=episodes, activation_ids=activation_ids)
 
     def _score_packed(self, key, networks: Network, params, *, episodes, activation_ids):
-        """As lanes of one network, which copies can be since they share a topology: longer rows, twice as fast as networks side by side."""
+        """As lanes of one network, which copies can be since they share a topology: longer rows,
+        twice as fast as networks side by side.
+        """
         count, tables = networks.activations.shape[0], jnp.asarray(networks.weights)
         rows = 2 + self.inputs + networks.activations.shape[1]
         packed = min(devices.chunk_size(episodes, 4 * (rows + tables[0].size) * episodes), -(-count // jax.local_device_count()))
@@ -179,7 +191,9 @@ class EnvironmentProblem(Problem):
         return jnp.mean(returns.reshape(groups * packed, episodes), axis=1)[:count]
 
     def with_params(self: ProblemT, params: Any) -> ProblemT:
-        """This problem with other parameters of the environment; the compiled programs are shared."""
+        """This problem with other parameters of the environment; the compiled programs are
+        shared.
+        """
         other = copy.copy(self)
         other.params = params
         return other
@@ -189,7 +203,9 @@ class EnvironmentProblem(Problem):
         return jax.vmap(lambda key: self.environment.context_of(key, params))(keys)
 
     def with_gradients(self: ProblemT) -> ProblemT:
-        """This problem, with gradients flowing through its dynamics. Raises ValueError where it is not `differentiable`."""
+        """This problem, with gradients flowing through its dynamics. Raises ValueError where it is
+        not `differentiable`.
+        """
         other = copy.copy(self)
         other.environment = self.environment.with_gradients()
         return other
@@ -207,7 +223,9 @@ class EnvironmentProblem(Problem):
         return lanes * (4 * rows + 3 * self._state_bytes) + networks.sources[0].nbytes
 
     def _run_chunk(self, networks: Network, keys, gain, params, *, activation_ids):
-        """Runs N networks × L lanes side by side: (returns [N, L], steps [N, L]), loop iterations."""
+        """Runs N networks × L lanes side by side: (returns [N, L], steps [N, L]), loop
+        iterations.
+        """
         tape = tape_of(networks)
 
         def act(values, observations):
@@ -219,7 +237,8 @@ class EnvironmentProblem(Problem):
     def run_episodes(
         self, act: Callable[[Any, Array], tuple[Any, Array]], memory: Any, keys: Key[Array, " L"], count: int, params: Any
     ) -> tuple[Float32[Array, "N L"], Int32[Array, "N L"], Int32[Array, ""]]:
-        """Runs `count` = N policies × L episodes side by side until the last one has ended. Traceable.
+        """Runs `count` = N policies × L episodes side by side until the last one has ended.
+        Traceable.
 
         Args:
             act: (memory, observations [I, N, L]) → memory, outputs [O, N, L].
@@ -246,14 +265,17 @@ class EnvironmentProblem(Problem):
         return returns, steps, time
 
     def reset(self, keys: Key[Array, " L"], count: int, params: Any) -> tuple[Float32[Array, "I N L"], Any]:
-        """The first observations and states of L episodes, the same for each of `count` networks. Traceable."""
+        """The first observations and states of L episodes, the same for each of `count` networks.
+        Traceable.
+        """
         observations, state = jax.vmap(lambda key: self.environment.reset(key, params), out_axes=(-1, 0))(keys)
         observations = jnp.broadcast_to(observations[:, None, :], (self.inputs, count, len(keys)))
         return observations, jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)
 
     def step(self, keys: Key[Array, " L"], time, state: Any, outputs: Float32[Array, "O N L"], params: Any) -> Transition:
-        """One step of N networks × L episodes, at the step `time` of all: the transition has observations [I, N, L], and leading axes
-        [N, L] on everything else. Traceable."""
+        """One step of N networks × L episodes, at the step `time` of all: the transition has
+        observations [I, N, L], and leading axes [N, L] on everything else. Traceable.
+        """
 
         def one(key, state, outputs):
             return self.environment.step(key, state, self.environment.actions.action(outputs), params)

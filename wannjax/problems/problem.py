@@ -15,8 +15,10 @@ class Evaluation(NamedTuple):
 
     Attributes:
         scores: float32[P, W], higher is better; not finite where the problem gave something else.
-        steps: int32[P, W], how many steps (or samples) each score rests on: environment steps that were still alive.
-        computed_steps: float32[], all steps that were computed, those of finished episodes and of padding included.
+        steps: int32[P, W], how many steps (or samples) each score rests on: environment steps that
+            were still alive.
+        computed_steps: float32[], all steps that were computed, those of finished episodes and of
+            padding included.
     """
 
     scores: Float32[Array, "P W"]
@@ -26,7 +28,8 @@ class Evaluation(NamedTuple):
 
 @runtime_checkable
 class Problem(Protocol):
-    """A task: it scores networks. A problem of your own subclasses this, with the attributes and `evaluate` at the least.
+    """A task: it scores networks. A problem of your own subclasses this, with the attributes and
+    `evaluate` at the least.
 
     Attributes:
         name: for people and for files.
@@ -49,7 +52,8 @@ class Problem(Protocol):
     def evaluate(
         self, key: Key[Array, ""], networks: Network, weights: Float[Array, " W"], *, episodes: int, activation_ids: tuple[int, ...] = ...
     ) -> Evaluation:
-        """Scores a population. Every network and every weight sees the same `episodes` episodes (or samples), drawn from `key`.
+        """Scores a population. Every network and every weight sees the same `episodes` episodes (or
+        samples), drawn from `key`.
 
         `activation_ids` are those that the networks can contain.
         """
@@ -58,7 +62,8 @@ class Problem(Protocol):
     def measure(
         self, keys: Key[Array, " L"], networks: Network, gain: Float[Array, " L"], *, activation_ids: tuple[int, ...] = ...
     ) -> Float32[Array, "P L"]:
-        """What reports show of every network on every lane: one episode, or all examples of a data set.
+        """What reports show of every network on every lane: one episode, or all examples of a data
+        set.
 
         Args:
             keys: the episode of each lane; equal keys mean equal episodes, for all networks alike.
@@ -68,13 +73,17 @@ class Problem(Protocol):
         raise NotImplementedError(f"{self.name} has no `measure`, which reports need")
 
     def split(self, name: str) -> "Problem":
-        """This problem for "train", "validation" (to choose) or "test" (to report). Where keys draw fresh episodes: itself."""
+        """This problem for "train", "validation" (to choose) or "test" (to report). Where keys draw
+        fresh episodes: itself.
+        """
         return self
 
     def score_copies(
         self, key: Key[Array, ""], networks: Network, *, episodes: int, activation_ids: tuple[int, ...] = ALL_ACTIVATIONS
     ) -> Float32[Array, " P"]:
-        """As `evaluate`, of P copies of one network that differ in their individual weights only."""
+        """As `evaluate`, of P copies of one network that differ in their individual weights
+        only.
+        """
         return self.evaluate(key, networks, jnp.ones(1), episodes=episodes, activation_ids=activation_ids).scores[:, 0]
 
 
@@ -95,7 +104,9 @@ def check_single(network: Network) -> None:
 
 
 def check_sizes(networks: Network, problem: Problem) -> None:
-    """Raises ValueError unless `networks`, one or many, have the inputs and outputs that `problem` needs."""
+    """Raises ValueError unless `networks`, one or many, have the inputs and outputs that `problem`
+    needs.
+    """
     require(
         "networks",
         f"{networks.inputs} inputs and {networks.outputs} outputs",

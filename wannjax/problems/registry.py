@@ -17,7 +17,9 @@ DOWNLOAD_SECONDS = 10.0
 
 
 def environment_names() -> list[str]:
-    """The environments that `make` knows: every registered gymnax environment, our swing-up and double pole."""
+    """The environments that `make` knows: every registered gymnax environment, our swing-up and
+    double pole.
+    """
     import gymnax
 
     return [*gymnax.registered_envs, *(name for name in _own() if name not in gymnax.registered_envs)]
@@ -31,10 +33,12 @@ def _own() -> dict[str, type]:
 
 
 def make(name: str, **options: Any) -> EnvironmentProblem | DataProblem:
-    """The problem called `name`: any registered gymnax environment; "digits" (8×8 images, from scikit-learn); or "mnist" (16×16, from the
-    files at `path`, see `datasets.mnist`). Further `options` go to `make_environment`, `EnvironmentProblem` or `DataProblem`.
+    """The problem called `name`: any registered gymnax environment; "digits" (8×8 images, from
+    scikit-learn); or "mnist" (16×16, from the files at `path`, see `datasets.mnist`). Further
+    `options` go to `make_environment`, `EnvironmentProblem` or `DataProblem`.
 
-    Raises ValueError for an unknown name, with near matches, and for a problem that cannot be built.
+    Raises ValueError for an unknown name, with near matches, and for a problem that cannot be
+    built.
     """
     if name in DATA_SETS:
         return _data_set(name, **options)
@@ -53,8 +57,10 @@ def _data_set(name: str, path: str | os.PathLike | None = None, **options) -> Da
 def make_environment(
     name: str, *, vary: dict[str, tuple[float, float]] | None = None, max_steps: int | None = None, **options: Any
 ) -> EnvironmentProblem:
-    """As `make`, of environments only. `vary` names parameters of the environment that every episode draws anew, with their bounds;
-    `max_steps` is the length limit of an episode, the environment's own when None."""
+    """As `make`, of environments only. `vary` names parameters of the environment that every
+    episode draws anew, with their bounds; `max_steps` is the length limit of an episode, the
+    environment's own when None.
+    """
     known = environment_names()
     if name not in known:
         by_lower = {other.lower(): other for other in (*known, *DATA_SETS)}

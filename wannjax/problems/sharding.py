@@ -1,4 +1,6 @@
-"""How a population is spread over devices, and over chunks of networks that run side by side within each."""
+"""How a population is spread over devices, and over chunks of networks that run side by side within
+each.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,17 +15,20 @@ from wannjax.networks.network import Network
 
 
 def sharded(run: Callable[..., tuple[Any, Any]], networks: Network, chunk: int, *arguments: Any) -> tuple[Any, Any]:
-    """`run` on all of a population, chunk by chunk, the same number of chunks on every device of this process. Call it under jit.
+    """`run` on all of a population, chunk by chunk, the same number of chunks on every device of
+    this process. Call it under jit.
 
     Args:
-        run: (N networks, *arguments) → (a pytree of results with leading axis N, a number that is added up over networks).
+        run: (N networks, *arguments) → (a pytree of results with leading axis N, a number that is
+            added up over networks).
         networks: P networks.
         chunk: networks of one chunk, at the most.
         arguments: what all chunks need.
 
     Returns:
-        the results with leading axis P, in the order of `networks`; and the sum over chunks of the number × N. The last chunk is filled up
-        with the shortest network, which is counted in the sum too.
+        the results with leading axis P, in the order of `networks`; and the sum over chunks of the
+        number × N. The last chunk is filled up with the shortest network, which is counted in the
+        sum too.
     """
     mesh = devices.local_mesh("population")
     count = networks.activations.shape[0]
@@ -32,7 +37,8 @@ def sharded(run: Callable[..., tuple[Any, Any]], networks: Network, chunk: int, 
     size = -(-per_device // chunks)
     padded = mesh.size * chunks * size
 
-    # Neighbours in length share a chunk, and every device gets its share of the long ones. Padding repeats the shortest network.
+    # Neighbours in length share a chunk, and every device gets its share of the long ones. Padding
+    # repeats the shortest network.
     order = jnp.argsort(networks.steps)
     order = jnp.concatenate([jnp.repeat(order[:1], padded - count), order])
     order = order.reshape(chunks, size, mesh.size).transpose(2, 0, 1)

@@ -8,7 +8,9 @@ P, T = ParamSpec("P"), TypeVar("T")
 
 
 def finishing(finish: Callable[..., object]) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Gives a driver, `evolve` or `finetune`, what it is to call in the end with its run directory: an argument `finish` of its own."""
+    """Gives a driver, `evolve` or `finetune`, what it is to call in the end with its run directory:
+    an argument `finish` of its own.
+    """
 
     def decorate(driver: Callable[P, T]) -> Callable[P, T]:
         @wraps(driver)

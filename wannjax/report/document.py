@@ -1,6 +1,8 @@
-"""Parts of a page that is one self-contained file: text, tables and pictures for people who see, hear or only have a keyboard.
+"""Parts of a page that is one self-contained file: text, tables and pictures for people who see,
+hear or only have a keyboard.
 
-Whatever comes in is plain text and is escaped here; what comes out is HTML. To change how the page looks, edit `STYLE`.
+Whatever comes in is plain text and is escaped here; what comes out is HTML. To change how the page
+looks, edit `STYLE`.
 """
 
 import re
@@ -120,7 +122,9 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, f
 
 
 def picture(svg: str, name: str, caption: str = "") -> str:
-    """An SVG, whose title is its alternative text, in the page; `name` is its own within the page."""
+    """An SVG, whose title is its alternative text, in the page; `name` is its own within the
+    page.
+    """
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f'<figure><div class="picture">{inlined(svg, f"{name}-")}</div>{below}</figure>\n'
 
@@ -156,7 +160,8 @@ def strip(pictures: Iterable[tuple[str, str]], name: str) -> str:
 
 
 def inlined(svg: str, prefix: str) -> str:
-    """An SVG as an element of a page: as wide as it is wide at most, ids without use gone, the others with `prefix`; numbers shortened.
+    """An SVG as an element of a page: as wide as it is wide at most, ids without use gone, the
+    others with `prefix`; numbers shortened.
 
     Without a prefix the ids of a network's parts stay, by which a drawing is explored.
     """

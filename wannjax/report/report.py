@@ -1,7 +1,8 @@
-"""`report.html`: what a run found, as one page to read and to send, made from the files of its run directory.
+"""`report.html`: what a run found, as one page to read and to send, made from the files of its run
+directory.
 
-To add a part, write a function that returns HTML (see `document`) and name it in `write`. The page holds no times but those in the
-files, so that the same files give the same page.
+To add a part, write a function that returns HTML (see `document`) and name it in `write`. The page
+holds no times but those in the files, so that the same files give the same page.
 """
 
 import shlex
@@ -42,8 +43,9 @@ _MOST_LISTED = 400
 
 
 def write(directory: Path, problem: Problem) -> Report | None:
-    """Writes the page, `report.html`, and the pictures into a run directory from the data there, and returns the champion's scores on
-    `problem` that the page shows; None for a problem without `measure`, of which the page says so.
+    """Writes the page, `report.html`, and the pictures into a run directory from the data there,
+    and returns the champion's scores on `problem` that the page shows; None for a problem without
+    `measure`, of which the page says so.
 
     Raises ValueError for files that make no sense and for a problem of other sizes, and OSError.
     """
@@ -75,7 +77,9 @@ def write(directory: Path, problem: Problem) -> Report | None:
 
 
 def _sweep(saved: run_directory.Saved) -> tuple[float, ...]:
-    """The shared weights of the table: those of the search; the usual ones, of the bare wiring, for networks with own weights."""
+    """The shared weights of the table: those of the search; the usual ones, of the bare wiring, for
+    networks with own weights.
+    """
     return saved.config.weights if saved.champion.weights is None else SWEEP
 
 

@@ -12,7 +12,9 @@ from wannjax.runs.records import TrainingRecord
 
 
 def draw_training(directory: Path) -> None:
-    """Draws the tuned network and the scores over the steps into the run directory. Raises ValueError for files that make no sense."""
+    """Draws the tuned network and the scores over the steps into the run directory. Raises
+    ValueError for files that make no sense.
+    """
     title = read_document(directory / run_directory.TRAINING_CONFIG, "not the settings of a training", _title)
     draw(load(directory / run_directory.TUNED), directory / run_directory.TUNED_DRAWING, title=title)
     history = run_directory.read_history(directory / run_directory.TRAINING, TrainingRecord)

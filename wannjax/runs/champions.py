@@ -1,8 +1,9 @@
-"""The champions of one run, kept on the host: the networks that may become champion, and those that were.
+"""The champions of one run, kept on the host: the networks that may become champion, and those that
+were.
 
-A generation's best are candidates when they promise more than the champion; candidates are scored on fresh episodes, and the best of
-those are kept. At the end they meet the last generation's front once more, on episodes that none of them has seen. Who does the
-scoring is not decided here.
+A generation's best are candidates when they promise more than the champion; candidates are scored
+on fresh episodes, and the best of those are kept. At the end they meet the last generation's front
+once more, on episodes that none of them has seen. Who does the scoring is not decided here.
 """
 
 from collections.abc import Sequence
@@ -41,7 +42,9 @@ class Confirmed(NamedTuple):
 
     @property
     def quality(self) -> tuple[float, int]:
-        """What makes one network better than another: the mean score, and of equals the fewer connections."""
+        """What makes one network better than another: the mean score, and of equals the fewer
+        connections.
+        """
         return self.mean, -connection_count(self.network)
 
 
@@ -63,7 +66,9 @@ class Champions:
         return (self.archive[0].mean, connection_count(self.archive[0].network)) if self.archive else (float("nan"), 0)
 
     def promising(self, scores: np.ndarray, connections: np.ndarray, count: int) -> np.ndarray | None:
-        """The `count` best networks of a generation with `scores` [P, W], if the first of them promises more than the champion."""
+        """The `count` best networks of a generation with `scores` [P, W], if the first of them
+        promises more than the champion.
+        """
         mean = means(scores)
         leaders = np.lexsort((connections, -mean))[:count]
         promise = (float(mean[leaders[0]]), -int(connections[leaders[0]]))
@@ -72,7 +77,9 @@ class Champions:
         return None
 
     def confirm(self, generation: int, candidates: Network, scores: np.ndarray) -> None:
-        """Keeps the best of a generation's `candidates`, which have these `scores` on fresh episodes, in the archive."""
+        """Keeps the best of a generation's `candidates`, which have these `scores` on fresh
+        episodes, in the archive.
+        """
         known = {signature(member.network): member for member in self.archive}
         for i in np.flatnonzero(usable(scores)):
             member = Confirmed(take(candidates, i), scores[i])
@@ -88,15 +95,19 @@ class Champions:
             self.growth = remembered(self.growth, Stage(generation, champion.network, champion.mean))
 
     def finalists(self, population: Network, scores: np.ndarray, connections: np.ndarray) -> Network:
-        """The networks of the final comparison, stacked: the archive, then the front of the last generation with its `scores` [P, W]."""
+        """The networks of the final comparison, stacked: the archive, then the front of the last
+        generation with its `scores` [P, W].
+        """
         fine = np.flatnonzero(usable(scores))
         on_front = fine[non_dominated(_objectives(scores, connections)[fine])]
         return _stacked([member.network for member in self.archive] + [take(population, i) for i in on_front])
 
     def settle(self, finalists: Network, fresh: np.ndarray, names: dict[str, Any]) -> tuple[Confirmed, list[Confirmed]]:
-        """The champion and the last front, best first, by the scores `fresh` [N, W] of the finalists, with `names` on all networks.
+        """The champion and the last front, best first, by the scores `fresh` [N, W] of the
+        finalists, with `names` on all networks.
 
-        The archive's scores are those of the lucky among many; here its networks meet once more on equal terms.
+        The archive's scores are those of the lucky among many; here its networks meet once more on
+        equal terms.
         """
         rescored = [Confirmed(replace(take(finalists, i), **names), row) for i, row in enumerate(fresh)]
         fine = usable(fresh)
@@ -122,7 +133,9 @@ class Champions:
 
     @classmethod
     def restored(cls, arrays: dict[str, np.ndarray], template: Network) -> "Champions":
-        """The champions of which `arrays` gave these, of a run whose networks are like `template`. Raises ValueError for anything else."""
+        """The champions of which `arrays` gave these, of a run whose networks are like `template`.
+        Raises ValueError for anything else.
+        """
         champions = cls()
         if "archive.scores" in arrays:
             champions.archive = _Archive.read(arrays, template)

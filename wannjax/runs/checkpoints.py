@@ -1,12 +1,15 @@
-"""Checkpoints: the state of a long run in numbered folders, each written whole or not at all, and checked before it is used.
+"""Checkpoints: the state of a long run in numbered folders, each written whole or not at all, and
+checked before it is used.
 
-    checkpoints/00000040/arrays/         the arrays, written by orbax-checkpoint as uncompressed zarr
+    checkpoints/00000040/arrays/         the arrays, written by orbax-checkpoint as uncompressed
+    zarr
                          state.json      what was run, and the shape and type of every array
                          manifest.json   size and SHA-256 of all other files
 
-A folder is written under another name, flushed to the disk and then renamed, so that under its number it is complete. What is read
-may come from a stranger: no path is taken from a file's content, and nothing is allocated that the files' own sizes do not cover.
-Who writes them, and when, is in `resuming.py`.
+A folder is written under another name, flushed to the disk and then renamed, so that under its
+number it is complete. What is read may come from a stranger: no path is taken from a file's
+content, and nothing is allocated that the files' own sizes do not cover. Who writes them, and when,
+is in `resuming.py`.
 """
 
 import hashlib
@@ -40,7 +43,9 @@ _TYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"
 
 
 class Checkpoint(NamedTuple):
-    """A run's state after `number` generations or steps: a document of plain values, and named arrays."""
+    """A run's state after `number` generations or steps: a document of plain values, and named
+    arrays.
+    """
 
     number: int
     document: dict[str, Any]
@@ -60,7 +65,8 @@ class Checkpoints:
         return sorted((int(path.name) for path in self.directory.iterdir() if re.fullmatch(r"[0-9]{8}", path.name)), reverse=True)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Writes `checkpoint` and removes all but the newest `KEEP`; those behind its number too, which are of a future given up.
+        """Writes `checkpoint` and removes all but the newest `KEEP`; those behind its number too,
+        which are of a future given up.
 
         Raises OSError, and leaves the earlier ones as they were, when it cannot be written.
         """
@@ -84,7 +90,8 @@ class Checkpoints:
             _remove(self.directory / f"{number:08d}")
 
     def newest(self) -> Checkpoint | None:
-        """The newest sound checkpoint, None where there is none at all; says so in a warning when it had to pass over newer ones.
+        """The newest sound checkpoint, None where there is none at all; says so in a warning when
+        it had to pass over newer ones.
 
         Raises ValueError when all of them are damaged.
         """
@@ -173,7 +180,9 @@ def _read_arrays(folder: Path, declared: dict[str, Any]) -> dict[str, np.ndarray
 
 
 def _discard(folder: Path) -> None:
-    """Removes what could not be written; orbax raises its first error while other threads of its still write there, for moments."""
+    """Removes what could not be written; orbax raises its first error while other threads of its
+    still write there, for moments.
+    """
     until = time.monotonic() + DISCARD_SECONDS
     shutil.rmtree(folder, ignore_errors=True)
     while folder.exists() and time.monotonic() < until:
@@ -193,8 +202,8 @@ def _remove(path: Path) -> None:
 def _quietly() -> Iterator[Any]:
     """Orbax's checkpointer, of this process alone, whatever others there are.
 
-    Its notes about formats that are not used here are kept from the log; and errors of its threads, which it raises here as well, from
-    standard error.
+    Its notes about formats that are not used here are kept from the log; and errors of its threads,
+    which it raises here as well, from standard error.
     """
     import orbax.checkpoint as ocp
 
@@ -227,7 +236,9 @@ def _read_json(path: Path) -> Any:
 
 
 def _files(folder: Path) -> list[str]:
-    """All files in `folder`, by their path in it. Raises ValueError for links, devices and pipes."""
+    """All files in `folder`, by their path in it. Raises ValueError for links, devices and
+    pipes.
+    """
     _check(not folder.is_symlink(), "it is a link")
     paths = sorted(folder.rglob("*"))
     _check(not any(path.is_symlink() for path in paths), "it contains links")

@@ -1,4 +1,6 @@
-"""`evolve`: the driver of one search. It adds what a run needs (progress, history, checkpoints, an orderly end) and decides nothing."""
+"""`evolve`: the driver of one search. It adds what a run needs (progress, history, checkpoints, an
+orderly end) and decides nothing.
+"""
 
 import os
 from collections.abc import Callable, Iterable
@@ -35,7 +37,8 @@ def evolve(
     save_every: float = SAVE_EVERY,
     finish: Callable[[Path, Problem], Report | None] | None = None,
 ) -> Result:
-    """Evolves networks for `problem`: weight-agnostic ones, or with a `NeatConfig` those with weights of their own.
+    """Evolves networks for `problem`: weight-agnostic ones, or with a `NeatConfig` those with
+    weights of their own.
 
     Args:
         problem: from `wannjax.make`, or anything that fulfils `Problem`.
@@ -44,19 +47,22 @@ def evolve(
         seed: the same seed gives the same result, on any number of CPU devices.
         callbacks: called with a `Record` after every generation; a true return value ends the run.
         progress: show a live view.
-        run_dir: a directory for the run: checkpoints while it goes on, and at its end the files that the command line leaves.
-        resume: continue the run in `run_dir` where its newest checkpoint stands, to the same result as if it had never stopped; start it
-            if there is none. `generations` may differ from before, all else must be the same.
+        run_dir: a directory for the run: checkpoints while it goes on, and at its end the files
+            that the command line leaves.
+        resume: continue the run in `run_dir` where its newest checkpoint stands, to the same result
+            as if it had never stopped; start it if there is none. `generations` may differ from
+            before, all else must be the same.
         save_every: seconds between two checkpoints, at the least; 0 saves every generation.
-        finish: called in the end with `run_dir`, which holds all data of the run, and `problem`; what it returns is the result's `report`.
-            `wannjax.evolve` gives a function that leaves the page and the pictures there, unless another one, or None, is given.
+        finish: called in the end with `run_dir`, which holds all data of the run, and `problem`;
+            what it returns is the result's `report`. `wannjax.evolve` gives a function that leaves
+            the page and the pictures there, unless another one, or None, is given.
 
-    Ctrl-C, or SIGTERM, ends the run after the current generation; everything found so far is in the result. A second one interrupts
-    at once.
+    Ctrl-C, or SIGTERM, ends the run after the current generation; everything found so far is in the
+    result. A second one interrupts at once.
 
     Raises:
-        ValueError: a setting out of range; no network of a generation had finite scores; `run_dir` holds another run, or one without
-            `resume`, or is used by another process.
+        ValueError: a setting out of range; no network of a generation had finite scores; `run_dir`
+            holds another run, or one without `resume`, or is used by another process.
         OSError: a checkpoint cannot be written.
     """
     config = config or WannConfig()

@@ -1,4 +1,6 @@
-"""The loop that every long run goes through: steps, records, callbacks, checkpoints, and an orderly end."""
+"""The loop that every long run goes through: steps, records, callbacks, checkpoints, and an orderly
+end.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, runtime_checkable
@@ -24,7 +26,9 @@ class Stepwise(Protocol):
         ...
 
     def record(self, *, last: bool) -> Any | None:
-        """What goes on record after the latest step: None where nothing does, which is not so for the `last` one."""
+        """What goes on record after the latest step: None where nothing does, which is not so for
+        the `last` one.
+        """
         ...
 
 
@@ -35,14 +39,17 @@ def drive(
     interrupted: Callable[[], bool],
     saver: Saver | None = None,
 ) -> None:
-    """Takes `run` to its last step, or to the end of the one after which a callback, in any process, or a signal ends it.
+    """Takes `run` to its last step, or to the end of the one after which a callback, in any
+    process, or a signal ends it.
 
     A run that is new may have a record of before its first step.
     """
     callbacks = list(callbacks)
 
     def told(last: bool) -> bool:
-        """Whether what is on record of the latest step, if anything is, ends the run; so does a signal that came meanwhile."""
+        """Whether what is on record of the latest step, if anything is, ends the run; so does a
+        signal that came meanwhile.
+        """
         record = run.record(last=last)
         return record is not None and (any([callback(record) for callback in callbacks]) or interrupted())
 

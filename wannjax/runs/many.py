@@ -1,7 +1,9 @@
-"""`evolve_many`: independent searches, over seeds and settings, so that a claim rests on more than one run.
+"""`evolve_many`: independent searches, over seeds and settings, so that a claim rests on more than
+one run.
 
-The runs take turns, generation by generation, and share compiled programs wherever their settings leave them equal (see `Rules` of each
-search): the second run of a sweep over rates and seeds compiles nothing. Each is the run that `evolve` makes.
+The runs take turns, generation by generation, and share compiled programs wherever their settings
+leave them equal (see `Rules` of each search): the second run of a sweep over rates and seeds
+compiles nothing. Each is the run that `evolve` makes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +30,9 @@ from wannjax.search.wann.config import WannConfig
 
 
 class Statistics(NamedTuple):
-    """The quartiles of a figure over seeds: each float[C], or float[C, generations], for C settings."""
+    """The quartiles of a figure over seeds: each float[C], or float[C, generations], for C
+    settings.
+    """
 
     lower: Float[np.ndarray, "C *generations"]
     median: Float[np.ndarray, "C *generations"]
@@ -40,8 +44,8 @@ class ManyResults:
     """What several runs found.
 
     Attributes:
-        results: one per run: all seeds of the first settings, then of the second, and so on. Seconds and compilations are those of all
-            runs up to the end of this one.
+        results: one per run: all seeds of the first settings, then of the second, and so on.
+            Seconds and compilations are those of all runs up to the end of this one.
         configs, seeds: what was run, every one with every other.
         seconds: wall time of all runs.
         compilations: how many programs were compiled, and the seconds this took.
@@ -75,7 +79,8 @@ class ManyResults:
         )
 
     def statistics(self, column: str) -> Statistics:
-        """Quartiles over seeds of a column of `Result.history`, per generation: each float[C, generations].
+        """Quartiles over seeds of a column of `Result.history`, per generation: each float[C,
+        generations].
 
         Raises ValueError for a column that there is not.
         """
@@ -85,7 +90,9 @@ class ManyResults:
 
     @property
     def champion_means(self) -> Statistics:
-        """Quartiles over seeds of the champions' mean score in the final comparison: each float[C]."""
+        """Quartiles over seeds of the champions' mean score in the final comparison: each
+        float[C].
+        """
         return self._quartiles(np.array([result.champion_scores.mean() for result in self.results], np.float64))
 
     @property
@@ -152,16 +159,17 @@ def evolve_many(
 
     Args:
         problem: from `wannjax.make`, or anything that fulfils `Problem`.
-        config: the settings; the recommended ones when None. With several, every one is run with every seed.
+        config: the settings; the recommended ones when None. With several, every one is run with
+            every seed.
         seeds: different ones, such as `range(8)`.
         generations: overrides `config.generations`.
         progress: show a live view.
 
-    Ctrl-C, or SIGTERM, ends all runs after the current generation; everything found so far is in the results. A second one interrupts
-    at once.
+    Ctrl-C, or SIGTERM, ends all runs after the current generation; everything found so far is in
+    the results. A second one interrupts at once.
 
-    Raises ValueError for a setting out of range, for different numbers of generations, and when no network of a run's generation has
-    finite scores.
+    Raises ValueError for a setting out of range, for different numbers of generations, and when no
+    network of a run's generation has finite scores.
     """
     seeds = tuple(seeds)
     for seed in seeds:

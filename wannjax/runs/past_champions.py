@@ -1,4 +1,5 @@
-"""How a run's champion grew: the champions that it had, thinned so that a few show the whole run, and the file that keeps them.
+"""How a run's champion grew: the champions that it had, thinned so that a few show the whole run,
+and the file that keeps them.
 
 To keep more of them, change `KEPT`; which one goes is decided in `remembered`.
 """
@@ -34,9 +35,11 @@ class Stage(NamedTuple):
 
 
 def remembered(growth: list[Stage], stage: Stage) -> list[Stage]:
-    """`growth` with one more stage at its end. Of more than `KEPT` the one that leaves the smallest gap goes, never the first or the last.
+    """`growth` with one more stage at its end. Of more than `KEPT` the one that leaves the smallest
+    gap goes, never the first or the last.
 
-    What is kept depends on the stages alone, so that a run that is resumed, or continued, remembers the same.
+    What is kept depends on the stages alone, so that a run that is resumed, or continued, remembers
+    the same.
     """
     longer = [*growth, stage]
     if len(longer) > KEPT:

@@ -1,4 +1,6 @@
-"""The live views of long runs: callbacks that draw a progress bar on a terminal, and print a line now and then elsewhere."""
+"""The live views of long runs: callbacks that draw a progress bar on a terminal, and print a line
+now and then elsewhere.
+"""
 
 import time
 from types import TracebackType

@@ -1,7 +1,8 @@
-"""What goes on record: plain numbers of every generation of a search, and of every check of training.
+"""What goes on record: plain numbers of every generation of a search, and of every check of
+training.
 
-To put one more number on record of every search, add a field to `Record` and fill it in `recorded`; what a search of your own counts, it
-gives as figures of its `Info`.
+To put one more number on record of every search, add a field to `Record` and fill it in `recorded`;
+what a search of your own counts, it gives as figures of its `Info`.
 """
 
 from collections import namedtuple
@@ -25,7 +26,9 @@ class Record(NamedTuple):
     generation: int
     """From 1."""
     mean_score: float
-    """The best mean score over the sweep in this generation, on this generation's episodes; nan if no network has a finite one."""
+    """The best mean score over the sweep in this generation, on this generation's episodes; nan if
+    no network has a finite one.
+    """
     best_score: float
     """The best score of any network at any weight."""
     median_score: float
@@ -49,12 +52,16 @@ class Record(NamedTuple):
 
 
 class TrainingRecord(NamedTuple):
-    """What callbacks of training receive and `history` collects, at every check, in plain numbers."""
+    """What callbacks of training receive and `history` collects, at every check, in plain
+    numbers.
+    """
 
     step: int
     """Steps done; 0 before training."""
     training_score: float
-    """What the method last estimated for the member that is best on held-out episodes; nan before the first step."""
+    """What the method last estimated for the member that is best on held-out episodes; nan before
+    the first step.
+    """
     held_out_score: float
     """The best member's mean score on the held-out episodes of the checks."""
     median_score: float
@@ -64,7 +71,9 @@ class TrainingRecord(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What scoring cost: environment steps of unfinished episodes, all that were computed, and seconds."""
+    """What scoring cost: environment steps of unfinished episodes, all that were computed, and
+    seconds.
+    """
 
     alive_steps: int = 0
     computed_steps: int = 0
@@ -75,7 +84,9 @@ class Work(NamedTuple):
 
 
 def recorded(generation: int, scores: np.ndarray, champion: tuple[float, int], info: Info, work: Work, seconds: float) -> Record:
-    """The record of a generation with these `scores` [P, W] and this `info`, whose champion has a mean score and connections."""
+    """The record of a generation with these `scores` [P, W] and this `info`, whose champion has a
+    mean score and connections.
+    """
     fine, mean = usable(scores), means(scores)
     any_fine = bool(fine.any())
     record = Record(
@@ -110,7 +121,9 @@ def history_of(records: Sequence[Any], kind: type[Record] | type[TrainingRecord]
 
 
 def are_columns(names: Any, kind: type[Record] | type[TrainingRecord]) -> bool:
-    """Whether a list names the fields of records of this `kind`, and behind those of `Record` only figures of a search."""
+    """Whether a list names the fields of records of this `kind`, and behind those of `Record` only
+    figures of a search.
+    """
     own = len(kind._fields)
     if not isinstance(names, list) or tuple(names[:own]) != kind._fields or (kind is not Record and len(names) > own):
         return False

@@ -17,16 +17,18 @@ class Result:
     Attributes:
         champion: the network with the best mean score over the sweep, confirmed on fresh episodes.
         champion_scores: float[W], its scores on the episodes of the final comparison.
-        front: the last generation's non-dominated networks by mean score, best score and number of connections, rescored.
+        front: the last generation's non-dominated networks by mean score, best score and number of
+            connections, rescored.
         front_scores: float[F, W], their scores on fresh episodes.
         history: one array per field of `Record`, one entry per generation.
-        growth: the champions that the search had, from the first on, thinned to at most `growth.KEPT`; the final comparison may have
-            preferred another one.
+        growth: the champions that the search had, from the first on, thinned to at most
+            `growth.KEPT`; the final comparison may have preferred another one.
         config, seed, problem_name: what was run.
         seconds: wall time of the run.
         compilations: how many programs were compiled, and the seconds this took.
         interrupted: whether the run ended before its last generation.
-        report: the champion's scores in the paper's protocol; None without a run directory, and for a problem without `measure`.
+        report: the champion's scores in the paper's protocol; None without a run directory, and for
+            a problem without `measure`.
     """
 
     champion: Network

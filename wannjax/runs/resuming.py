@@ -1,6 +1,7 @@
 """A run that saves itself now and then, and that goes on from what was saved.
 
-To store more of a run, add an array or an entry of the document to its `snapshot`, and read it in its `restore`.
+To store more of a run, add an array or an entry of the document to its `snapshot`, and read it in
+its `restore`.
 """
 
 import io
@@ -27,7 +28,9 @@ SAVE_EVERY = 30.0
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A run that can be saved: how far it is, what another must have in common with it to continue it, its state, and the way back."""
+    """A run that can be saved: how far it is, what another must have in common with it to continue
+    it, its state, and the way back.
+    """
 
     @property
     def number(self) -> int: ...
@@ -48,7 +51,9 @@ class Saver:
         self.saved, self.when = run.number, time.perf_counter()
 
     def keep(self, *, last: bool) -> None:
-        """Saves the run if it is time to, or if this is the `last` opportunity. Raises OSError when it cannot."""
+        """Saves the run if it is time to, or if this is the `last` opportunity. Raises OSError when
+        it cannot.
+        """
         if hosts.is_first() and self.run.number > self.saved and (last or time.perf_counter() - self.when >= self.every):
             found = self.run.snapshot()
             self.checkpoints.save(found._replace(document={**self.run.identity, **found.document, "versions": _versions()}))
@@ -57,13 +62,14 @@ class Saver:
 
 @contextmanager
 def saving(run_dir: str | os.PathLike | None, folder: str, run: Resumable, *, resume: bool, every: float) -> Iterator[Saver | None]:
-    """Keeps checkpoints of `run` in a `folder` of its `run_dir`; restores it first from the newest one if it is to `resume`. None where
-    there is no `run_dir`.
+    """Keeps checkpoints of `run` in a `folder` of its `run_dir`; restores it first from the newest
+    one if it is to `resume`. None where there is no `run_dir`.
 
-    When something goes wrong, what is complete is saved, and the error says so. Of several processes on one run, only the first one reads
-    and writes here; what it finds, all restore.
+    When something goes wrong, what is complete is saved, and the error says so. Of several
+    processes on one run, only the first one reads and writes here; what it finds, all restore.
 
-    Raises ValueError when there are checkpoints and it is not to `resume`, or when they are another run's or damaged.
+    Raises ValueError when there are checkpoints and it is not to `resume`, or when they are another
+    run's or damaged.
     """
     require("save_every", every, "seconds >= 0", every >= 0)
     require("resume", resume, "False without a run_dir", run_dir is not None or not resume)
@@ -116,7 +122,9 @@ def _from_first(found: Checkpoint | None) -> Checkpoint | None:
 
 
 def require_same(wanted: dict[str, Any], found: dict[str, Any], path: str = "") -> None:
-    """Raises ValueError that names the first entry in which a saved run differs from the one that is to continue it."""
+    """Raises ValueError that names the first entry in which a saved run differs from the one that
+    is to continue it.
+    """
     for name, value in wanted.items():
         here, other = f"{path}{name}", found.get(name)
         if isinstance(value, dict) and isinstance(other, dict):
@@ -131,7 +139,8 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Keeps other processes from `directory`, which is made if need be, until this one leaves or dies.
+    """Keeps other processes from `directory`, which is made if need be, until this one leaves or
+    dies.
 
     Raises ValueError when another one is there, and OSError when the directory cannot be written.
     """

@@ -1,7 +1,9 @@
-"""One search, generation by generation: it scores what the algorithm asks for, tells the scores, and keeps the champions.
+"""One search, generation by generation: it scores what the algorithm asks for, tells the scores,
+and keeps the champions.
 
-It decides nothing about the search. Rollouts take nearly all of the time, so a chunk of generations on the device would buy nothing and
-would fight Ctrl-C, callbacks and the enlarging of genomes. The host's bookkeeping runs while the device breeds the next population.
+It decides nothing about the search. Rollouts take nearly all of the time, so a chunk of generations
+on the device would buy nothing and would fight Ctrl-C, callbacks and the enlarging of genomes. The
+host's bookkeeping runs while the device breeds the next population.
 """
 
 import json
@@ -42,9 +44,10 @@ class Run:
         config: the settings, those that were left to the problem included.
         champions: the networks that may become champion, and those that were.
         records: one per generation.
-        last: the state that was scored last and its scores, from which the next generation can be bred again.
-        bred: what came of it: the next generation's state, and the info on the last; None before the first generation, and after a
-            restoration.
+        last: the state that was scored last and its scores, from which the next generation can be
+            bred again.
+        bred: what came of it: the next generation's state, and the info on the last; None before
+            the first generation, and after a restoration.
     """
 
     def __init__(self, problem: Problem, config: Config, seed: int):
@@ -109,7 +112,9 @@ class Run:
         return self.bred
 
     def _score(self, problem: Problem, key, networks: Network, episodes: int) -> tuple[np.ndarray, Work]:
-        """The scores [N, W] of `networks` over the sweep, of which every process finds its share, and what they cost."""
+        """The scores [N, W] of `networks` over the sweep, of which every process finds its share,
+        and what they cost.
+        """
         begun = time.perf_counter()
         mine = networks
         if hosts.count() > 1:
@@ -162,7 +167,9 @@ class Run:
         self.seconds_before = seconds_of(found.document)
 
     def result(self, compilations: Compilations) -> Result:
-        """What the run has found, after a comparison of the champions and the last generation's front on the same fresh episodes."""
+        """What the run has found, after a comparison of the champions and the last generation's
+        front on the same fresh episodes.
+        """
         assert self.last is not None
         state, scores = self.last
         population = jax.device_get(self.algorithm.ask(state))

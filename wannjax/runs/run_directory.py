@@ -40,7 +40,8 @@ FILES = (
 
 
 def claim(directory: Path, *, overwrite: bool) -> None:
-    """Creates a run directory; where one may `overwrite`, what an earlier run left in it is removed, and nothing else.
+    """Creates a run directory; where one may `overwrite`, what an earlier run left in it is
+    removed, and nothing else.
 
     Raises ValueError if it exists with anything in it, unless `overwrite`, and OSError.
     """
@@ -57,7 +58,9 @@ def claim(directory: Path, *, overwrite: bool) -> None:
 
 
 def saved_search(directory: Path) -> tuple[str, Config, int]:
-    """The problem, settings and seed of the search whose checkpoints are in a run directory. Raises ValueError if there is none."""
+    """The problem, settings and seed of the search whose checkpoints are in a run directory. Raises
+    ValueError if there is none.
+    """
     found = Checkpoints(directory / CHECKPOINTS).newest()
     if found is None:
         raise ValueError(f"run directory: must hold checkpoints, and {str(directory / CHECKPOINTS)!r} has none")
@@ -74,7 +77,9 @@ def _config(algorithm: Any, settings: dict[str, Any]) -> Config:
 
 
 def write(directory: Path, result: Result) -> None:
-    """Writes the data of a finished or interrupted run, the checkpoints apart; the page and the pictures are the report's."""
+    """Writes the data of a finished or interrupted run, the checkpoints apart; the page and the
+    pictures are the report's.
+    """
     save(directory / CHAMPION, result.champion)
     save_front(directory / FRONT, result.front, result.front_scores, result.config.weights)
     save_growth(directory / GROWTH, result.growth)
@@ -122,7 +127,9 @@ class Saved(NamedTuple):
 
 
 def read(directory: Path) -> Saved:
-    """The files of a finished or interrupted run. Raises ValueError, naming the file, for one that makes no sense, and OSError."""
+    """The files of a finished or interrupted run. Raises ValueError, naming the file, for one that
+    makes no sense, and OSError.
+    """
     settings = read_document(directory / CONFIG, "not the settings of a run", _settings)
     front = load_scored_front(directory / FRONT)
     return Saved(
@@ -152,7 +159,9 @@ def _settings(document: Any) -> dict[str, Any]:
 
 
 def read_history(path: Path, kind: type[Record] | type[TrainingRecord]) -> dict[str, np.ndarray]:
-    """The columns of a history of records of this `kind`. Raises ValueError, naming the file, for anything else, and OSError."""
+    """The columns of a history of records of this `kind`. Raises ValueError, naming the file, for
+    anything else, and OSError.
+    """
     with reading(path, "not the history of a run", (*MALFORMED, csv.Error)):
         head, *rows = csv.reader(io.StringIO(read_text(path)))
         require("columns", head, ", ".join(kind._fields), are_columns(head, kind))

@@ -8,7 +8,8 @@ The driver asks for networks, scores them, tells the scores, and puts the info o
         state, info = algorithm.tell(state, scores_of(networks))
         state = algorithm.enlarge(state)
 
-A state is a pytree, so that a checkpoint can hold it; what its arrays do not show, such as capacities, are static fields of a dataclass.
+A state is a pytree, so that a checkpoint can hold it; what its arrays do not show, such as
+capacities, are static fields of a dataclass.
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -25,8 +26,10 @@ class Info(NamedTuple):
 
     Attributes:
         hidden: int32[P], hidden nodes of every genome.
-        connections: int32[P], enabled connections of every genome, those that no output depends on included.
-        figures: what else the search counts, by name, each a number, such as the species that there are.
+        connections: int32[P], enabled connections of every genome, those that no output depends on
+            included.
+        figures: what else the search counts, by name, each a number, such as the species that there
+            are.
     """
 
     hidden: Int32[Array, " P"]
@@ -54,9 +57,11 @@ class Tell(Protocol):
     """Selects and breeds."""
 
     def __call__(self, state: Any, scores: Float[Array | np.ndarray, "P W"], /) -> tuple[Any, Info]:
-        """The next generation's state, given a row of `scores` for every network of this one, and what goes on record of this one.
+        """The next generation's state, given a row of `scores` for every network of this one, and
+        what goes on record of this one.
 
-        Higher is better; rows that are not finite rank last. Raises ValueError for scores of another shape.
+        Higher is better; rows that are not finite rank last. Raises ValueError for scores of
+        another shape.
         """
         ...
 
@@ -65,7 +70,9 @@ class Enlarge(Protocol):
     """Makes room between generations; outside of jit, since shapes change."""
 
     def __call__(self, state: Any, /) -> Any:
-        """The same state with capacity for the generation after it: itself where there is enough."""
+        """The same state with capacity for the generation after it: itself where there is
+        enough.
+        """
         ...
 
 

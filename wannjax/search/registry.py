@@ -1,7 +1,8 @@
 """The searches by their names.
 
-To add a search, write its settings (see `common/settings.py`) with a method `algorithm`, and put them into `ALGORITHMS`. What a run reads
-of any search's settings are `population`, `generations`, `episodes`, `confirm_episodes`, `candidates`, `weights`, `output_activation`.
+To add a search, write its settings (see `common/settings.py`) with a method `algorithm`, and put
+them into `ALGORITHMS`. What a run reads of any search's settings are `population`, `generations`,
+`episodes`, `confirm_episodes`, `candidates`, `weights`, `output_activation`.
 """
 
 from wannjax.search.neat.config import NeatConfig

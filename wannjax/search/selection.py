@@ -1,10 +1,13 @@
 """Selection of parents: by tournaments on a ranking, or by ε-lexicase selection on many cases.
 
-A lexicase event takes the cases in a random order and keeps, case by case, the genomes within a tolerance of the best that are left. So
-a genome that is outstanding somewhere has children even where its mean is low, and no two cases are ever weighed against each other.
+A lexicase event takes the cases in a random order and keeps, case by case, the genomes within a
+tolerance of the best that are left. So a genome that is outstanding somewhere has children even
+where its mean is low, and no two cases are ever weighed against each other.
 
-Source: La Cava, Spector & Danai 2016, "Epsilon-lexicase selection for regression": the tolerance of a case is the median absolute
-deviation of its values in the population, here times a factor, and the best is that of the genomes which are left.
+Source: La Cava, Spector & Danai 2016, "Epsilon-lexicase selection for regression": the tolerance of
+    a case is the median absolute
+deviation of its values in the population, here times a factor, and the best is that of the genomes
+which are left.
 """
 
 import jax
@@ -17,17 +20,20 @@ _EVENTS = 64
 
 
 def tournaments(key: Key[Array, ""], order: Int32[Array, " N"], *, size: int, count: int) -> Int32[Array, " count"]:
-    """Winners of `count` tournaments of `size` genomes drawn with replacement; `order` lists the genomes, the best first."""
+    """Winners of `count` tournaments of `size` genomes drawn with replacement; `order` lists the
+    genomes, the best first.
+    """
     return order[jnp.min(jax.random.randint(key, (count, size), 0, order.shape[0]), axis=1)]
 
 
 def lexicase(
     key: Key[Array, ""], cases: Float[Array, "P C"], valid: Bool[Array, " P"], *, tolerance: float, count: int
 ) -> Int32[Array, " count"]:
-    """`count` genomes, each by a lexicase event of its own over all `cases`, higher is better; of those that are left, a random one.
+    """`count` genomes, each by a lexicase event of its own over all `cases`, higher is better; of
+    those that are left, a random one.
 
-    `tolerance` is in median absolute deviations of the case. Only `valid` genomes are selected, and their cases must be finite; if there
-    is none, any genome is.
+    `tolerance` is in median absolute deviations of the case. Only `valid` genomes are selected, and
+    their cases must be finite; if there is none, any genome is.
     """
     valid = valid | ~jnp.any(valid)
     near = tolerance * _median_deviation(jnp.where(valid[:, None], cases, jnp.nan))

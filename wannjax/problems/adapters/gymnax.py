@@ -1,4 +1,6 @@
-"""gymnax environments. Observations are flattened; gymnax's own resets at the end of an episode are left out."""
+"""gymnax environments. Observations are flattened; gymnax's own resets at the end of an episode are
+left out.
+"""
 
 import copy
 from typing import Any
@@ -25,7 +27,8 @@ _NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 class GymnaxEnvironment(Environment):
     """The gymnax `Environment` `env`, with `params`; its defaults when None.
 
-    Raises ValueError for an action space that is neither Discrete nor a Box, and where no length limit is known.
+    Raises ValueError for an action space that is neither Discrete nor a Box, and where no length
+    limit is known.
     """
 
     def __init__(self, env: Any, params: Any = None, *, name: str | None = None, max_steps: int | None = None):

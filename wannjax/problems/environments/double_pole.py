@@ -1,9 +1,12 @@
-"""DoublePole: two poles of different length side by side on a cart, to be balanced at once; velocities are observed (the Markov case).
+"""DoublePole: two poles of different length side by side on a cart, to be balanced at once;
+velocities are observed (the Markov case).
 
-The benchmark of Wieland 1991, "Evolving neural network controllers for unstable systems", as Gomez & Miikkulainen 1999 and Stanley &
-Miikkulainen 2002 (section 4.2) use it: equations, constants, scaling of the observation, and the fourth-order Runge-Kutta method with
-two steps of 0.01 s an action. As in their published simulation the cart has no friction (the papers' table has 0.0005), and the long pole
-starts at 0.07 rad, which is 4.0 degrees (other work starts at 1 or 4.5 degrees). A pole of length L is one of half-length L/2.
+The benchmark of Wieland 1991, "Evolving neural network controllers for unstable systems", as Gomez
+& Miikkulainen 1999 and Stanley & Miikkulainen 2002 (section 4.2) use it: equations, constants,
+scaling of the observation, and the fourth-order Runge-Kutta method with two steps of 0.01 s an
+action. As in their published simulation the cart has no friction (the papers' table has 0.0005),
+and the long pole starts at 0.07 rad, which is 4.0 degrees (other work starts at 1 or 4.5 degrees).
+A pole of length L is one of half-length L/2.
 """
 
 import jax
@@ -47,7 +50,9 @@ class EnvParams(environment.EnvParams):
 
 
 class DoublePole(environment.Environment[EnvState, EnvParams]):
-    """Observation: x/4.8, ẋ/2, θ₁/0.52, θ̇₁/2, θ₂/0.52, θ̇₂/2. Action: the force in [-1, 1], times 10 N. Reward: 1 a step of 0.02 s."""
+    """Observation: x/4.8, ẋ/2, θ₁/0.52, θ̇₁/2, θ₂/0.52, θ̇₂/2. Action: the force in [-1, 1], times
+    10 N. Reward: 1 a step of 0.02 s.
+    """
 
     input_names, output_names = ("x", "dx", "θ1", "dθ1", "θ2", "dθ2"), ("force",)
 

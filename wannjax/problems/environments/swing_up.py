@@ -1,8 +1,9 @@
 """CartPoleSwingUp: a pole hangs from a cart on a short track and must be swung up and balanced.
 
-The task of Gaier & Ha 2019 (after Gal et al. 2016 and Ha 2018), as a gymnax environment. θ is 0 when the pole stands. The state
-carries cos θ and sin θ beside θ: the observation, the dynamics and the reward all need them, and computing them once, with the
-package's own polynomial rather than XLA's scalar calls, makes a step four times cheaper on a CPU.
+The task of Gaier & Ha 2019 (after Gal et al. 2016 and Ha 2018), as a gymnax environment. θ is 0
+when the pole stands. The state carries cos θ and sin θ beside θ: the observation, the dynamics and
+the reward all need them, and computing them once, with the package's own polynomial rather than
+XLA's scalar calls, makes a step four times cheaper on a CPU.
 """
 
 import jax
@@ -42,7 +43,9 @@ class EnvParams(environment.EnvParams):
 
 
 class CartPoleSwingUp(environment.Environment[EnvState, EnvParams]):
-    """Observation: x, ẋ, cos θ, sin θ, θ̇. Action: the force in [-1, 1], times 10 N. Reward: (cos θ + 1)/2 · cos(π x / 4.8)."""
+    """Observation: x, ẋ, cos θ, sin θ, θ̇. Action: the force in [-1, 1], times 10 N. Reward: (cos θ
+    + 1)/2 · cos(π x / 4.8).
+    """
 
     _supports_transition_gradients = True
     input_names, output_names = ("x", "dx", "cos θ", "sin θ", "dθ"), ("force",)

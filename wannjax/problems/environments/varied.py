@@ -1,7 +1,9 @@
-"""Environments whose parameters differ from episode to episode: a pole of another length every time.
+"""Environments whose parameters differ from episode to episode: a pole of another length every
+time.
 
-The drawn values ride in the state, so a varied environment is an environment like any other. Which values occur is a table in the
-parameters, not in the code: problems that differ in the table share their compiled programs.
+The drawn values ride in the state, so a varied environment is an environment like any other. Which
+values occur is a table in the parameters, not in the code: problems that differ in the table share
+their compiled programs.
 """
 
 from dataclasses import is_dataclass, replace
@@ -34,7 +36,9 @@ class VariedParams(NamedTuple):
 
 
 class VariedEnvironment(Environment):
-    """`environment` with the parameters `context_names` drawn from the rows of `contexts` [rows, G] at the start of every episode."""
+    """`environment` with the parameters `context_names` drawn from the rows of `contexts` [rows, G]
+    at the start of every episode.
+    """
 
     def __init__(self, environment: Environment, names: tuple[str, ...], contexts: Float32[Array, "rows G"]):
         self.environment, self.context_names = environment, names
@@ -68,10 +72,11 @@ class VariedEnvironment(Environment):
 
 
 def varied(environment: Environment, vary: dict[str, tuple[float, float]], seed: int = 0) -> VariedEnvironment:
-    """`environment`, whose parameters are a dataclass, with each parameter in `vary` drawn uniformly between two bounds, from a table of
-    `CONTEXTS` rows made from `seed`.
+    """`environment`, whose parameters are a dataclass, with each parameter in `vary` drawn
+    uniformly between two bounds, from a table of `CONTEXTS` rows made from `seed`.
 
-    Raises ValueError for a parameter that it does not have, and for bounds that are not ascending and finite.
+    Raises ValueError for a parameter that it does not have, and for bounds that are not ascending
+    and finite.
     """
     require("vary", vary, "a dict of parameter names with bounds, at least one", isinstance(vary, dict) and len(vary) > 0)
     known = [name for name in vars(environment.params) if name != "max_steps_in_episode"] if is_dataclass(environment.params) else []

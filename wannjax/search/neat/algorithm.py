@@ -1,13 +1,18 @@
-"""NEAT (Stanley & Miikkulainen 2002) as an algorithm: `init`, `ask`, `tell` on an explicit state. Weights and topology evolve together.
+"""NEAT (Stanley & Miikkulainen 2002) as an algorithm: `init`, `ask`, `tell` on an explicit state.
+Weights and topology evolve together.
 
-What it shares with WANN (`search/wann/`): the matrix of connections and its operators, expression, the tape, the driver. What it has
-of its own: genes with historical markings and weights (`genes.py`), children of two parents (`reproduction.py`), species that protect
+What it shares with WANN (`search/wann/`): the matrix of connections and its operators, expression,
+    the tape, the driver. What it has
+of its own: genes with historical markings and weights (`genes.py`), children of two parents
+    (`reproduction.py`), species that protect
 what is new (`species.py`). The settings, from which all this is called, are in `config.py`.
 
-Differences from the paper: networks are feed-forward; a child has the disjoint and excess genes of its fitter parent also when both are
-equally fit (of the smaller one then); after a generation that was narrowed to two species, patience starts again; the compatibility
-threshold is steered to a number of species, and there are twice as many at the most. A new sweep of episodes every generation makes
-scores noisy: records of species are then those of their luckiest genome.
+Differences from the paper: networks are feed-forward; a child has the disjoint and excess genes of
+    its fitter parent also when both are
+equally fit (of the smaller one then); after a generation that was narrowed to two species, patience
+starts again; the compatibility threshold is steered to a number of species, and there are twice as
+many at the most. A new sweep of episodes every generation makes scores noisy: records of species
+are then those of their luckiest genome.
 """
 
 from dataclasses import dataclass, field, replace
@@ -76,7 +81,8 @@ class NeatState:
         genomes: the population, P genomes.
         genes: of the genomes.
         ids: int32[P, H], the identity of every hidden node, 0 in empty slots.
-        sizes: of the genomes; steps as if all genes were enabled, since children of two parents enable some.
+        sizes: of the genomes; steps as if all genes were enabled, since children of two parents
+            enable some.
         species: int32[P], the species of every genome.
         records: of the species.
         threshold: the compatibility threshold.
@@ -105,7 +111,8 @@ class Rules(NamedTuple):
     Attributes:
         population: genomes.
         species: that the threshold is steered to.
-        threshold, threshold_step: the compatibility threshold at the start, and the share by which a generation moves it.
+        threshold, threshold_step: the compatibility threshold at the start, and the share by which
+            a generation moves it.
         distance: what tells species apart.
         stagnation, population_stagnation: see `children_of` and `updated`.
         mating: who has children with whom.
@@ -113,7 +120,8 @@ class Rules(NamedTuple):
         mutate_weights: share of children whose weights mutate, as `weight_mutation` says.
         slope: what a network's weights are the genes' weights times.
         density: probability that a connection from bias or input to output starts enabled.
-        operator_ends: where the share of each structural operator ends on the way from 0 to 1; NOTHING has the rest.
+        operator_ends: where the share of each structural operator ends on the way from 0 to 1;
+            NOTHING has the rest.
         deletes: whether an operator deletes.
         keep: whether a connection that is split stays, so that the function does.
         output_activation: id of the activation of the outputs.
@@ -213,7 +221,9 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
         return in_chunks(one, (state.genomes, state.genes), cached=True)
 
     def child(birth: _Birth):
-        """A child before its changes have numbers: genome, genes, identities, change, and the change's ends."""
+        """A child before its changes have numbers: genome, genes, identities, change, and the
+        change's ends.
+        """
         genes, draws = birth.genes, birth.draws
         weights, both_enabled = crossed(birth.gene_draws[0], genes, birth.enabled, birth.other, birth.other_enabled, rules.keep_disabled)
         weights = jnp.where(birth.crosses, weights, genes.weights)
@@ -288,7 +298,8 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
     def enlarge_state(state):
         require_numbers(int(state.number), rules.population, 1 + inputs + outputs)
         hidden, steps, count = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps)), int(_most_genes(state.genes))
-        # A generation adds at most one node, two genes, and two steps. What can be enlarged at once is: every new shape is a compilation.
+        # A generation adds at most one node, two genes, and two steps. What can be enlarged at once
+        # is: every new shape is a compilation.
         room = doubled(state.steps, steps + 1)
         places = doubled(state.genes.markings.shape[1], count + 1)
         enlarges = room != state.steps or places != state.genes.markings.shape[1]

@@ -1,6 +1,7 @@
 """The settings of NEAT, each with its meaning, its default and what is allowed: one line a setting.
 
-Command line options, validation and error messages are all made from these lines. To add a setting, add a line.
+Command line options, validation and error messages are all made from these lines. To add a setting,
+add a line.
 """
 
 from dataclasses import dataclass
@@ -39,8 +40,10 @@ NEAT_PRESETS: dict[str, dict] = {
     "small": dict(population=150, weight_range=2.5, perturbation=1.0, add_node=0.02, add_connection=0.1),
     "paper": _PAPER_NEAT,
 }
-"""Named settings of NEAT: the recommended ones, those for problems that small networks solve, and those that the paper used (its section
-4.1; the range of weights and of their perturbation, which it does not give, is that of the authors' published code)."""
+"""Named settings of NEAT: the recommended ones, those for problems that small networks solve, and
+those that the paper used (its section 4.1; the range of weights and of their perturbation, which it
+does not give, is that of the authors' published code).
+"""
 
 
 _NEAT_OPERATORS = (*SHARED, "disable")
@@ -48,7 +51,8 @@ _NEAT_OPERATORS = (*SHARED, "disable")
 
 @dataclass(frozen=True)
 class NeatConfig(Settings):
-    """Every setting of a NEAT run. The rates are those of Stanley & Miikkulainen 2002, section 4.1, unless a line says otherwise.
+    """Every setting of a NEAT run. The rates are those of Stanley & Miikkulainen 2002, section 4.1,
+    unless a line says otherwise.
 
     Raises ValueError, naming the field, its value and what is allowed.
     """
@@ -111,11 +115,15 @@ class NeatConfig(Settings):
 
     @property
     def rates(self) -> tuple[float, ...]:
-        """The probability of every structural operator, by its number in `wannjax.genomes.operators`."""
+        """The probability of every structural operator, by its number in
+        `wannjax.genomes.operators`.
+        """
         return tuple(getattr(self, name) for name in _NEAT_OPERATORS)
 
     def algorithm(self, *, inputs: int, outputs: int) -> Algorithm:
-        """The search with these settings, for networks of so many inputs and outputs, linear ones where `output_activation` is `AUTO`."""
+        """The search with these settings, for networks of so many inputs and outputs, linear ones
+        where `output_activation` is `AUTO`.
+        """
         rules = Rules(
             population=self.population,
             species=self.species,

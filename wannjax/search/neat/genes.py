@@ -1,12 +1,16 @@
-"""What a NEAT genome carries beside the matrix of `genome.py`: a list of its genes, with historical markings and weights.
+"""What a NEAT genome carries beside the matrix of `genome.py`: a list of its genes, with historical
+markings and weights.
 
-A gene is a connection, enabled or disabled. The matrix says where connections are and whether they are enabled, for WANN and NEAT alike;
-the list says for every one of them which structural change of the past it comes from, and its weight. WANN needs neither, and carries
-neither. Lists are sorted by marking, the oldest gene first: a new gene is appended, and a child takes one parent's genes in
-their order, so nothing ever needs sorting. A list is padded to G places, of which the empty ones come last.
+A gene is a connection, enabled or disabled. The matrix says where connections are and whether they
+are enabled, for WANN and NEAT alike; the list says for every one of them which structural change of
+the past it comes from, and its weight. WANN needs neither, and carries neither. Lists are sorted by
+marking, the oldest gene first: a new gene is appended, and a child takes one parent's genes in
+their order, so nothing ever needs sorting. A list is padded to G places, of which the empty ones
+come last.
 
-A list rather than a matrix, because a matrix has some 3,000 cells where a genome has some 60 genes: all that NEAT does to weights and
-markings is done to the list. Functions are written for one genome; callers vmap.
+A list rather than a matrix, because a matrix has some 3,000 cells where a genome has some 60 genes:
+all that NEAT does to weights and markings is done to the list. Functions are written for one
+genome; callers vmap.
 """
 
 from typing import NamedTuple
@@ -43,7 +47,9 @@ NO_GENE = (np.int32(EMPTY), np.int32(0), np.int32(0), np.float32(0))
 
 
 def first_genes(weights: Float32[Array, "sources O"], hidden: int, capacity: int) -> Genes:
-    """The genes of a genome without hidden nodes, in which bias and inputs connect to every output with these `weights`."""
+    """The genes of a genome without hidden nodes, in which bias and inputs connect to every output
+    with these `weights`.
+    """
     sources, outputs = weights.shape
     number = jnp.arange(capacity, dtype=jnp.int32)
     used = number < sources * outputs
@@ -56,7 +62,9 @@ def first_genes(weights: Float32[Array, "sources O"], hidden: int, capacity: int
 
 
 def with_capacity(genes: Genes, capacity: int, hidden: int, more: int) -> Genes:
-    """The same genes on `capacity` places, of genomes whose `hidden` slots become `more`; leading axes pass through."""
+    """The same genes on `capacity` places, of genomes whose `hidden` slots become `more`; leading
+    axes pass through.
+    """
     columns = jnp.where(is_used(genes) & (genes.columns >= hidden), genes.columns + more - hidden, genes.columns)
     pad = [(0, 0)] * (genes.markings.ndim - 1) + [(0, capacity - genes.markings.shape[-1])]
     return Genes(
@@ -97,20 +105,24 @@ def _scattered(matrix, genes: Genes, values):
 
 
 def matching(genes: Genes, other: Genes) -> tuple[Int32[Array, " G"], Bool[Array, " G"]]:
-    """For every gene the place of the other genome's gene with the same marking, and whether there is one."""
+    """For every gene the place of the other genome's gene with the same marking, and whether there
+    is one.
+    """
     place = jnp.searchsorted(other.markings, genes.markings).astype(jnp.int32)
     place = jnp.minimum(place, other.markings.shape[0] - 1)
     return place, is_used(genes) & (other.markings[place] == genes.markings)
 
 
 class Distance(NamedTuple):
-    """What counts how much in the compatibility distance c1·E/N + c2·D/N + c3·W of Stanley & Miikkulainen 2002, equation 1.
+    """What counts how much in the compatibility distance c1·E/N + c2·D/N + c3·W of Stanley &
+    Miikkulainen 2002, equation 1.
 
     Attributes:
         excess: c1, of E genes that are newer than all of the other genome.
         disjoint: c2, of D other genes that one of the two lacks.
         weights: c3, of the mean difference W of the weights of matching genes.
-        normalise_from: genes of the larger genome from which on N is their number; 1 for smaller ones.
+        normalise_from: genes of the larger genome from which on N is their number; 1 for smaller
+            ones.
     """
 
     excess: float
@@ -122,8 +134,8 @@ class Distance(NamedTuple):
 def distances(genes: Genes, others: Genes, distance: Distance) -> Float[Array, "P M"]:
     """The compatibility distances of P genomes to M others, of which there are few.
 
-    The others' genes are laid out as one table, a row for every marking and a column for every genome, so that one search per gene serves
-    all M of them.
+    The others' genes are laid out as one table, a row for every marking and a column for every
+    genome, so that one search per gene serves all M of them.
     """
     count = others.markings.shape[0]
     known = jnp.sort(others.markings.reshape(-1))

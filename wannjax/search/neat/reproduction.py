@@ -1,11 +1,15 @@
-"""How a NEAT child comes about: genes of two parents, mutated weights, one structural change at the most, and the numbers of its new genes.
+"""How a NEAT child comes about: genes of two parents, mutated weights, one structural change at the
+most, and the numbers of its new genes.
 
-Structural changes are numbered over the whole search, and equal ones of one generation get one number, whichever genomes they are in. A
-new node is known by its change's number n; the genes that a change adds are marked 2n and 2n + 1. Markings are int32, and a child has one
-change at the most: 100,000 generations of 10,000 children take at most 1e9 numbers, and markings of at most 2e9 < 2^31 - 1. So no
-number is ever used twice; a search that comes near the end of the range is stopped (`require_numbers`).
+Structural changes are numbered over the whole search, and equal ones of one generation get one
+number, whichever genomes they are in. A new node is known by its change's number n; the genes that
+a change adds are marked 2n and 2n + 1. Markings are int32, and a child has one change at the most:
+100,000 generations of 10,000 children take at most 1e9 numbers, and markings of at most 2e9 < 2^31
+- 1. So no number is ever used twice; a search that comes near the end of the range is stopped
+(`require_numbers`).
 
-The operators themselves are those of `genomes/operators.py`. To add a way to change weights, see `mutated_weights`.
+The operators themselves are those of `genomes/operators.py`. To add a way to change weights, see
+`mutated_weights`.
 """
 
 from typing import NamedTuple
@@ -29,8 +33,9 @@ def crossed(
 ) -> tuple[Float32[Array, " G"], Bool[Array, " G"]]:
     """Weights, and which are enabled, of a child that has the `genes` of its fitter parent.
 
-    A gene that the other parent has too takes its weight from either at random. One that is disabled in either parent is so in the child
-    with probability `keep_disabled`, and enabled otherwise. Disjoint and excess genes are the fitter parent's.
+    A gene that the other parent has too takes its weight from either at random. One that is
+    disabled in either parent is so in the child with probability `keep_disabled`, and enabled
+    otherwise. Disjoint and excess genes are the fitter parent's.
     """
     place, matches = matching(genes, other)
     from_other = draws < 0.5
@@ -70,11 +75,13 @@ def followed(
 ) -> tuple[Genes, Int32[Array, " H"]]:
     """The genes, and the identities of hidden nodes, of a genome after a structural change.
 
-    New genes are appended with marking 0, and a new node gets identity 0: `numbered` puts numbers in their place.
+    New genes are appended with marking 0, and a new node gets identity 0: `numbered` puts numbers
+    in their place.
 
     Args:
         weight: of an added connection.
-        keep: whether a connection that was split stays: then the new node's own starts with weight 0, else with the old weight.
+        keep: whether a connection that was split stays: then the new node's own starts with weight
+            0, else with the old weight.
         deletes: whether changes may be deletions: closing the gaps that they leave takes time.
     """
     hidden, first_hidden = ids.shape[0], 1 + inputs
@@ -122,7 +129,9 @@ def ends_of(ids: Int32[Array, " H"], row, column, inputs: int) -> tuple[Int[Arra
 
 
 def node_identity(number: Int32[Array, "..."], inputs: int, outputs: int) -> Int32[Array, "..."]:
-    """The identity of the hidden node that change `number` added; never 0, and none of bias, inputs and outputs."""
+    """The identity of the hidden node that change `number` added; never 0, and none of bias, inputs
+    and outputs.
+    """
     return number + (1 + inputs + outputs)
 
 
@@ -131,7 +140,8 @@ def change_numbers(
 ) -> tuple[Int32[Array, " P"], Int32[Array, ""]]:
     """The number of every genome's change, from `first` on, and the first number that is left.
 
-    Changes with the same operator, source and target are the same. Genomes whose change adds no gene have a number without meaning.
+    Changes with the same operator, source and target are the same. Genomes whose change adds no
+    gene have a number without meaning.
     """
     adds = (operators == ADD_NODE) | (operators == ADD_CONNECTION)
     kind = jnp.where(adds, operators, NOTHING)
@@ -145,7 +155,9 @@ def change_numbers(
 
 
 def numbered(genes: Genes, ids: Int32[Array, " H"], change: Change, number, inputs: int, outputs: int) -> tuple[Genes, Int32[Array, " H"]]:
-    """The genes and identities that `followed` left, with the change's `number` in place of what is new."""
+    """The genes and identities that `followed` left, with the change's `number` in place of what is
+    new.
+    """
     splits, adds = change.operator == ADD_NODE, change.operator == ADD_CONNECTION
     count, place = gene_count(genes), jnp.arange(genes.markings.shape[0])
     first, second = place == count - 1 - splits, splits & (place == count - 1)
@@ -155,13 +167,16 @@ def numbered(genes: Genes, ids: Int32[Array, " H"], change: Change, number, inpu
 
 
 def first_number(inputs: int, outputs: int) -> int:
-    """The number of a search's first change: the genes of the start have the markings below twice that."""
+    """The number of a search's first change: the genes of the start have the markings below twice
+    that.
+    """
     return ((1 + inputs) * outputs + 1) // 2
 
 
 def require_numbers(number: int, population: int, nodes: int) -> None:
-    """Raises ValueError unless numbers are sure to last for a generation that starts with change `number`, of networks that have so many
-    `nodes` at the start."""
+    """Raises ValueError unless numbers are sure to last for a generation that starts with change
+    `number`, of networks that have so many `nodes` at the start.
+    """
     last = number + population
     fits = max(2 * last + 1, last + nodes) < int(EMPTY)
     require("generations", f"change {number} of the genome", "so few that historical markings fit 31 bits", fits)

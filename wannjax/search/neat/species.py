@@ -1,8 +1,10 @@
-"""Species: which genomes compete with which, how many children each species has, and who their parents are (NEAT, sections 3.3 and 3.4).
+"""Species: which genomes compete with which, how many children each species has, and who their
+parents are (NEAT, sections 3.3 and 3.4).
 
-Species stand in M places; a place without members is free. A genome belongs to the first species whose representative, a random member
-of the generation before, is nearer than the threshold, and founds one where there is none; when no place is free it joins the
-nearest. Within a generation a species competes with its members' mean fitness, so that none takes over because it is large.
+Species stand in M places; a place without members is free. A genome belongs to the first species
+whose representative, a random member of the generation before, is nearer than the threshold, and
+founds one where there is none; when no place is free it joins the nearest. Within a generation a
+species competes with its members' mean fitness, so that none takes over because it is large.
 """
 
 from typing import Any, NamedTuple
@@ -51,7 +53,9 @@ def representatives(key: Key[Array, ""], species: Int32[Array, " P"], places: in
 def speciate(
     genes: Genes, models: Genes, exists: Bool[Array, " M"], threshold: Float[Array, ""], distance: Distance
 ) -> tuple[Int32[Array, " P"], Bool[Array, " M"]]:
-    """The species of P genomes, given the representatives' genes `models` and which of the M species exist; and which exist then."""
+    """The species of P genomes, given the representatives' genes `models` and which of the M
+    species exist; and which exist then.
+    """
     apart = jnp.where(exists[None, :], distances(genes, models, distance), jnp.inf)
     fits = apart < threshold
     species = jnp.where(jnp.any(fits, axis=1), jnp.argmax(fits, axis=1), -1).astype(jnp.int32)
@@ -80,7 +84,8 @@ def speciate(
 
 
 def fitness_of(scores: Float[Array, " P"], valid: Bool[Array, " P"]) -> Float[Array, " P"]:
-    """Scores as fitness, at least 0 as sharing needs it: the scores themselves, or what they are above the lowest where that is negative.
+    """Scores as fitness, at least 0 as sharing needs it: the scores themselves, or what they are
+    above the lowest where that is negative.
 
     Genomes without a `valid` score have none.
     """
@@ -91,8 +96,9 @@ def fitness_of(scores: Float[Array, " P"], valid: Bool[Array, " P"]) -> Float[Ar
 def updated(
     records: Records, scores: Float[Array, " P"], valid: Bool[Array, " P"], species: Int32[Array, " P"], patience: int
 ) -> tuple[Records, Bool[Array, ""]]:
-    """The records after a generation with these scores, and whether the population's `patience` is at an end: then all ages start again, so
-    that what comes of a narrowed search has time."""
+    """The records after a generation with these scores, and whether the population's `patience` is
+    at an end: then all ages start again, so that what comes of a narrowed search has time.
+    """
     places = records.best.shape[0] - 1
     groups = jnp.concatenate([members_of(species, places), jnp.ones((1, species.shape[0]), bool)])
     best = jnp.max(jnp.where(groups & valid[None, :], scores[None, :], -jnp.inf), axis=1)
@@ -118,8 +124,9 @@ def children_of(
 ) -> Int32[Array, " M"]:
     """How many children every species has; as many as genomes in all.
 
-    In proportion to the mean fitness of its members, by largest remainders. Species whose `age` has reached `patience` have none, but for
-    that of the best genome; where the search `narrows`, only the two with the best genomes have some.
+    In proportion to the mean fitness of its members, by largest remainders. Species whose `age` has
+    reached `patience` have none, but for that of the best genome; where the search `narrows`, only
+    the two with the best genomes have some.
     """
     places, population = age.shape[0], species.shape[0]
     members = members_of(species, places)
@@ -135,7 +142,9 @@ def children_of(
 
 
 def apportioned(claims: Float[Array, " M"], total: int) -> Int32[Array, " M"]:
-    """`total` in whole numbers in proportion to `claims`, by largest remainders; not all claims may be 0."""
+    """`total` in whole numbers in proportion to `claims`, by largest remainders; not all claims may
+    be 0.
+    """
     quotas = claims / jnp.max(claims)
     quotas = total * (quotas / jnp.sum(quotas))
     whole = jnp.floor(quotas).astype(jnp.int32)
@@ -143,7 +152,9 @@ def apportioned(claims: Float[Array, " M"], total: int) -> Int32[Array, " M"]:
 
 
 def _places(values: Float[Array, " M"]) -> Int32[Array, " M"]:
-    """The place of each value among all, 0 for the greatest; of equals the first comes first. A sort would take long to compile."""
+    """The place of each value among all, 0 for the greatest; of equals the first comes first. A
+    sort would take long to compile.
+    """
     number = jnp.arange(values.shape[0])
     ahead = (values[None, :] > values[:, None]) | ((values[None, :] == values[:, None]) & (number[None, :] < number[:, None]))
     return jnp.sum(ahead, axis=1, dtype=jnp.int32)
@@ -182,9 +193,11 @@ def parents_of(
     species: Int32[Array, " P"],
     mating: Mating,
 ) -> Parents:
-    """The parents of all children, species by species; the first child of a large one is its best member.
+    """The parents of all children, species by species; the first child of a large one is its best
+    member.
 
-    Parents are drawn from the best of their species, a share of it that is `survival`; `sizes` are the numbers of genes.
+    Parents are drawn from the best of their species, a share of it that is `survival`; `sizes` are
+    the numbers of genes.
     """
     places, population = counts.shape[0], species.shape[0]
     worth = jnp.where(valid, fitness, -1.0)
@@ -213,6 +226,8 @@ def parents_of(
 
 
 def steered(threshold: Any, count: Any, wanted: int, step: float) -> Any:
-    """The threshold after a generation of `count` species: larger where these are too many, smaller where too few."""
+    """The threshold after a generation of `count` species: larger where these are too many, smaller
+    where too few.
+    """
     factor = jnp.where(count > wanted, 1 + step, jnp.where(count < wanted, 1 / (1 + step), 1.0))
     return threshold * factor

@@ -1,9 +1,11 @@
 """The WANN search (Gaier & Ha 2019) as an algorithm: `init`, `ask`, `tell` on an explicit state.
 
-`ask` expresses the population as networks; whoever drives the search scores them over the weight sweep; `tell` breeds the next
-population. Its elite are the best by rank: mean score with either the best score or the number of connections, drawn anew each
-generation. The others are children of parents that `selection.py` selects, by every weight in turn or by that rank. Islands are equal
-parts of the population that do so each by itself. The settings, from which all this is called, are in `config.py`.
+`ask` expresses the population as networks; whoever drives the search scores them over the weight
+sweep; `tell` breeds the next population. Its elite are the best by rank: mean score with either the
+best score or the number of connections, drawn anew each generation. The others are children of
+parents that `selection.py` selects, by every weight in turn or by that rank. Islands are equal
+parts of the population that do so each by itself. The settings, from which all this is called, are
+in `config.py`.
 """
 
 from collections.abc import Callable
@@ -34,9 +36,12 @@ class Rules(NamedTuple):
     """What the programs of a search are compiled for: searches with equal rules share them.
 
     Attributes:
-        population, islands: genomes, and the equal parts of them that select and breed each by itself.
-        survivors, elites: of an island: genomes that tournaments draw from, and those of them that are kept unchanged.
-        lexicase: whether parents are selected by every weight in turn; by tournaments on their rank otherwise.
+        population, islands: genomes, and the equal parts of them that select and breed each by
+            itself.
+        survivors, elites: of an island: genomes that tournaments draw from, and those of them that
+            are kept unchanged.
+        lexicase: whether parents are selected by every weight in turn; by tournaments on their rank
+            otherwise.
         tolerance: see `lexicase`.
         tournament: genomes per tournament.
         output_activation: id of the activation of the outputs.
@@ -60,8 +65,10 @@ class Rates(NamedTuple):
     """How often things happen: numbers in the compiled programs.
 
     Attributes:
-        density: float32[], the probability that a connection from bias or input to output starts enabled.
-        by_complexity: float32[], the probability that few connections rank in place of the best score.
+        density: float32[], the probability that a connection from bias or input to output starts
+            enabled.
+        by_complexity: float32[], the probability that few connections rank in place of the best
+            score.
         ends: of the structural operators' shares: see `Operators`.
     """
 
@@ -99,7 +106,7 @@ def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int) -> Algorithm:
     >>> algorithm = wannjax.WannConfig(population=8).algorithm(inputs=2, outputs=1)
     >>> state = algorithm.init(jax.random.key(0))
     >>> networks = algorithm.ask(state)
-    >>> scores = jnp.zeros((8, 6))  # any function of the networks, one score per network and shared weight
+    >>> scores = jnp.zeros((8, 6))  # any function of the networks and shared weights
     >>> state, info = algorithm.tell(state, scores)
     >>> state = algorithm.enlarge(state)
     """
@@ -114,7 +121,9 @@ def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int) -> Algorithm:
 
 @lru_cache(maxsize=16)
 def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callable, Callable]:
-    """The compiled functions of searches with these rules, whatever their rates: (key, rates) → state, `ask` and `tell`."""
+    """The compiled functions of searches with these rules, whatever their rates: (key, rates) →
+    state, `ask` and `tell`.
+    """
     size = rules.population // rules.islands
 
     @jax.jit
@@ -178,7 +187,8 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
 def _enlarge(state: WannState, blocks: tuple[Block, ...]) -> WannState:
     """`Algorithm.enlarge`."""
     hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
-    # What there will be after a generation, at the most. Both grow at once where they can: every new shape costs a compilation.
+    # What there will be after a generation, at the most. Both grow at once where they can: every
+    # new shape costs a compilation.
     room = doubled(state.steps, steps + most_steps(blocks) - 1)
     needed = hidden + most_nodes(blocks) - 1
     capacity = doubled(state.genomes.hidden, needed if room == state.steps else max(2 * hidden, needed))
@@ -191,7 +201,9 @@ _enlarged = jax.jit(enlarge_genome, static_argnums=1)
 
 
 def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_complexity) -> Int32[Array, " P"]:
-    """The ranking of one generation: mean score with either the best score or the number of connections."""
+    """The ranking of one generation: mean score with either the best score or the number of
+    connections.
+    """
     valid = usable(scores)
     mean = finite_or_worst(jnp.mean(scores, axis=1), valid)
     best = finite_or_worst(jnp.max(scores, axis=1), valid)
@@ -200,7 +212,9 @@ def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_compl
 
 
 def cases_of(scores: Float[Array, "P W"]) -> tuple[Float[Array, "P C"], Bool[Array, " P"]]:
-    """What lexicase selection selects for, and which genomes it may select: the score at every weight, and the mean score."""
+    """What lexicase selection selects for, and which genomes it may select: the score at every
+    weight, and the mean score.
+    """
     valid = usable(scores)
     cases = jnp.concatenate([scores, jnp.mean(scores, axis=1, keepdims=True)], axis=1)
     return jnp.where(valid[:, None], cases, 0.0), valid

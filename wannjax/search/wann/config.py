@@ -1,6 +1,8 @@
-"""The settings of the WANN search, each with its meaning, its default and what is allowed: one line a setting.
+"""The settings of the WANN search, each with its meaning, its default and what is allowed: one line
+a setting.
 
-Command line options, validation and error messages are all made from these lines. To add a setting, add a line.
+Command line options, validation and error messages are all made from these lines. To add a setting,
+add a line.
 """
 
 from dataclasses import dataclass
@@ -20,7 +22,9 @@ LEXICASE, TOURNAMENT = "lexicase", "tournament"
 
 
 APERIODIC = tuple(name for name in PUBLISHED if name not in ("sin", "cos"))
-"""The published activations but for the periodic ones, without which searches do as well or better and run faster."""
+"""The published activations but for the periodic ones, without which searches do as well or better
+and run faster.
+"""
 
 
 SWEEP = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
@@ -48,8 +52,9 @@ PRESETS: dict[str, dict] = {
     "paper-swingup": dict(_PAPER, population=192, tournament=8, elite_ratio=0.2),
     "paper-laptop": dict(_PAPER, population=64, tournament=4, elite_ratio=0.05),
 }
-"""Named settings of WANN: the recommended ones, for three minutes and for half an hour on two cores, and those that the paper used (facts
-from its published hyperparameter files)."""
+"""Named settings of WANN: the recommended ones, for three minutes and for half an hour on two
+cores, and those that the paper used (facts from its published hyperparameter files).
+"""
 
 
 def _is_library(blocks) -> bool:
@@ -61,7 +66,9 @@ def _is_sweep(weights) -> bool:
 
 
 RATES = ("initial_density", "initial_fan_in", "complexity_probability", *SHARED, "insert_block")
-"""The settings that are numbers in the compiled programs: searches that differ in these alone, or in what no program uses, share them."""
+"""The settings that are numbers in the compiled programs: searches that differ in these alone, or
+in what no program uses, share them.
+"""
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,9 @@ class WannConfig(Settings):
 
     @property
     def operators(self) -> Operators:
-        """The rates of the structural operators, with the activations that hidden nodes take and the blocks."""
+        """The rates of the structural operators, with the activations that hidden nodes take and
+        the blocks.
+        """
         return Operators(
             add_node=self.add_node,
             add_connection=self.add_connection,
@@ -131,7 +140,9 @@ class WannConfig(Settings):
         )
 
     def algorithm(self, *, inputs: int, outputs: int) -> Algorithm:
-        """The search with these settings, for networks of so many inputs and outputs, linear ones where `output_activation` is `AUTO`."""
+        """The search with these settings, for networks of so many inputs and outputs, linear ones
+        where `output_activation` is `AUTO`.
+        """
         size = self.population // self.islands
         survivors = size - int(self.cull_ratio * size)
         rules = Rules(
