@@ -36,9 +36,9 @@ def test_another_seed_gives_another_result(swing_up, result):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", [1, 5])
-def test_the_block_size_does_not_change_the_result(result, block):
-    same(result, wannjax.evolve(wannjax.make("CartPoleSwingUp-v0", max_steps=60, network_chunk=block), CONFIG, seed=1, progress=False))
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_the_chunk_size_does_not_change_the_result(result, chunk):
+    same(result, wannjax.evolve(wannjax.make("CartPoleSwingUp-v0", max_steps=60, network_chunk=chunk), CONFIG, seed=1, progress=False))
 
 
 def test_history_has_a_row_a_generation(result):
