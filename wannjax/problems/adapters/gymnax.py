@@ -21,7 +21,7 @@ _NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "MountainCar-v0": (("x", "dx"), ("left", "coast", "right")),
     "MountainCarContinuous-v0": (("x", "dx"), ("force",)),
 }
-"""Of the observation's parts and of the outputs."""
+"""Names for the observation's parts and for the outputs, by environment."""
 
 
 class GymnaxEnvironment(Environment):
