@@ -216,7 +216,20 @@ def test_networks_of_another_shape_are_refused_and_both_shapes_named():
         problem.evaluate(KEY, constants((0.0, 1.0, 2.0)), jnp.ones(1), episodes=1)
 
 
-@pytest.mark.parametrize(("argument", "value"), [("max_steps", 0), ("network_chunk", 0), ("input_names", ("a", "b"))])
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("max_steps", 0),
+        ("max_steps", 1.5),
+        ("max_steps", "ten"),
+        ("network_chunk", 0),
+        ("network_chunk", 1.5),
+        ("network_chunk", "8"),
+        ("input_names", ("a", "b")),
+        ("input_names", (1,)),
+        ("name", 3),
+    ],
+)
 def test_bad_arguments_are_named(argument, value):
     with pytest.raises(ValueError, match=f"^{argument}: "):
         GymnaxProblem(Counter(lambda *_: 1.0), **{argument: value})
