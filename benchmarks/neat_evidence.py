@@ -2,11 +2,13 @@
 where TASK is one of
 
     xor          preset "small", until all four cases are right after thresholding at 0.5; beside
-    the paper's 4,755 evaluations double-pole  preset "small", until two poles with velocities are
-    balanced for 100,000 steps; beside the paper's 3,600 evaluations curves       CartPole-v1,
-    Acrobot-v1 and CartPoleSwingUp-v0 with the default settings: the champion's score over the
-    generations comparison   swing-up, NEAT against a WANN whose weights are trained afterwards, for
-    the same number of environment steps
+                 the paper's 4,755 evaluations
+    double-pole  preset "small", until two poles with velocities are balanced for 100,000 steps;
+                 beside the paper's 3,600 evaluations
+    curves       CartPole-v1, Acrobot-v1 and CartPoleSwingUp-v0 with the default settings: the
+                 champion's score over the generations
+    comparison   swing-up, NEAT against a WANN whose weights are trained afterwards, for the same
+                 number of environment steps
 
 The paper is Stanley & Miikkulainen 2002, whose figures are means. An evaluation is one network
 scored once; every generation counts as a whole. Finished runs are kept in the JSON file; a second

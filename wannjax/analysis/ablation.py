@@ -38,8 +38,8 @@ def sweep_for(network: Network, weights: Sequence[float] | None) -> tuple[float,
 
 
 def live_connections(graph: Graph, kept: Collection[int]) -> frozenset[int]:
-    """Of the connections `kept` (places in `graph.connections`) those that lead to an output by way
-    of others.
+    """Those of the connections `kept` (places in `graph.connections`) that lead to an output by way
+    of others of them.
     """
     reached = set(range(graph.size - graph.outputs, graph.size))
     live = set()

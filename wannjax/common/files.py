@@ -2,7 +2,7 @@
 allocated.
 
 Files may come from strangers: nothing is unpickled or evaluated, and whatever is wrong with one is
-    a ValueError that names it.
+a ValueError that names it.
 """
 
 import contextlib

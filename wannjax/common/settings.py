@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from wannjax.common.validation import require
 
 
@@ -58,11 +60,11 @@ class Settings:
     def __post_init__(self):
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(each.default, tuple) and isinstance(value, list):
-                object.__setattr__(self, each.name, value := tuple(value))
+            if isinstance(each.default, tuple) and isinstance(value, list | np.ndarray):
+                object.__setattr__(self, each.name, value := tuple(value if isinstance(value, list) else value.tolist()))
             try:
                 fine = each.metadata["check"](value)
-            except TypeError:
+            except (TypeError, ValueError):
                 fine = False
             require(each.name, value, each.metadata["allowed"], fine)
             if isinstance(each.default, float):

@@ -31,8 +31,3 @@ def require_weights(weights: Sequence[float]) -> None:
     one.
     """
     require("weights", weights, "finite and not empty", len(weights) > 0 and all(math.isfinite(weight) for weight in weights))
-
-
-def require_positive(name: str, value: float) -> None:
-    """Raises ValueError unless `value` is finite and greater than 0."""
-    require(name, value, "finite and > 0", 0 < value < float("inf"))

@@ -31,7 +31,7 @@ from wannjax.runs.records import TrainingRecord
 NOISE = 0.05
 """Standard deviation of what sets members apart that start at the same weights."""
 GATE_STEPS, GATE_RATE = 500, 0.03
-"""Of the training of the gate alone, by Adam, once the members of regions are trained."""
+"""Steps and rate of Adam, which trains the gate alone once the members of regions are trained."""
 
 
 class Params(NamedTuple):

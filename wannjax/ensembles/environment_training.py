@@ -19,7 +19,7 @@ from wannjax.problems.capabilities import Episodic
 GATE_EPISODES = 512
 """Episodes on which the members are scored for the gate."""
 GATE_STEPS, GATE_RATE = 500, 0.1
-"""Of the training of the gate, by Adam."""
+"""Steps and rate of Adam, which trains the gate."""
 
 
 def train_on_environment(

@@ -2,14 +2,13 @@
 them.
 
 mixture   members and gate are trained together, each member on the inputs that the gate gives it
-(Jacobs et al. 1991, "Adaptive
-          mixtures of local experts"). For data.
+          (Jacobs et al. 1991, "Adaptive mixtures of local experts"). For data.
 regions   the input space is cut into regions by k-means: of the inputs of data, of the parameters
           of a varied environment. Each member is trained on its region; then the gate is trained on
           what the members score.
 bagging   each member is trained on a bootstrap sample of the examples (Breiman 1996); all count the
-same. For data. vote      nothing is trained: the members are the network at different shared
-weights, and vote.
+          same. For data.
+vote      nothing is trained: the members are the network at different shared weights, and vote.
 """
 
 from collections.abc import Iterable

@@ -94,6 +94,8 @@ def finetune(
             process.
         OSError: a checkpoint cannot be written.
     """
+    require("problem", problem, "a Problem, such as `wannjax.make` gives", isinstance(problem, Problem))
+    require("finish", finish, "a function, or None", finish is None or callable(finish))
     chosen = method_for(method, problem)
     require_count("steps", steps)
     check_single(network)

@@ -2,9 +2,9 @@
 is differentiable.
 
 Through a long episode gradients explode: on swing-up they are not finite for weights beyond ±1.4.
-    So the gradient that flows from one
-time step's state and observation to the step before is scaled down, episode by episode, to a norm
-of `clip` at the most. That makes it finite, at the price of a bias: the far future counts less.
+So the gradient that flows from one time step's state and observation to the step before is scaled
+down, episode by episode, to a norm of `clip` at the most. That makes it finite, at the price of a
+bias: the far future counts less.
 """
 
 from dataclasses import dataclass

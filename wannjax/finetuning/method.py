@@ -40,12 +40,12 @@ class Method(Protocol):
 
     @property
     def learning_rate(self) -> float:
-        """Of Adam, which is used where no optimizer is given."""
+        """The rate of Adam, which is used where no optimizer is given."""
         ...
 
     @property
     def updates(self) -> int:
-        """Of the weights, in one step."""
+        """How often one step moves the weights."""
         ...
 
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:

@@ -2,10 +2,10 @@
 estimation, for environments.
 
 The policy is the network with noise on its outputs: Gumbel noise where the greatest output is the
-    action, which makes it a draw from
-their softmax; Gaussian noise of a learned deviation where outputs are continuous. Without the noise
-it is the policy that `evaluate` scores. The baseline is a small perceptron per member. Episodes
-that end are followed by fresh ones within the same batch of steps.
+action, which makes it a draw from their softmax; Gaussian noise of a learned deviation where
+outputs are continuous. Without the noise it is the policy that `evaluate` scores. The baseline is a
+small perceptron per member. Episodes that end are followed by fresh ones within the same batch of
+steps.
 """
 
 from dataclasses import dataclass
@@ -126,7 +126,7 @@ class PolicyGradient(Settings):
             return outputs + jnp.exp(policy.log_deviation)[:, None] * jax.random.normal(key, outputs.shape)
 
         def log_probability(policy: Policy, outputs, choice):
-            """Of `choice` [M, B, O] given the outputs, and the entropy bonus; both [M, B]."""
+            """That of `choice` [M, B, O] given the outputs, and the entropy bonus; both [M, B]."""
             if problem.discrete:
                 logits = jax.nn.log_softmax(outputs)
                 chosen = jax.nn.one_hot(jnp.argmax(choice, axis=-1), outputs.shape[-1])

@@ -9,9 +9,8 @@ be computed one after the other: the operator decides which cells of the matrix 
 written, and one draw chooses among them. To add such an operator, add its row to `_TABLE`.
 
 Differences from the published code: it deletes nothing, and knows no blocks; it draws the source of
-    a new connection first and its
-target second, so that pairs are not uniform, and it demands a strictly later *layer*; here every
-allowed absent pair is equally likely.
+a new connection first and its target second, so that pairs are not uniform, and it demands a
+strictly later *layer*; here every allowed absent pair is equally likely.
 """
 
 from typing import NamedTuple

@@ -2,8 +2,7 @@
 things by uniform draws.
 
 Shifts are static, selected with `where`: no gather. Everything is for one genome; callers vmap. A
-    slot of H, the number of them, stands
-for none.
+slot of H, the number of them, stands for none.
 """
 
 import jax.numpy as jnp

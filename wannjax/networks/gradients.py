@@ -8,12 +8,11 @@ is gathered from the steps that read it. Slopes and the weights' gradients are c
 steps at once.
 
 Gradients of activations are those of `activations.slope`: 0 where one is flat. `step` is flat
-    everywhere and would cut off all that lies
-before it, so training gives it a surrogate gradient by default, while its value stays that of the
-step.
+everywhere and would cut off all that lies before it, so training gives it a surrogate gradient by
+default, while its value stays that of the step.
 
 Gradients are finite whatever the values do: what is not finite counts as 0, and every node's
-    gradient is held within ±`LARGEST`.
+gradient is held within ±`LARGEST`.
 """
 
 from dataclasses import dataclass, field

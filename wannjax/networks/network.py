@@ -8,10 +8,10 @@ takes several steps, chained through partial sums (activation `SUM`, no weight a
 steps are the outputs'. They stand at fixed places, whatever else the tape holds.
 
 Measured on one CPU core (`python -m benchmarks.throughput`): networks side by side with lanes
-    (weights × episodes) in the minor
-dimension run an order of magnitude faster than a dense padded matrix under vmap. The gather and the
-sum must stay one reduction, as in `_step`: spelled as three gathers and two additions, XLA fuses
-them into the activation and no longer vectorises it (8 times slower).
+(weights × episodes) in the minor dimension run an order of magnitude faster than a dense padded
+matrix under vmap. The gather and the sum must stay one reduction, as in `_step`: spelled as three
+gathers and two additions, XLA fuses them into the activation and no longer vectorises it (8 times
+slower).
 """
 
 from collections.abc import Sequence

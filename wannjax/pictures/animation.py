@@ -49,7 +49,7 @@ _DOTS = 80
 """Per inch."""
 
 _COLOURS = 48
-"""Of a GIF."""
+"""The colours of a GIF."""
 
 _STEPS = 8
 """Shades of a value on either side of 0."""
@@ -66,8 +66,8 @@ def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequ
     `path` (.gif, or .mp4 with ffmpeg).
 
     All columns show the same episode: the same start and noise, and the same wiring under another
-        weight. A node's colour is its value now
-    (blue negative, red positive), and its size and a line's width grow with what they carry.
+    weight. A node's colour is its value now (blue negative, red positive), and its size and a
+    line's width grow with what they carry.
 
     Args:
         weights: one to six shared weights; -2, -0.5 and 1 when None, or just 1, which leaves them

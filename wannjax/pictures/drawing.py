@@ -33,7 +33,7 @@ from wannjax.pictures.page import page_of, with_titles
 SUFFIXES = (".svg", ".png", ".pdf", ".html")
 
 INK = "#20242c"
-"""Of text, and of inputs."""
+"""The colour of text, and of inputs."""
 
 _NEGATIVE, _POSITIVE = "#b3261e", "#33507a"
 _PITCH = 1.12

@@ -18,7 +18,7 @@ COLUMNS = 4
 CLEAR = 0.42
 """Distance between an arrow and a node that it does not lead to, where layers are 1 apart."""
 RADIUS = 0.24
-"""Of the curves in the nodes, on the same scale."""
+"""The radius of the curves in the nodes, on the same scale."""
 
 
 def draw_motifs(motifs: Motifs, path: str | Path | None = None) -> Figure:

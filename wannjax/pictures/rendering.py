@@ -20,7 +20,7 @@ from wannjax.problems.environment import Discrete
 
 _DARK, _MIDDLE, _LIGHT, _SIGNAL, _GOAL = "#20242c", "#5b6270", "#c3c9d2", "#c0392b", "#1b7a43"
 _CHANNELS = ("#101319", "#4f9bd9", "#f2c14e", "#e4572e", "#76b041", "#b07cc6", "#f5f5f5", "#17a398", "#f08cae", "#9a7b4f", "#8d99ae")
-"""Of an empty cell, and of the channels of a grid."""
+"""The colours of an empty cell, and of the channels of a grid."""
 
 _SMALLEST_GRID = 4
 """Rows and columns from which an observation counts as a grid."""

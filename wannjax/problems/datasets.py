@@ -1,8 +1,7 @@
 """Labelled images to classify: scikit-learn's small digits, and MNIST as the paper prepares it.
 
 Files may come from strangers: nothing is unpickled, the sizes that a header claims are checked
-    before anything is allocated, and
-whatever is wrong with a file is one ValueError that names it.
+before anything is allocated, and whatever is wrong with a file is one ValueError that names it.
 """
 
 import gzip

@@ -27,8 +27,14 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
     wanted = f"an Environment with {', '.join(missing)} (gymnax's go into GymnaxProblem)"
     require("environment", environment, wanted, not missing)
     name, actions, max_steps = environment.name, environment.actions, environment.max_steps
+    require("name", name, "a string", isinstance(name, str))
+    require("inputs", environment.inputs, "an integer >= 1", isinstance(environment.inputs, int) and environment.inputs >= 1)
     require("max_steps", max_steps, "an integer >= 1", isinstance(max_steps, int) and max_steps >= 1)
     _check_actions(actions)
+
+    def reset(key):
+        observation, state = environment.reset(key, environment.params)
+        return observation, state
 
     def step(key, state, outputs):
         return Transition(*environment.step(key, state, actions.action(outputs), environment.params))
@@ -40,7 +46,7 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
             raise ValueError(f"environment: {function} of {name} fails: {reason_of(error)}") from error
 
     key = jax.random.key(0)
-    observation, state = evaluated("reset", lambda key: environment.reset(key, environment.params), key)
+    observation, state = evaluated("reset", reset, key)
     after = evaluated("step", step, key, state, jax.ShapeDtypeStruct((actions.outputs,), jnp.float32))
     for part, found, shape, kind in (
         ("observation of its reset", observation, (environment.inputs,), "f"),

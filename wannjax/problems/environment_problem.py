@@ -79,7 +79,8 @@ class EnvironmentProblem(Problem):
             ValueError: what does not keep to the contract of an `Environment`, or names of another
                 number.
         """
-        require("network_chunk", network_chunk, "None or >= 1", network_chunk is None or network_chunk >= 1)
+        fine = network_chunk is None or (isinstance(network_chunk, int) and network_chunk >= 1)
+        require("network_chunk", network_chunk, "None or an integer >= 1", fine)
         shapes = checked_shapes(environment)
         self.environment, self.network_chunk = environment, network_chunk
         self.name, self.params, self.max_steps = environment.name, environment.params, environment.max_steps

@@ -116,8 +116,10 @@ def check_sizes(networks: Network, problem: Problem) -> None:
 
 
 def checked_names(argument: str, names: tuple[str, ...], count: int, default: str) -> tuple[str, ...]:
-    """`names`, or default ones where there are none. Raises ValueError unless they are `count`."""
+    """`names`, or default ones where there are none. Raises ValueError unless they are `count`
+    strings.
+    """
     if not names:
         return default_names(count, default)
-    require(argument, names, f"{count} names", len(names) == count)
+    require(argument, names, f"{count} names", len(names) == count and all(isinstance(name, str) for name in names))
     return names

@@ -3,6 +3,7 @@
 import difflib
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from wannjax.common.validation import require
@@ -25,11 +26,14 @@ def environment_names() -> list[str]:
     return [*gymnax.registered_envs, *(name for name in _own() if name not in gymnax.registered_envs)]
 
 
-def _own() -> dict[str, type]:
-    """Environments of our own."""
+def _own() -> dict[str, Callable[[], Environment]]:
+    """What makes each environment of our own, by its name. To add one, add a line."""
     from wannjax.problems.environments import double_pole, swing_up
 
-    return {swing_up.NAME: swing_up.CartPoleSwingUp, double_pole.NAME: double_pole.DoublePole}
+    return {
+        swing_up.NAME: lambda: GymnaxEnvironment(swing_up.CartPoleSwingUp()),
+        double_pole.NAME: lambda: GymnaxEnvironment(double_pole.DoublePole()),
+    }
 
 
 def make(name: str, **options: Any) -> EnvironmentProblem | DataProblem:
@@ -67,8 +71,12 @@ def make_environment(
         near = [by_lower[match] for match in difflib.get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.4)]
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join((*known, *DATA_SETS))}"
         raise ValueError(f"environment: {name!r} is unknown; {hint}")
-    env, params = _gymnax(name)
-    environment: Environment = GymnaxEnvironment(env, params, name=name, max_steps=max_steps)
+    environment: Environment
+    if name in _own():
+        environment = _own()[name]()
+        environment.max_steps = environment.max_steps if max_steps is None else max_steps
+    else:
+        environment = GymnaxEnvironment(*_gymnax(name), name=name, max_steps=max_steps)
     if vary is not None:
         from wannjax.problems.environments.varied import varied
 
@@ -77,10 +85,7 @@ def make_environment(
 
 
 def _gymnax(name: str) -> tuple[Any, Any]:
-    """The gymnax environment called `name` and its parameters."""
-    if name in _own():
-        env = _own()[name]()
-        return env, env.default_params
+    """The environment that gymnax calls `name`, and its parameters."""
     import gymnax
 
     patience = socket.getdefaulttimeout()

@@ -36,7 +36,7 @@ CURVE_EPISODES = 32
 """Episodes at every shared weight of the curve."""
 
 _MOST_ROWS = 100
-"""Of the table of generations."""
+"""Rows of the table of generations."""
 
 _MOST_LISTED = 400
 """Connections of the champion that are listed as text."""

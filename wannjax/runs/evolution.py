@@ -11,7 +11,7 @@ from pathlib import Path
 from wannjax.analysis.evaluation import Report
 from wannjax.common import hosts
 from wannjax.common.interrupts import interrupt_flag
-from wannjax.common.validation import require_seed
+from wannjax.common.validation import require, require_seed
 from wannjax.problems.problem import Problem
 from wannjax.runs import run_directory
 from wannjax.runs.compilations import count_compilations
@@ -68,6 +68,7 @@ def evolve(
     config = config or WannConfig()
     config = config if generations is None else config.replace(generations=generations)
     require_seed(seed)
+    require("finish", finish, "a function, or None", finish is None or callable(finish))
     callbacks = list(callbacks)
     with ExitStack() as stack:
         compilations = stack.enter_context(count_compilations())

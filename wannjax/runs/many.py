@@ -175,8 +175,9 @@ def evolve_many(
     for seed in seeds:
         require_seed(seed)
     require("seeds", seeds, "different seeds, at least one", 0 < len(seeds) == len(set(seeds)))
-    given = (config or WannConfig(),) if config is None or isinstance(config, Config) else tuple(config)
-    require("config", given, "settings, or several of them", len(given) > 0 and all(isinstance(each, Config) for each in given))
+    given = tuple(config) if isinstance(config, Sequence) else (WannConfig() if config is None else config,)
+    fine = len(given) > 0 and all(hasattr(each, "algorithm") for each in given)
+    require("config", config, "settings, or several of them", fine)
     configs = tuple(each if generations is None else each.replace(generations=generations) for each in given)
     steps = configs[0].generations
     for each in configs:

@@ -51,6 +51,8 @@ class Run:
     """
 
     def __init__(self, problem: Problem, config: Config, seed: int):
+        require("problem", problem, "a Problem, such as `wannjax.make` gives", isinstance(problem, Problem))
+        require("config", config, "settings of a search, such as WannConfig()", hasattr(config, "algorithm"))
         if config.output_activation == AUTO:
             config = config.replace(output_activation=problem.output_activation)
         self.problem, self.config, self.seed = problem, config, seed

@@ -41,8 +41,7 @@ def rank(first: Float[Array, " P"], second: Float[Array, " P"]) -> Int32[Array, 
     Values must be finite.
 
     Source: NSGA-II (Deb et al. 2002). The published WANN code scales the crowding distance by
-        |1/max - min|, a slip for
-    1/(max - min); here it is the latter.
+    |1/max - min|, a slip for 1/(max - min); here it is the latter.
     """
     count = first.shape[0]
     front, crowding = fronts_and_crowding(first, second)

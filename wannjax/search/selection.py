@@ -5,9 +5,8 @@ tolerance of the best that are left. So a genome that is outstanding somewhere h
 where its mean is low, and no two cases are ever weighed against each other.
 
 Source: La Cava, Spector & Danai 2016, "Epsilon-lexicase selection for regression": the tolerance of
-    a case is the median absolute
-deviation of its values in the population, here times a factor, and the best is that of the genomes
-which are left.
+a case is the median absolute deviation of its values in the population, here times a factor, and
+the best is that of the genomes which are left.
 """
 
 import jax

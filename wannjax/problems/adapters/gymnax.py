@@ -21,7 +21,7 @@ _NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "MountainCar-v0": (("x", "dx"), ("left", "coast", "right")),
     "MountainCarContinuous-v0": (("x", "dx"), ("force",)),
 }
-"""Of the observation's parts and of the outputs."""
+"""Names for the observation's parts and for the outputs, by environment."""
 
 
 class GymnaxEnvironment(Environment):
@@ -36,7 +36,8 @@ class GymnaxEnvironment(Environment):
         self.env, self.name, self.picture = env, name or env.name, env.name
         self.params = env.default_params if params is None else params
         limit = getattr(self.params, "max_steps_in_episode", None) if max_steps is None else max_steps
-        require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", int(limit or 0) >= 1)
+        fine = max_steps is None or isinstance(max_steps, int)
+        require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", fine and int(limit or 0) >= 1)
         self.max_steps = int(limit or 0)
         observation, _ = jax.eval_shape(env.reset_env, jax.random.key(0), self.params)
         self.inputs = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(observation))

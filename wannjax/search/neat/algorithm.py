@@ -2,17 +2,15 @@
 Weights and topology evolve together.
 
 What it shares with WANN (`search/wann/`): the matrix of connections and its operators, expression,
-    the tape, the driver. What it has
-of its own: genes with historical markings and weights (`genes.py`), children of two parents
-    (`reproduction.py`), species that protect
-what is new (`species.py`). The settings, from which all this is called, are in `config.py`.
+the tape, the driver. What it has of its own: genes with historical markings and weights
+(`genes.py`), children of two parents (`reproduction.py`), species that protect what is new
+(`species.py`). The settings, from which all this is called, are in `config.py`.
 
 Differences from the paper: networks are feed-forward; a child has the disjoint and excess genes of
-    its fitter parent also when both are
-equally fit (of the smaller one then); after a generation that was narrowed to two species, patience
-starts again; the compatibility threshold is steered to a number of species, and there are twice as
-many at the most. A new sweep of episodes every generation makes scores noisy: records of species
-are then those of their luckiest genome.
+its fitter parent also when both are equally fit (of the smaller one then); after a generation that
+was narrowed to two species, patience starts again; the compatibility threshold is steered to a
+number of species, and there are twice as many at the most. A new sweep of episodes every generation
+makes scores noisy: records of species are then those of their luckiest genome.
 """
 
 from dataclasses import dataclass, field, replace

@@ -161,7 +161,7 @@ def _places(values: Float[Array, " M"]) -> Int32[Array, " M"]:
 
 
 class Parents(NamedTuple):
-    """Of P children.
+    """Where P children come from.
 
     Attributes:
         first, second: int32[P], genomes; the first is the fitter one, and of equals the smaller.

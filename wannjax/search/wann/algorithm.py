@@ -187,8 +187,8 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
 def _enlarge(state: WannState, blocks: tuple[Block, ...]) -> WannState:
     """`Algorithm.enlarge`."""
     hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
-    # What there will be after a generation, at the most. Both grow at once where they can: every
-    # new shape costs a compilation.
+    # What there will be after a generation, at the most. Both are enlarged at once where they
+    # can be: every new shape costs a compilation.
     room = doubled(state.steps, steps + most_steps(blocks) - 1)
     needed = hidden + most_nodes(blocks) - 1
     capacity = doubled(state.genomes.hidden, needed if room == state.steps else max(2 * hidden, needed))
