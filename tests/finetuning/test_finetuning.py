@@ -21,6 +21,9 @@ from wannjax.networks.graph import Graph, graph_of, network_of
 from wannjax.problems.data import DataProblem
 from wannjax.runs.records import TrainingRecord
 
+QUADRATIC = Quadratic()
+"""Shared by the tests, and so its programs."""
+
 WORSE = optax.sgd(-1.0)
 """Leads away from whatever is better."""
 
@@ -35,7 +38,7 @@ def weights_of(network):
 
 
 def tune(network=LINE, problem=None, *, method=ES, steps=4, **options):
-    return finetune(network, problem or Quadratic(), method=method, steps=steps, progress=False, **options)
+    return finetune(network, problem or QUADRATIC, method=method, steps=steps, progress=False, **options)
 
 
 # The driver

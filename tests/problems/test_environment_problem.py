@@ -1,5 +1,6 @@
 """Environments as problems: scores are those of a slow loop over gymnax, however the population is cut into chunks."""
 
+from functools import cache
 from typing import Any
 
 import gymnax
@@ -65,8 +66,12 @@ def test_scores_are_those_of_a_slow_loop(name):
 def swing_up_scores():
     """Evaluations of seven networks by network_chunk."""
 
+    @cache
+    def problem_of(chunk):
+        return make("CartPoleSwingUp-v0", max_steps=40, network_chunk=chunk)
+
     def evaluate(chunk, networks=None):
-        problem = make("CartPoleSwingUp-v0", max_steps=40, network_chunk=chunk)
+        problem = problem_of(chunk)
         networks = random_networks(problem, 7) if networks is None else networks
         return problem.evaluate(KEY, networks, jnp.array(WEIGHTS), episodes=EPISODES)
 
