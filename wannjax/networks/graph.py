@@ -123,14 +123,15 @@ class Graph:
 
     def label(self, node: int) -> str:
         """What node number `node` is called wherever people see it: its name, and `h7` for what
-        files call `hidden 7`, with an underscore where an input or output has that name.
+        files call `hidden 7`, or `h7_2` where an input or output has that name.
         """
         name = self.name(node)
         if not self.first_hidden <= node < self.size - self.outputs:
             return name
-        label = f"h{node - self.inputs}"
+        label, number = f"h{node - self.inputs}", 1
         while label in self.input_names or label in self.output_names:
-            label += "_"
+            number += 1
+            label = f"h{node - self.inputs}_{number}"
         return label
 
     def activation_name(self, node: int) -> str:

@@ -39,7 +39,7 @@ def plot_scores(axes: Axes, history: dict[str, np.ndarray]) -> None:
     axes.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, when confirmed: optimistic")
     axes.set(xlabel="generation", ylabel="mean score")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False)
+    axes.legend(edgecolor="none", framealpha=0.8, fontsize=9)
 
 
 def plot_sizes(axes: Axes, history: dict[str, np.ndarray]) -> None:

@@ -120,8 +120,8 @@ def _table(report: Report, problem: Problem) -> str:
         else ""
     )
     note = (
-        "Measured on episodes of their own, on which no network was chosen: the scores to compare with others. The headline's and the "
-        "curve's are of episodes on which the champion was chosen."
+        "Measured on episodes of their own, on which no network was chosen: the scores to compare with others. Those of the "
+        "headline and of the search are of episodes on which the champion was chosen."
         if problem.stochastic
         else f"{problem.metric}; the scores in the headline and the curves are minus the loss, on the examples that chose the champion."
     )
