@@ -162,7 +162,7 @@ def _arrange(
     moving: list[Artist] = []
     movers: list[Callable[[int], None]] = []
     returns = np.cumsum(episodes.rewards, axis=0)
-    decimals = decimals_for(returns[-1].max(), np.ptp(returns))
+    decimals = decimals_for(returns[-1].max(), 0.1 * np.ptp(returns))  # the same in all frames, so that words stand still
     kind = "own weights ×" if graph.has_weights else "weight"
     for lane, weight in enumerate(weights):
         left, share = lane / len(weights), 1 / len(weights)
