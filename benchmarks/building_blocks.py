@@ -76,8 +76,8 @@ def mine(source: str, directory: Path, seeds: Sequence[int], config: wannjax.Wan
 
 
 def search(target: str, seed: int, config: wannjax.WannConfig) -> dict[str, Any]:
-    """One search on the target task: its champion on fresh episodes, and the confirmed champion
-    half way.
+    """One search on the target task: its champion on fresh episodes, and the champion half
+    way by the round that confirmed it, which is optimistic.
     """
     problem = wannjax.make(target)
     result = wannjax.evolve(problem, config, seed=seed, progress=False)

@@ -224,7 +224,7 @@ def show_curves(runs: dict[str, list[dict]], picture: Path) -> None:
         generation = np.arange(1, scores.shape[1] + 1)
         axes.fill_between(generation, low, high, color="#1f4e8c", alpha=0.2, linewidth=0)
         axes.plot(generation, middle, color="#1f4e8c")
-        axes.set(title=name, xlabel="generation", ylabel="champion's score, confirmed")
+        axes.set(title=name, xlabel="generation", ylabel="champion's score, when confirmed")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     picture.parent.mkdir(parents=True, exist_ok=True)

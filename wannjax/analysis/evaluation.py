@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from wannjax.analysis.canonical import canonical
+from wannjax.common.digits import number, with_spread
 from wannjax.common.validation import require_count, require_seed, require_weights
 from wannjax.networks.network import Network, connection_count, individual_weights
 from wannjax.problems.problem import Problem, check_single
@@ -32,13 +34,13 @@ class Score(NamedTuple):
     episodes: int
 
     def __str__(self) -> str:
-        decimals = decimals_for(self.mean)
-        return f"{self.mean:.{decimals}f} ± {self.std:.{decimals}f}"
+        """With as many digits as the deviation leaves any meaning, and without it where there is
+        only one episode.
 
-
-def decimals_for(score: float) -> int:
-    """How many decimals of a score are worth showing."""
-    return 0 if abs(score) >= 100 else 1
+        >>> print(Score(750.3, 57.1, 100), Score(0.012, 0.003, 100), Score(91.25, 0.0, 1), sep=", ")
+        750 ± 57, 0.012 ± 0.003, 91.25
+        """
+        return with_spread(self.mean, self.std) if self.episodes > 1 else number(self.mean)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Report:
         tuned_shared: at the shared weight that did best on a grid, `tuned_weight`.
         tuned_weights: with the network's individual weights; None where it has none.
         connections: of the network.
+        canonical_connections: of its normal form (`canonical`), in which what computes a constant
+            and what computes the same twice count once.
     """
 
     per_weight: dict[float, Score]
@@ -61,6 +65,7 @@ class Report:
     tuned_weight: float
     tuned_weights: Score | None
     connections: int
+    canonical_connections: int
 
     @property
     def mean(self) -> float:
@@ -122,6 +127,7 @@ def evaluate(
         tuned_weights=columns[count + 3] if network.weights is not None else None,
         tuned_weight=tuned_weight,
         connections=connection_count(network),
+        canonical_connections=connection_count(canonical(network).network),
     )
 
 

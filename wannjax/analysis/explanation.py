@@ -58,7 +58,7 @@ class Explanation:
     def connection_name(self, place: int) -> str:
         """What connection number `place` is called."""
         connection = self.graph.connections[place]
-        return f"{self.graph.name(connection.source)} → {self.graph.name(connection.target)}"
+        return f"{self.graph.label(connection.source)} → {self.graph.label(connection.target)}"
 
 
 def explain(network: Network, problem: Problem, *, weights: Sequence[float] | None = None, episodes: int = 4, seed: int = 0) -> Explanation:

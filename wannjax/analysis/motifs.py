@@ -38,6 +38,11 @@ class Motif:
     networks: int
     runs: int
 
+    @property
+    def spread(self) -> float:
+        """The standard deviation of the baseline, in the unit of `count`."""
+        return abs((self.count - self.expected) / self.z) if self.z else 0.0
+
 
 @dataclass(frozen=True)
 class Motifs:

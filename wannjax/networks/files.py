@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from wannjax.common.digits import kept
 from wannjax.common.files import VERSION, Pathlike, check_header, parse_score, read_document, read_text, reading, write_text
 from wannjax.networks.activations import LINEAR, NAMES
 from wannjax.networks.graph import Connection, Graph, default_names, graph_of, network_of, require_distinct
@@ -57,10 +58,8 @@ def save_front(path: Pathlike, networks: list[Network], scores: np.ndarray, weig
     """Writes networks with their `scores` [F, W] over the sweep `weights` as JSON."""
     members = []
     for network, row in zip(networks, scores, strict=True):
-        per_weight = json.dumps({str(weight): round(float(score), 3) for weight, score in zip(weights, row, strict=True)})
-        members.append(
-            f'{{"mean score": {float(np.mean(row)):.3f}, "scores": {per_weight}, "network":\n{network_text(graph_of(network))}}}'
-        )
+        per_weight = json.dumps({str(weight): kept(score) for weight, score in zip(weights, row, strict=True)})
+        members.append(f'{{"mean score": {kept(np.mean(row))}, "scores": {per_weight}, "network":\n{network_text(graph_of(network))}}}')
     head = f'"format": {json.dumps(FRONT_FORMAT)}, "version": {VERSION}'
     write_text(Path(path), f'{{{head}, "members": [\n' + ",\n".join(members) + "\n]}\n")
 

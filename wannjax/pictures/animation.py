@@ -26,6 +26,7 @@ from matplotlib.transforms import Affine2D
 from PIL import Image
 
 from wannjax.analysis.episodes import Episodes, episodes_of
+from wannjax.common.digits import decimals_for
 from wannjax.common.files import replacing
 from wannjax.common.validation import require, require_seed
 from wannjax.networks.graph import Graph, graph_of
@@ -161,6 +162,7 @@ def _arrange(
     moving: list[Artist] = []
     movers: list[Callable[[int], None]] = []
     returns = np.cumsum(episodes.rewards, axis=0)
+    decimals = decimals_for(returns[-1].max(), 0.1 * np.ptp(returns))  # the same in all frames, so that words stand still
     kind = "own weights ×" if graph.has_weights else "weight"
     for lane, weight in enumerate(weights):
         left, share = lane / len(weights), 1 / len(weights)
@@ -183,7 +185,7 @@ def _arrange(
             environment(now)
             view.show(values[now])
             state = "ended at step" if time >= steps else "step"
-            words.set_text(f"{kind} {weight:g}    {state} {now + 1}    {problem.metric} {returns[now, lane]:.1f}")
+            words.set_text(f"{kind} {weight:g}    {state} {now + 1}    {problem.metric} {returns[now, lane]:.{decimals}f}")
 
         movers.append(move)
     _scale(figure, heights[3] / total)

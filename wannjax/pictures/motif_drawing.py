@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wannjax.analysis.motifs import Motifs
+from wannjax.common.digits import numbers
 from wannjax.common.files import replacing
 from wannjax.common.validation import require
 from wannjax.genomes.blocks import Block
@@ -37,8 +38,9 @@ def draw_motifs(motifs: Motifs, path: str | Path | None = None) -> Figure:
             motif = motifs.ranked[place]
             _draw_block(axes, motif.block)
             name = fill(motif.block.name, 42, break_long_words=False)
-            count = f"{motif.count:.2g} a network, {motif.expected:.2g} at random"
-            axes.set_title(f"{name}\nz {motif.z:.1f}; {motif.runs} of {motifs.runs} runs\n{count}", fontsize=8)
+            count, expected = numbers([motif.count, motif.expected], motif.spread)
+            counts = f"{count} a network, {expected} at random"
+            axes.set_title(f"{name}\nz {motif.z:.1f}; {motif.runs} of {motifs.runs} runs\n{counts}", fontsize=8)
     figure.suptitle(f"Building blocks in the fronts of {motifs.runs} runs", fontsize=12)
     if path is not None:
         with replacing(Path(path)) as temporary:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from wannjax.analysis.evaluation import decimals_for
+from wannjax.common.digits import numbers
 from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.validation import require, require_seed
 from wannjax.networks.network import connection_count
@@ -82,6 +82,9 @@ class ManyResults:
         """Quartiles over seeds of a column of `Result.history`, per generation: each float[C,
         generations].
 
+        `champion_score` is each champion's in the rounds that confirmed it, and optimistic (see
+        `Record`); `champion_means` has those of the final comparison.
+
         Raises ValueError for a column that there is not.
         """
         known = [name for name in self.results[0].history if all(name in result.history for result in self.results)]
@@ -118,8 +121,8 @@ class ManyResults:
 def _in_brackets(statistics: Statistics, number: int) -> str:
     """Median and quartiles of one of the settings."""
     lower, median, upper = (part[number] for part in statistics)
-    decimals = decimals_for(median)
-    return f"{median:.{decimals}f} [{lower:.{decimals}f}, {upper:.{decimals}f}]"
+    shown = numbers([median, lower, upper], upper - lower)
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def _plain(value: object) -> str:

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from wannjax.common.devices import describe, idle_cores
+from wannjax.common.digits import number, numbers
 from wannjax.problems.problem import Problem
 from wannjax.runs.records import Record, TrainingRecord
 from wannjax.search.registry import Config
@@ -96,11 +97,12 @@ class ManyView(_View):
 
     def __call__(self, records: list[Record]) -> None:
         low, median, high = np.quantile([record.champion_score for record in records], (0.25, 0.5, 0.75))
+        shown = numbers([median, low, high], high - low)
         connections = np.median([record.champion_connections for record in records])
         speed = sum(record.alive_steps for record in records) / sum(record.rollout_seconds for record in records)
         self.show(
             records[0].generation,
-            f"median champion {median:.4g} (quartiles {low:.4g} to {high:.4g}) with {connections:g} connections; "
+            f"median champion {shown[0]} (quartiles {shown[1]} to {shown[2]}) with {connections:g} connections; "
             f"{speed / 1e6:.1f} M alive steps/s",
         )
 
@@ -125,7 +127,7 @@ class TrainingView(_View):
 
     def __call__(self, record: TrainingRecord) -> None:
         if record.step > self.before:
-            self.show(record.step, f"held out: best {record.held_out_score:.4g}, median {record.median_score:.4g}")
+            self.show(record.step, f"held out: best {number(record.held_out_score)}, median {number(record.median_score)}")
 
 
 def describe_record(record: Record) -> str:
@@ -133,6 +135,6 @@ def describe_record(record: Record) -> str:
     speed = record.alive_steps / record.rollout_seconds if record.rollout_seconds > 0 else np.nan
     bad = f", {record.non_finite} not finite" if record.non_finite else ""
     return (
-        f"mean {record.mean_score:.4g}, best {record.best_score:.4g}{bad}; champion {record.champion_score:.4g} "
+        f"mean {number(record.mean_score)}, best {number(record.best_score)}{bad}; champion {number(record.champion_score)} "
         f"with {record.champion_connections} connections; {speed / 1e6:.1f} M alive steps/s"
     )
