@@ -18,7 +18,7 @@ class Episodic(Problem, Protocol):
         environment: see `Environment`.
         params: what the functions are given.
         max_steps: the length of an episode at the most.
-        discrete: whether an action is one of a number of choices.
+        discrete: whether an action is one choice, the greatest output's.
         differentiable: whether gradients flow through its dynamics.
         context_names: the parameters that differ from episode to episode, by name.
     """
