@@ -78,8 +78,8 @@ class EnvironmentProblem(Problem):
                 when None. Changes the speed only.
 
         Raises:
-            ValueError: what does not keep to the contract of an `Environment`, or names of another
-                number.
+            ValueError: what does not keep to the contract of an `Environment`, or names that
+                `checked_names` refuses.
         """
         require("network_chunk", network_chunk, "None or >= 1", network_chunk is None or network_chunk >= 1)
         shapes = checked_shapes(environment)
@@ -88,8 +88,9 @@ class EnvironmentProblem(Problem):
         self.inputs, self.outputs = environment.inputs, environment.actions.outputs
         self.output_activation = environment.actions.output_activation
         self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
-        self.input_names = checked_names("input_names", tuple(input_names or environment.input_names), self.inputs, "input")
-        self.output_names = checked_names("output_names", tuple(output_names or environment.output_names), self.outputs, "output")
+        input_names = input_names if len(input_names) else environment.input_names
+        output_names = output_names if len(output_names) else environment.output_names
+        self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
         compiled = partial(jax.jit, compiler_options=devices.compiler_options())
         self._evaluate = compiled(self._score, static_argnames=("episodes", "activation_ids"))
         self._score_copies = compiled(self._score_packed, static_argnames=("episodes", "activation_ids"))
