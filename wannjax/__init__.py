@@ -22,6 +22,7 @@ from wannjax.problems.adapters.gymnax import GymnaxProblem
 from wannjax.problems.data import DataProblem
 from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.problems.function import FunctionProblem
 from wannjax.problems.problem import Evaluation, Problem
 from wannjax.problems.registry import environment_names, make
 from wannjax.problems.spaces import Box, Discrete, MultiBinary, MultiDiscrete
@@ -58,6 +59,7 @@ __all__ = [
     "EvolutionStrategy",
     "Explanation",
     "Formulas",
+    "FunctionProblem",
     "Gradient",
     "GymnaxProblem",
     "Info",
