@@ -60,7 +60,8 @@ def finetune(
         problem: from `wannjax.make`, or anything that fulfils `Problem`.
         method: "gradient", "policy_gradient" or "evolution", or one of `Gradient`,
             `PolicyGradient`, `EvolutionStrategy` with settings of your own. None chooses: gradients
-            for data, the policy gradient for discrete actions, evolution strategies for the rest.
+            for data, the policy gradient where an action is one discrete choice, evolution
+            strategies elsewhere.
         optimizer: any optax transformation. None: Adam, at the method's own rate which falls to 0
             along a cosine, after clipping to norm 1.
         steps: of training. One step is one update of a gradient or evolution strategy, and one

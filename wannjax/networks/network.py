@@ -226,7 +226,7 @@ def forward(
     again, and the outputs.
 
     Args:
-        gain: the shared weight of each lane.
+        gain: the shared weight of each lane, [L], or of each lane of each network, [N, L].
         activation_ids: the activation ids that can occur.
         dynamic_length: stop at the longest network rather than at the padded length. Pays on a CPU;
             not differentiable.
@@ -260,7 +260,7 @@ def _step(tape: Tape, values, start, size: int, gain, activation_ids):
         gathered = gathered * lax.dynamic_slice_in_dim(tape.weights, start, size)
     total = jnp.sum(gathered, axis=1)
     ids = lax.dynamic_slice_in_dim(tape.activations, start, size)[..., None]
-    return jnp.where(ids == SUM, total, activate(ids, gain[None, None, :] * total, activation_ids))
+    return jnp.where(ids == SUM, total, activate(ids, gain.reshape(1, -1, lanes) * total, activation_ids))
 
 
 @jax.jit

@@ -7,11 +7,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from wannjax.common.files import reason_of
 from wannjax.common.validation import require
-from wannjax.problems.environment import Box, Discrete, Transition
+from wannjax.problems.environment import Transition
+from wannjax.problems.spaces import ActionSpace, Box
 
 _NEEDED = ("name", "inputs", "actions", "max_steps", "params", "reset", "step")
 _KINDS = {"f": "floats", "b": "bools"}
@@ -30,7 +30,10 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
     require("name", name, "a string", isinstance(name, str))
     require("inputs", environment.inputs, "an integer >= 1", isinstance(environment.inputs, int) and environment.inputs >= 1)
     require("max_steps", max_steps, "an integer >= 1", isinstance(max_steps, int) and max_steps >= 1)
-    _check_actions(actions)
+    wanted = "a Discrete, a MultiDiscrete, a MultiBinary or a Box"
+    require("actions", actions, wanted, isinstance(actions, ActionSpace))
+    real = isinstance(actions, Box) and not actions.integral
+    require("differentiable", f"True with {actions!r}", "False where actions are not real", real or not environment.differentiable)
 
     def reset(key):
         observation, state = environment.reset(key, environment.params)
@@ -61,17 +64,6 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
     before, behind = _plain(state), _plain(after.state)
     require("environment", f"{name} with {behind}", f"one whose step keeps the shapes and types of the state, {before}", before == behind)
     return observation, state
-
-
-def _check_actions(actions: Any) -> None:
-    """Raises ValueError for what is no action space."""
-    require("actions", actions, "a Discrete or a Box", isinstance(actions, Discrete | Box))
-    if isinstance(actions, Discrete):
-        require("actions", actions, "a Discrete of at least one action", isinstance(actions.n, int) and actions.n >= 1)
-        return
-    low, high = np.asarray(actions.low), np.asarray(actions.high)
-    fits = isinstance(actions.low, np.ndarray) and low.shape == high.shape and bool(np.all(low < high))
-    require("actions", actions, "a Box of two numpy arrays of one shape, low below high", fits)
 
 
 def _plain(tree: Any) -> str:

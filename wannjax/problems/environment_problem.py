@@ -21,10 +21,11 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 from wannjax.common import devices
 from wannjax.common.validation import require, require_count
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
-from wannjax.problems.environment import Discrete, Environment, Transition
+from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_check import checked_shapes
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import sharded
+from wannjax.problems.spaces import Discrete
 
 ProblemT = TypeVar("ProblemT", bound="EnvironmentProblem")
 
@@ -49,7 +50,8 @@ class EnvironmentProblem(Problem):
 
     A discrete action is the index of the greatest output. A continuous one is the outputs clipped
     to [-1, 1] and stretched to the bounds (where these are infinite, the outputs as they are), so
-    that tanh outputs, which the search finds better networks with, reach all of it.
+    that tanh outputs, which the search finds better networks with, reach all of it. What becomes an
+    action of another kind: see `MultiDiscrete`, `MultiBinary` and `Box`.
 
     Attributes:
         environment: the environment.
@@ -76,8 +78,8 @@ class EnvironmentProblem(Problem):
                 when None. Changes the speed only.
 
         Raises:
-            ValueError: what does not keep to the contract of an `Environment`, or names of another
-                number.
+            ValueError: what does not keep to the contract of an `Environment`, or names that
+                `checked_names` refuses.
         """
         fine = network_chunk is None or (isinstance(network_chunk, int) and network_chunk >= 1)
         require("network_chunk", network_chunk, "None or an integer >= 1", fine)
@@ -85,10 +87,11 @@ class EnvironmentProblem(Problem):
         self.environment, self.network_chunk = environment, network_chunk
         self.name, self.params, self.max_steps = environment.name, environment.params, environment.max_steps
         self.inputs, self.outputs = environment.inputs, environment.actions.outputs
-        self.output_activation = "linear" if self.discrete else "tanh"
+        self.output_activation = environment.actions.output_activation
         self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
-        self.input_names = checked_names("input_names", tuple(input_names or environment.input_names), self.inputs, "input")
-        self.output_names = checked_names("output_names", tuple(output_names or environment.output_names), self.outputs, "output")
+        input_names = input_names if len(input_names) else environment.input_names
+        output_names = output_names if len(output_names) else environment.output_names
+        self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
         compiled = partial(jax.jit, compiler_options=devices.compiler_options())
         self._evaluate = compiled(self._score, static_argnames=("episodes", "activation_ids"))
         self._score_copies = compiled(self._score_packed, static_argnames=("episodes", "activation_ids"))
@@ -99,7 +102,7 @@ class EnvironmentProblem(Problem):
 
     @property
     def discrete(self) -> bool:
-        """Whether an action is one of a number of choices."""
+        """Whether an action is one choice: a `Discrete`."""
         return isinstance(self.environment.actions, Discrete)
 
     @property

@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float32
 
 from wannjax.common.validation import require
-from wannjax.problems.environment import Box, Discrete, Environment, Transition
+from wannjax.problems.adapters.action_spaces import action_space_of
+from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.problems.spaces import Box
 
 _NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "CartPole-v1": (("x", "dx", "θ", "dθ"), ("left", "right")),
@@ -27,8 +29,8 @@ _NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 class GymnaxEnvironment(Environment):
     """The gymnax `Environment` `env`, with `params`; its defaults when None.
 
-    Raises ValueError for an action space that is neither Discrete nor a Box, and where no length
-    limit is known.
+    Raises ValueError for an action space that `adapters.action_spaces` does not know, and where no
+    length limit is known.
     """
 
     def __init__(self, env: Any, params: Any = None, *, name: str | None = None, max_steps: int | None = None):
@@ -42,19 +44,12 @@ class GymnaxEnvironment(Environment):
         observation, _ = jax.eval_shape(env.reset_env, jax.random.key(0), self.params)
         self.inputs = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(observation))
         self.observation_shape = getattr(observation, "shape", ())
-        self.actions = self._actions()
-        self.differentiable = isinstance(self.actions, Box) and getattr(env, "supports_transition_gradients", False)
+        self.actions = action_space_of(env.action_space(self.params), self.name)
+        real = isinstance(self.actions, Box) and not self.actions.integral
+        self.differentiable = real and getattr(env, "supports_transition_gradients", False)
         known_inputs, known_outputs = _NAMES.get(self.name, ((), ()))
         self.input_names = getattr(env, "input_names", known_inputs)
         self.output_names = getattr(env, "output_names", known_outputs)
-
-    def _actions(self) -> Discrete | Box:
-        space = self.env.action_space(self.params)
-        if hasattr(space, "n"):
-            return Discrete(int(space.n), space.dtype)
-        require("env", self.name, "an environment with a Discrete or a Box action space", hasattr(space, "low"))
-        low, high = (np.broadcast_to(np.asarray(bound, np.float32), space.shape) for bound in (space.low, space.high))
-        return Box(low, high, space.dtype)
 
     def reset(self, key, params):
         observation, state = self.env.reset_env(key, params)
@@ -98,7 +93,8 @@ class GymnaxProblem(EnvironmentProblem):
             input_names, output_names, network_chunk: see `EnvironmentProblem`.
 
         Raises:
-            ValueError: the action space is neither discrete nor a box, or no length limit is known.
+            ValueError: the action space is not one of those in `problems.spaces`, or no length
+                limit is known.
         """
         environment = GymnaxEnvironment(env, env_params, name=name, max_steps=max_steps)
         super().__init__(environment, input_names=input_names, output_names=output_names, network_chunk=network_chunk)
