@@ -116,8 +116,8 @@ class Ensemble:
         """The score on fresh episodes, or `problem.metric` on the test examples. Raises ValueError
         where sizes do not fit.
         """
-        require_count("episodes", episodes)
-        require_seed(seed)
+        episodes = require_count("episodes", episodes)
+        seed = require_seed(seed)
         check_sizes(self.network, problem)
         if isinstance(problem, Supervised):
             examples = problem.split("test").examples

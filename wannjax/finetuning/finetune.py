@@ -95,9 +95,9 @@ def finetune(
         OSError: a checkpoint cannot be written.
     """
     chosen = method_for(method, problem)
-    require_count("steps", steps)
+    steps = require_count("steps", steps)
     check_single(network)
-    require_seed(seed)
+    seed = require_seed(seed)
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)
     callbacks = list(callbacks)

@@ -86,7 +86,7 @@ def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequ
     weights = tuple(weights if weights is not None else (1.0,) if graph.has_weights else (-2.0, -0.5, 1.0))
     sound = 1 <= len(weights) <= _MOST_WEIGHTS and all(np.isfinite(weights))
     require("weights", weights, f"one to {_MOST_WEIGHTS} finite numbers", sound)
-    require_seed(seed)
+    seed = require_seed(seed)
     keys = jnp.stack([jax.random.key(seed)] * len(weights))
     episodes = episodes_of(network, problem, keys, jnp.asarray(weights, jnp.float32))
     figure, moving, move = _arrange(graph, problem, episodes, weights)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wannjax.common.files import reason_of
-from wannjax.common.validation import require
+from wannjax.common.validation import plain, require, require_count
 from wannjax.problems.environment import Box, Discrete, Transition
 
 _NEEDED = ("name", "inputs", "actions", "max_steps", "params", "reset", "step")
@@ -27,7 +27,7 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
     wanted = f"an Environment with {', '.join(missing)} (gymnax's go into GymnaxProblem)"
     require("environment", environment, wanted, not missing)
     name, actions, max_steps = environment.name, environment.actions, environment.max_steps
-    require("max_steps", max_steps, "an integer >= 1", isinstance(max_steps, int) and max_steps >= 1)
+    require_count("max_steps", max_steps)
     _check_actions(actions)
 
     def step(key, state, outputs):
@@ -60,7 +60,7 @@ def _check_actions(actions: Any) -> None:
     """Raises ValueError for what is no action space."""
     require("actions", actions, "a Discrete or a Box", isinstance(actions, Discrete | Box))
     if isinstance(actions, Discrete):
-        require("actions", actions, "a Discrete of at least one action", isinstance(actions.n, int) and actions.n >= 1)
+        require("actions", actions, "a Discrete of at least one action", isinstance(plain(actions.n), int) and actions.n >= 1)
         return
     low, high = np.asarray(actions.low), np.asarray(actions.high)
     fits = isinstance(actions.low, np.ndarray) and low.shape == high.shape and bool(np.all(low < high))

@@ -171,9 +171,7 @@ def evolve_many(
     Raises ValueError for a setting out of range, for different numbers of generations, and when no
     network of a run's generation has finite scores.
     """
-    seeds = tuple(seeds)
-    for seed in seeds:
-        require_seed(seed)
+    seeds = tuple(require_seed(seed) for seed in seeds)
     require("seeds", seeds, "different seeds, at least one", 0 < len(seeds) == len(set(seeds)))
     given = (config or WannConfig(),) if config is None or isinstance(config, Config) else tuple(config)
     require("config", given, "settings, or several of them", len(given) > 0 and all(isinstance(each, Config) for each in given))
