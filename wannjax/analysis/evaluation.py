@@ -86,9 +86,9 @@ def evaluate(
     Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode,
     or weights that are not finite.
     """
-    require_count("episodes", episodes)
-    require_seed(seed)
-    require_weights(weights)
+    episodes = require_count("episodes", episodes)
+    seed = require_seed(seed)
+    weights = require_weights(weights)
     check_single(network)
     grid_key, score_key, shared_key, weights_key = jax.random.split(jax.random.key(seed), 4)
     bare = replace(network, weights=None, input_names=(), output_names=())
@@ -104,17 +104,19 @@ def evaluate(
     # One call for all columns, each a table of weights for every lane. What is the same in every
     # episode of a data set is measured once.
     fixed = episodes if problem.stochastic else 1
-    random_shared = jax.random.uniform(shared_key, (episodes,), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
-    random_weights = jax.random.uniform(weights_key, (*network.sources.shape, episodes), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
-    tables = [individual_weights(bare, jnp.full(fixed, weight)) for weight in (*weights, tuned_weight)]
+    random_shared = jax.random.uniform(shared_key, (episodes,), jnp.float32, minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
+    random_weights = jax.random.uniform(
+        weights_key, (*network.sources.shape, episodes), jnp.float32, minval=-RANDOM_RANGE, maxval=RANDOM_RANGE
+    )
+    tables = [individual_weights(bare, jnp.full(fixed, weight, jnp.float32)) for weight in (*weights, tuned_weight)]
     tables += [individual_weights(bare, random_shared), individual_weights(bare, random_weights)]
     if network.weights is not None:
-        tables.append(individual_weights(network, jnp.ones(fixed)))
+        tables.append(individual_weights(network, jnp.ones(fixed, jnp.float32)))
     counts = [table.shape[-1] for table in tables]
     lanes = replace(plain, weights=jnp.concatenate(tables, axis=-1)[None])
     keys = jax.random.split(score_key, episodes)
     keys = jnp.concatenate([keys[:count] for count in counts])
-    returns = problem.split("test").measure(keys, lanes, jnp.ones(len(keys)))
+    returns = problem.split("test").measure(keys, lanes, jnp.ones(len(keys), jnp.float32))
     rows = np.split(np.asarray(returns)[0], np.cumsum(counts)[:-1])
 
     columns = [Score(float(row.mean()), float(row.std()), len(row)) for row in rows]

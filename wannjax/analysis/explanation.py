@@ -75,8 +75,8 @@ def explain(network: Network, problem: Problem, *, weights: Sequence[float] | No
     Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
     range.
     """
-    require_seed(seed)
-    require_count("episodes", episodes)
+    seed = require_seed(seed)
+    episodes = require_count("episodes", episodes)
     graph = graph_of(network).with_printable_names()
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)

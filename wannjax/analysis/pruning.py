@@ -86,8 +86,8 @@ def prune(
     range.
     """
     require("tolerance", tolerance, "finite and >= 0", 0 <= tolerance < float("inf"))
-    require_count("episodes", episodes)
-    require_seed(seed)
+    episodes = require_count("episodes", episodes)
+    seed = require_seed(seed)
     graph = graph_of(network)
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)

@@ -57,9 +57,9 @@ def weight_curve(
     Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
     range.
     """
-    require_count("episodes", episodes)
-    require_seed(seed)
-    require_weights(weights)
+    episodes = require_count("episodes", episodes)
+    seed = require_seed(seed)
+    weights = require_weights(weights)
     check_single(network)
     check_sizes(network, problem)
     count = episodes if problem.stochastic else 1

@@ -9,9 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
-from wannjax.common.validation import require
+from wannjax.common.validation import plain, require
 
 
 def setting(default, meaning: str, allowed: str, check: Callable[[Any], bool], load: Callable[[Any], Any] | None = None):
@@ -46,8 +44,8 @@ def choice(default: str, meaning: str, names: tuple[str, ...]):
 
 @dataclass(frozen=True)
 class Settings:
-    """Frozen settings, checked when they are made. Raises ValueError, naming the field, its value
-    and what is allowed.
+    """Frozen settings, checked when they are made, and kept as Python's own numbers and tuples.
+    Raises ValueError, naming the field, its value and what is allowed.
 
     Attributes:
         name: of the search, or the method of training, that they are for.
@@ -59,14 +57,15 @@ class Settings:
 
     def __post_init__(self):
         for each in fields(self):
-            value = getattr(self, each.name)
-            if isinstance(each.default, tuple) and isinstance(value, list | np.ndarray):
-                object.__setattr__(self, each.name, value := tuple(value if isinstance(value, list) else value.tolist()))
+            given = getattr(self, each.name)
+            value = plain(given)
+            if value is not given:
+                object.__setattr__(self, each.name, value)
             try:
                 fine = each.metadata["check"](value)
             except (TypeError, ValueError):
                 fine = False
-            require(each.name, value, each.metadata["allowed"], fine)
+            require(each.name, given, each.metadata["allowed"], fine)
             if isinstance(each.default, float):
                 object.__setattr__(self, each.name, float(value))
 

@@ -70,11 +70,12 @@ def ensemble(
     """
     kind = kind or ("mixture" if isinstance(problem, Supervised) else "regions")
     require("kind", kind, f"one of {', '.join(KINDS)}", kind in KINDS)
-    require("members", members, "an integer >= 2", isinstance(members, int) and members >= 2)
-    require_count("steps", steps)
-    require_seed(seed)
+    members = require_count("members", members, least=2)
+    steps = require_count("steps", steps)
+    seed = require_seed(seed)
     check_single(network)
     require("start", start, "None or a finite weight", start is None or abs(start) < float("inf"))
+    start = None if start is None else float(start)
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)
     network = replace(

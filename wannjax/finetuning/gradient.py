@@ -112,12 +112,12 @@ class Gradient(Settings):
                 return (new_observations, new_state, alive & ~after.ended & (time + 1 < problem.max_steps), returns), None
 
             def segment(carry, start):
-                return lax.scan(advance, carry, start + jnp.arange(_SEGMENT))
+                return lax.scan(advance, carry, start + jnp.arange(_SEGMENT, dtype=jnp.int32))
 
             observations, state = problem.reset(keys, weights.shape[0], params)
             grid = weights.shape[0], keys.shape[0]
-            carry = observations, state, jnp.ones(grid, bool), jnp.zeros(grid)
-            (*_, returns), _ = lax.scan(jax.checkpoint(segment), carry, jnp.arange(segments) * _SEGMENT)
+            carry = observations, state, jnp.ones(grid, bool), jnp.zeros(grid, jnp.float32)
+            (*_, returns), _ = lax.scan(jax.checkpoint(segment), carry, jnp.arange(segments, dtype=jnp.int32) * _SEGMENT)
             scores = jnp.mean(returns, axis=1)
             return jnp.sum(scores), scores
 

@@ -130,14 +130,14 @@ class PolicyGradient(Settings):
 
         def noisy(policy: Policy, outputs, key):
             if groups:
-                return outputs + jax.random.gumbel(key, outputs.shape)
-            return outputs + jnp.exp(policy.log_deviation)[:, None] * jax.random.normal(key, outputs.shape)
+                return outputs + jax.random.gumbel(key, outputs.shape, jnp.float32)
+            return outputs + jnp.exp(policy.log_deviation)[:, None] * jax.random.normal(key, outputs.shape, jnp.float32)
 
         def log_probability(policy: Policy, outputs, choice):
             """That of `choice` [M, B, O] given the outputs, and the entropy bonus; both [M, B]."""
             if groups:
                 logits = of_groups(jax.nn.log_softmax, outputs)
-                chosen = of_groups(lambda part: jax.nn.one_hot(jnp.argmax(part, axis=-1), part.shape[-1]), choice)
+                chosen = of_groups(lambda part: jax.nn.one_hot(jnp.argmax(part, axis=-1), part.shape[-1], dtype=jnp.float32), choice)
                 return jnp.sum(chosen * logits, axis=-1), -jnp.sum(jnp.exp(logits) * logits, axis=-1)
             log_deviation = policy.log_deviation[:, None]
             scaled = (choice - outputs) * jnp.exp(-log_deviation)
@@ -147,7 +147,7 @@ class PolicyGradient(Settings):
         def fresh(key, members, params) -> Lanes:
             observations, state = problem.reset(jax.random.split(key, self.episodes), members, params)
             grid = members, self.episodes
-            return Lanes(jnp.moveaxis(observations, 0, -1), state, jnp.zeros(grid, jnp.int32), jnp.zeros(grid))
+            return Lanes(jnp.moveaxis(observations, 0, -1), state, jnp.zeros(grid, jnp.int32), jnp.zeros(grid, jnp.float32))
 
         def collect(key, learner: Learner, params) -> tuple[Lanes, Batch]:
             reset_key, noise_key, step_key = jax.random.split(key, 3)
@@ -175,7 +175,7 @@ class PolicyGradient(Settings):
                 begun = jax.tree.map(lambda leaf: jnp.roll(leaf, time, axis=1), starts)
                 return jax.tree.map(partial(where_lanes, ended), begun, after), batch
 
-            return lax.scan(advance, lanes, jnp.arange(self.horizon))
+            return lax.scan(advance, lanes, jnp.arange(self.horizon, dtype=jnp.int32))
 
         def policy_objective(policy: Policy, batch: Batch, advantage):
             log_prob, entropy = log_probability(policy, outputs_of(policy, batch.observations), batch.choice)
@@ -214,11 +214,11 @@ class PolicyGradient(Settings):
         @compiled
         def start(key, weights, params):
             members = weights.shape[0]
-            policy = Policy(weights, jnp.full((members, problem.outputs), jnp.log(self.deviation)))
-            one = jnp.zeros((1, problem.inputs))
+            policy = Policy(weights, jnp.full((members, problem.outputs), jnp.log(jnp.float32(self.deviation))))
+            one = jnp.zeros((1, problem.inputs), jnp.float32)
             baselines = jax.vmap(lambda key: baseline.init(key, one))(jax.random.split(key, members))
             states = jax.vmap(optimizer.init)(policy), jax.vmap(baseline_optimizer.init)(baselines)
-            return Learner(policy, states[0], baselines, states[1], fresh(key, members, params), jnp.full(members, jnp.nan))
+            return Learner(policy, states[0], baselines, states[1], fresh(key, members, params), jnp.full(members, jnp.nan, jnp.float32))
 
         @compiled
         def advance(key, learner: Learner, params):

@@ -27,7 +27,7 @@ from PIL import Image
 
 from wannjax.analysis.episodes import Episodes, episodes_of
 from wannjax.common.digits import decimals_for
-from wannjax.common.files import replacing
+from wannjax.common.files import ending_of, replacing
 from wannjax.common.validation import require, require_seed
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
@@ -79,15 +79,15 @@ def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequ
     without ffmpeg, for a problem that is not an environment, and for a network of other sizes.
     """
     path = Path(path)
-    require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", path.suffix in SUFFIXES)
-    require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", path.suffix == ".gif" or FFMpegWriter.isAvailable())
+    require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", ending_of(path) in SUFFIXES)
+    require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", ending_of(path) == ".gif" or FFMpegWriter.isAvailable())
     if not isinstance(problem, Episodic):
         raise ValueError(f"problem: must be an environment, got {problem.name}, which has no episodes to watch")
     graph = graph_of(network).with_printable_names()
     weights = tuple(weights if weights is not None else (1.0,) if graph.has_weights else (-2.0, -0.5, 1.0))
     sound = 1 <= len(weights) <= _MOST_WEIGHTS and all(np.isfinite(weights))
     require("weights", weights, f"one to {_MOST_WEIGHTS} finite numbers", sound)
-    require_seed(seed)
+    seed = require_seed(seed)
     keys = jnp.stack([jax.random.key(seed)] * len(weights))
     episodes = episodes_of(network, problem, keys, jnp.asarray(weights, jnp.float32))
     figure, moving, move = _arrange(graph, problem, episodes, weights)
@@ -96,7 +96,7 @@ def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequ
     if times[-1] != length - 1:
         times.append(length - 1)
     with replacing(path) as temporary:
-        if path.suffix == ".gif":
+        if ending_of(path) == ".gif":
             _write_gif(temporary, frames(figure, moving, move, times))
         else:
             _write_mp4(temporary, figure, move, times)

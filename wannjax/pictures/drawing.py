@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, PathPatch, Rectangle
 from matplotlib.path import Path as Curve
 
-from wannjax.common.files import replacing, write_text
+from wannjax.common.files import ending_of, replacing, write_text
 from wannjax.common.validation import require
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Graph, graph_of
@@ -62,7 +62,7 @@ def draw(network: Network, path: str | Path | None = None, *, title: str = "", l
     Raises ValueError for another ending.
     """
     if path is not None:
-        require("path", str(path), f"a file name that ends in {', '.join(SUFFIXES)}", Path(path).suffix in SUFFIXES)
+        require("path", str(path), f"a file name that ends in {', '.join(SUFFIXES)}", ending_of(path) in SUFFIXES)
     figure, heading, titles = _drawn(network, title, labels)
     if path is not None:
         _write(figure, Path(path), heading, titles)
@@ -304,10 +304,10 @@ def svg_text(figure: Figure) -> str:
 
 def _write(figure: Figure, path: Path, heading: str, titles: dict[str, str]) -> None:
     """Writes a drawing without a date or a random id, so that equal networks give equal files."""
-    if path.suffix in (".svg", ".html"):
+    if ending_of(path) in (".svg", ".html"):
         text = with_titles(svg_text(figure), heading, titles)
-        write_text(path, page_of(text, heading) if path.suffix == ".html" else text)
+        write_text(path, page_of(text, heading) if ending_of(path) == ".html" else text)
         return
-    metadata = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
+    metadata = {"Software": None} if ending_of(path) == ".png" else {"CreationDate": None}
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=130, metadata=metadata)

@@ -20,7 +20,7 @@ from jax import lax
 from jaxtyping import Array, Float, Float32, Key, Shaped
 
 from wannjax.common import devices
-from wannjax.common.validation import require, require_count, require_seed
+from wannjax.common.validation import plain, require, require_count, require_seed, whole
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import sharded
@@ -111,12 +111,12 @@ class DataProblem(Problem):
 
         Warns where the targets of "mse" are far from unit scale.
         """
-        require_seed(seed)
+        seed = require_seed(seed)
         require("loss", loss, f"one of {', '.join(LOSSES)}, or a function", callable(loss) or (isinstance(loss, str) and loss in LOSSES))
-        is_share = validation is None or (isinstance(validation, int | float) and 0 <= validation < 1)
+        is_share = validation is None or (isinstance(plain(validation), int | float) and 0 <= validation < 1)
         require("validation", validation, "None or in [0, 1)", is_share)
-        require_count("batch", batch)
-        require("outputs", outputs, "None or an integer >= 1", outputs is None or (isinstance(outputs, int) and outputs >= 1))
+        batch = require_count("batch", batch)
+        outputs = None if outputs is None else whole("outputs", outputs, "None or an integer >= 1", 1)
         require("x_test, y_test", "one without the other", "given both or none", (x_test is None) == (y_test is None))
         self.loss: Loss = loss if callable(loss) else LOSSES[loss]
         self.classifies = loss == "cross_entropy"
@@ -176,9 +176,9 @@ class DataProblem(Problem):
         without repetition; on all examples where these are not more. See `Problem`.
         """
         check_population(networks, self)
-        require_count("episodes", episodes)
+        episodes = require_count("episodes", episodes)
         count = min(episodes * self.batch, self.size)
-        return self._evaluate(key, networks, weights, self.examples, count=count, activation_ids=activation_ids)
+        return self._evaluate(key, networks, jnp.asarray(weights, jnp.float32), self.examples, count=count, activation_ids=activation_ids)
 
     def measure(
         self,
@@ -197,7 +197,7 @@ class DataProblem(Problem):
         tables = individual_weights(networks, gain)
         flat = jax.tree.map(lambda leaf: jnp.repeat(leaf, lanes, axis=0), replace(networks, weights=None))
         tables = jnp.moveaxis(tables, -1, 1).reshape(count * lanes, *tables.shape[1:3])
-        scores = self._measure(replace(flat, weights=tables), jnp.ones(1), self.examples, activation_ids=activation_ids).scores
+        scores = self._measure(replace(flat, weights=tables), jnp.ones(1, jnp.float32), self.examples, activation_ids=activation_ids).scores
         return scores.reshape(count, lanes)
 
     def draw(self, key: Key[Array, ""], examples: Examples, count: int) -> Examples:
@@ -244,7 +244,11 @@ class DataProblem(Problem):
         return -self.loss(outputs, target)
 
     def _metric_of_one(self, outputs, target):
-        return 100.0 * (jnp.argmax(outputs) == jnp.argmax(target)) if self.classifies else self._minus_loss(outputs, target)
+        return (
+            jnp.where(jnp.argmax(outputs) == jnp.argmax(target), jnp.float32(100), 0)
+            if self.classifies
+            else self._minus_loss(outputs, target)
+        )
 
     def _score_sample(self, key, networks, weights, examples, *, count, activation_ids):
         return self._score(self.draw(key, examples, count), networks, weights, each=self._minus_loss, activation_ids=activation_ids)
@@ -283,7 +287,7 @@ class DataProblem(Problem):
                 scores = jax.vmap(jax.vmap(scores, in_axes=(1, None)), in_axes=(1, None))(outputs, target)
                 return (total + jnp.sum(jnp.where(valid, scores, 0.0), axis=-1), values), None
 
-            start = jnp.zeros((count, lanes)), initial_values(tape, lanes * batch)
+            start = jnp.zeros((count, lanes), jnp.float32), initial_values(tape, lanes * batch)
             (total, _), _ = lax.scan(add, start, (inputs, targets, valid))
             return total / size, jnp.float32(batches * batch * lanes)
 

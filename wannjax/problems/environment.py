@@ -95,7 +95,7 @@ class Environment(ABC):
 
     def context_of(self, key: Key[Array, ""], params: Any) -> Float32[Array, " G"]:
         """The values of the parameters in `context_names` in the episode of `key`."""
-        return jnp.zeros(0)
+        return jnp.zeros(0, jnp.float32)
 
     def drawn_as(self, states: Any, params: Any) -> tuple["Environment", Any, Any]:
         """The environment that a picture of one episode shows, its states and params: this one,

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from wannjax.common.files import reason_of
-from wannjax.common.validation import require
+from wannjax.common.validation import require, require_count
 from wannjax.problems.environment import Transition
 from wannjax.problems.spaces import ActionSpace, Box
 
@@ -28,8 +28,8 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
     require("environment", environment, wanted, not missing)
     name, actions, max_steps = environment.name, environment.actions, environment.max_steps
     require("name", name, "a string", isinstance(name, str))
-    require("inputs", environment.inputs, "an integer >= 1", isinstance(environment.inputs, int) and environment.inputs >= 1)
-    require("max_steps", max_steps, "an integer >= 1", isinstance(max_steps, int) and max_steps >= 1)
+    require_count("inputs", environment.inputs)
+    require_count("max_steps", max_steps)
     wanted = "a Discrete, a MultiDiscrete, a MultiBinary or a Box"
     require("actions", actions, wanted, isinstance(actions, ActionSpace))
     real = isinstance(actions, Box) and not actions.integral

@@ -86,7 +86,7 @@ class Problem(Protocol):
         """As `evaluate`, of P copies of one network that differ in their individual weights
         only.
         """
-        return self.evaluate(key, networks, jnp.ones(1), episodes=episodes, activation_ids=activation_ids).scores[:, 0]
+        return self.evaluate(key, networks, jnp.ones(1, jnp.float32), episodes=episodes, activation_ids=activation_ids).scores[:, 0]
 
 
 def is_measurable(problem: Problem) -> bool:

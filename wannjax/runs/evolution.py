@@ -67,7 +67,7 @@ def evolve(
     """
     config = config or WannConfig()
     config = config if generations is None else config.replace(generations=generations)
-    require_seed(seed)
+    seed = require_seed(seed)
     require("finish", finish, "a function, or None", finish is None or callable(finish))
     callbacks = list(callbacks)
     with ExitStack() as stack:

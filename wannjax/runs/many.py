@@ -174,9 +174,7 @@ def evolve_many(
     Raises ValueError for a setting out of range, for different numbers of generations, and when no
     network of a run's generation has finite scores.
     """
-    seeds = tuple(seeds)
-    for seed in seeds:
-        require_seed(seed)
+    seeds = tuple(require_seed(seed) for seed in seeds)
     require("seeds", seeds, "different seeds, at least one", 0 < len(seeds) == len(set(seeds)))
     given = tuple(config) if isinstance(config, Sequence) else (WannConfig() if config is None else config,)
     fine = len(given) > 0 and all(hasattr(each, "algorithm") for each in given)

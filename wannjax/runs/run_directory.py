@@ -147,7 +147,7 @@ def _settings(document: Any) -> dict[str, Any]:
     """What `CONFIG` says of a run, as the fields of `Saved`."""
     problem, seed = document["problem"], document["seed"]
     require("problem", problem, "a name", isinstance(problem, str))
-    require_seed(seed)
+    seed = require_seed(seed)
     return {
         "problem": problem,
         "seed": seed,

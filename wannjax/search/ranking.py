@@ -80,7 +80,7 @@ def fronts_and_crowding(first: Float[Array, " P"], second: Float[Array, " P"]) -
     index = jnp.arange(count)
     begin = jnp.searchsorted(front, front, side="left")
     end = jnp.searchsorted(front, front, side="right") - 1
-    crowding = jnp.zeros(count)
+    crowding = jnp.zeros(count, jnp.float32)
     for values in (first_sorted[by_front], second_sorted[by_front]):
         span = jnp.abs(values[begin] - values[end])
         gap = jnp.abs(values[jnp.maximum(index - 1, 0)] - values[jnp.minimum(index + 1, count - 1)])

@@ -22,7 +22,7 @@ def tournaments(key: Key[Array, ""], order: Int32[Array, " N"], *, size: int, co
     """Winners of `count` tournaments of `size` genomes drawn with replacement; `order` lists the
     genomes, the best first.
     """
-    return order[jnp.min(jax.random.randint(key, (count, size), 0, order.shape[0]), axis=1)]
+    return order[jnp.min(jax.random.randint(key, (count, size), 0, order.shape[0], jnp.int32), axis=1)]
 
 
 def lexicase(
@@ -46,7 +46,7 @@ def lexicase(
             return left & (cases[:, case] >= best - near[case]), None
 
         left, _ = lax.scan(narrow, valid, jax.random.permutation(shuffle, cases.shape[1]))
-        return jnp.argmax(jnp.where(left, jax.random.uniform(draw, left.shape), -1.0)).astype(jnp.int32)
+        return jnp.argmax(jnp.where(left, jax.random.uniform(draw, left.shape, jnp.float32), -1.0)).astype(jnp.int32)
 
     return lax.map(event, jax.random.split(key, count), batch_size=_EVENTS)
 

@@ -3,6 +3,7 @@ left out.
 """
 
 import copy
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -41,7 +42,8 @@ class GymnaxEnvironment(Environment):
         fine = max_steps is None or isinstance(max_steps, int)
         require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", fine and int(limit or 0) >= 1)
         self.max_steps = int(limit or 0)
-        observation, _ = jax.eval_shape(env.reset_env, jax.random.key(0), self.params)
+        with _promotion():
+            observation, _ = jax.eval_shape(env.reset_env, jax.random.key(0), self.params)
         self.inputs = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(observation))
         self.observation_shape = getattr(observation, "shape", ())
         self.actions = action_space_of(env.action_space(self.params), self.name)
@@ -52,18 +54,25 @@ class GymnaxEnvironment(Environment):
         self.output_names = getattr(env, "output_names", known_outputs)
 
     def reset(self, key, params):
-        observation, state = self.env.reset_env(key, params)
+        with _promotion():
+            observation, state = self.env.reset_env(key, params)
         return _flat(observation), state
 
     def step(self, key, state, action, params):
-        observation, state, reward, terminated, _ = self.env.step_env(key, state, action, params)
-        truncated = jnp.asarray(self.env.is_truncated(state, params))
+        with _promotion():
+            observation, state, reward, terminated, _ = self.env.step_env(key, state, action, params)
+            truncated = jnp.asarray(self.env.is_truncated(state, params))
         return Transition(_flat(observation), state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated), truncated)
 
     def with_gradients(self) -> "GymnaxEnvironment":
         other = copy.copy(super().with_gradients())
         other.env = self.env.with_transition_gradients()
         return other
+
+
+def _promotion() -> AbstractContextManager:
+    """What gymnax's own code runs in, since it counts on JAX's usual promotion of types."""
+    return jax.numpy_dtype_promotion("standard")
 
 
 def _flat(observation) -> Float32[Array, " I"]:
