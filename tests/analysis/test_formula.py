@@ -2,7 +2,6 @@
 
 import math
 import re
-import sys
 import time
 
 import bridge
@@ -180,9 +179,3 @@ def test_latex_reads_as_mathematics():
 def test_wrong_arguments_are_one_line(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call(network_of(graph([5], [(1, 3)])))
-
-
-def test_without_sympy_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sympy", None)
-    with pytest.raises(ImportError, match=re.escape('formulas need the package sympy: pip install "wannjax[analysis]"')):
-        formula(network_of(graph([5], [(1, 3)])))

@@ -1,7 +1,5 @@
 """The commands that look into a network: what they print, what they write, and one-line errors."""
 
-import sys
-
 import pytest
 
 import wannjax
@@ -78,9 +76,3 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, file, capsys,
     assert error.startswith("wannjax: ")
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
-
-
-def test_a_missing_package_is_one_line_that_names_the_extra(file, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sympy", None)
-    assert main(["formula", str(file)]) == 2
-    assert capsys.readouterr().err == 'wannjax: formulas need the package sympy: pip install "wannjax[analysis]"\n'

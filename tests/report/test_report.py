@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -156,12 +155,6 @@ def test_written_again_from_the_files_it_is_the_same_but_for_the_path(run, copy)
     before = (copy / "report.html").read_text()
     write(copy, Counted())
     assert (copy / "report.html").read_text() == before.replace(str(run[0]), str(copy))
-
-
-def test_without_sympy_it_says_how_to_get_it(copy, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sympy", None)
-    write(copy, Counted())
-    assert 'pip install "wannjax[analysis]"' in "".join(Page((copy / "report.html").read_text()).text)
 
 
 def test_a_problem_without_measure_has_a_report_without_scores(tmp_path):

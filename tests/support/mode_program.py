@@ -1,4 +1,4 @@
-"""A program that tests run in several of JAX's modes: what it prints is the same in all of them."""
+"""A program that tests run in several of JAX's modes: what it finds is the same in all of them."""
 
 import json
 import sys

@@ -153,10 +153,7 @@ def _champion(saved: run_directory.Saved) -> str:
 
 
 def _formulas(network: Network) -> str:
-    try:
-        formulas = formula(network)
-    except ImportError as error:
-        return paragraph(f"Not shown: {error}; then wannjax report RUN_DIR writes them here.")
+    formulas = formula(network)
     said = "w is the shared weight, and scales the individual weights." if network.weights is not None else "w is the shared weight."
     return (
         paragraph(f"{said} h1, h2 and so on are hidden nodes, by their labels in the drawing.")
