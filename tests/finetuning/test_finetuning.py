@@ -286,7 +286,7 @@ LARGE = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), replace(LINE, input_n
         ("starts: must be shared weights, or a number of random starts >= 1, got 0", {"starts": 0}),
         ("network: must be one network, not a population", {"network": LARGE}),
         ("network: must be a network with connections", {"network": network_of(Graph(("a", "b", "c"), ("d",), (1,), ()))}),
-        ("networks: must be of 5 inputs and 1 outputs", {"problem": "CartPoleSwingUp-v0"}),
+        ("networks: must be of 5 inputs and 1 output", {"problem": "CartPoleSwingUp-v0"}),
         ("seed: must be an integer from 0", {"seed": -1}),
         ("save_every: must be seconds >= 0, got -1.0", {"save_every": -1.0}),
         ("resume: must be False without a run_dir, got True", {"resume": True}),

@@ -15,6 +15,7 @@ import numpy as np
 from wannjax.common.validation import require_count, require_seed, require_weights
 from wannjax.networks.network import Network, connection_count, individual_weights
 from wannjax.problems.problem import Problem, check_single
+from wannjax.problems.registry import as_problem
 from wannjax.search.wann.config import SWEEP
 
 RANDOM_RANGE = 2.0
@@ -70,7 +71,7 @@ class Report:
 
 def evaluate(
     network: Network,
-    problem: Problem,
+    problem: Problem | str,
     *,
     episodes: int = 100,
     seed: int = 0,
@@ -78,13 +79,16 @@ def evaluate(
 ) -> Report:
     """Measures `network` on `problem`, with `episodes` fresh episodes per figure.
 
+    `problem` may be a name for `wannjax.make`.
+
     Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode,
-    or weights that are not finite.
+    or weights that are not finite, and TypeError for what is no network or no problem.
     """
+    check_single(network)
+    problem = as_problem(problem)
     require_count("episodes", episodes)
     require_seed(seed)
     require_weights(weights)
-    check_single(network)
     grid_key, score_key, shared_key, weights_key = jax.random.split(jax.random.key(seed), 4)
     bare = replace(network, weights=None, input_names=(), output_names=())
     plain = jax.tree.map(lambda leaf: leaf[None], bare)

@@ -8,6 +8,7 @@ figures to `PAPER`.
 from typing import NamedTuple
 
 from wannjax.analysis.evaluation import Report, decimals_for
+from wannjax.common.wording import counted
 from wannjax.problems.problem import Problem
 
 
@@ -58,4 +59,8 @@ def report_rows(report: Report, problem: Problem) -> list[Row]:
 def report_note(report: Report, problem: Problem) -> str:
     """What the scores rest on."""
     draws = report.random_shared.episodes
-    return f"{draws} fresh episodes per score" if problem.stochastic else f"test examples; {draws} draws of random weights"
+    return (
+        f"{counted(draws, 'fresh episode')} per score"
+        if problem.stochastic
+        else f"test examples; {counted(draws, 'draw')} of random weights"
+    )

@@ -23,10 +23,11 @@ _NO_NETWORK = "not a wannjax network"
 def save(path: Pathlike, network: Network) -> None:
     """Writes one network: `.json`, or the published format where the name ends in `.out`.
 
-    Raises ValueError for another ending, and for weights that differ from lane to lane.
+    Raises ValueError for another ending, and for weights that differ from lane to lane, and
+    TypeError for what is no network.
     """
-    path = Path(path)
     graph = graph_of(network)
+    path = Path(path)
     if path.suffix == ".json":
         write_text(path, network_text(graph) + "\n")
     elif path.suffix == ".out":

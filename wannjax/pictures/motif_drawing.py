@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from wannjax.analysis.motifs import Motifs
 from wannjax.common.files import replacing
 from wannjax.common.validation import require
+from wannjax.common.wording import counted
 from wannjax.genomes.blocks import Block
 from wannjax.networks.activations import NAMES
 from wannjax.pictures.glyphs import COLOURS, curve_of
@@ -38,8 +39,8 @@ def draw_motifs(motifs: Motifs, path: str | Path | None = None) -> Figure:
             _draw_block(axes, motif.block)
             name = fill(motif.block.name, 42, break_long_words=False)
             count = f"{motif.count:.2g} a network, {motif.expected:.2g} at random"
-            axes.set_title(f"{name}\nz {motif.z:.1f}; {motif.runs} of {motifs.runs} runs\n{count}", fontsize=8)
-    figure.suptitle(f"Building blocks in the fronts of {motifs.runs} runs", fontsize=12)
+            axes.set_title(f"{name}\nz {motif.z:.1f}; {motif.runs} of {counted(motifs.runs, 'run')}\n{count}", fontsize=8)
+    figure.suptitle(f"Building blocks in the fronts of {counted(motifs.runs, 'run')}", fontsize=12)
     if path is not None:
         with replacing(Path(path)) as temporary:
             figure.savefig(temporary, dpi=110)

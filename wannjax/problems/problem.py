@@ -6,8 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common.validation import require
+from wannjax.common.wording import counted
 from wannjax.networks.graph import default_names
-from wannjax.networks.network import ALL_ACTIVATIONS, Network
+from wannjax.networks.network import ALL_ACTIVATIONS, Network, as_network
 
 
 class Evaluation(NamedTuple):
@@ -99,7 +100,8 @@ def check_population(networks: Network, problem: Problem) -> None:
 
 
 def check_single(network: Network) -> None:
-    """Raises ValueError unless `network` is one network."""
+    """Raises ValueError unless `network` is one network, and TypeError for what is none."""
+    network = as_network(network)
     require("network", network, "one network, not a population", network.activations.ndim == 1)
 
 
@@ -109,8 +111,8 @@ def check_sizes(networks: Network, problem: Problem) -> None:
     """
     require(
         "networks",
-        f"{networks.inputs} inputs and {networks.outputs} outputs",
-        f"of {problem.inputs} inputs and {problem.outputs} outputs, as {problem.name} needs",
+        f"{counted(networks.inputs, 'input')} and {counted(networks.outputs, 'output')}",
+        f"of {counted(problem.inputs, 'input')} and {counted(problem.outputs, 'output')}, as {problem.name} needs",
         (networks.inputs, networks.outputs) == (problem.inputs, problem.outputs),
     )
 
@@ -119,5 +121,5 @@ def checked_names(argument: str, names: tuple[str, ...], count: int, default: st
     """`names`, or default ones where there are none. Raises ValueError unless they are `count`."""
     if not names:
         return default_names(count, default)
-    require(argument, names, f"{count} names", len(names) == count)
+    require(argument, names, counted(count, "name"), len(names) == count)
     return names
