@@ -72,13 +72,14 @@ def cache_compilations() -> None:
 
 
 def require_devices() -> None:
-    """Starts JAX's backend. Raises ValueError in one line where it has none, as JAX_PLATFORMS=cuda
-    without a GPU.
+    """Starts JAX's backend. Raises ValueError where there is none, as JAX_PLATFORMS=cuda without a
+    GPU.
     """
     try:
         jax.local_devices()
-    except RuntimeError as error:
-        raise ValueError(f"devices: {reason_of(error)}") from None
+    except (RuntimeError, AssertionError) as error:  # of JAX, the latter for a platform of which it has no plugin
+        asked = f"JAX_PLATFORMS={platforms}: " if (platforms := os.environ.get("JAX_PLATFORMS")) else ""
+        raise ValueError(f"{asked}JAX finds no device to run on ({reason_of(error)})") from None
 
 
 def local_mesh(axis: str) -> jax.sharding.Mesh:

@@ -2,7 +2,6 @@
 look at a flag and finish in order. Whoever asks is told at once what happens now.
 """
 
-import os
 import signal
 import sys
 import threading
@@ -50,9 +49,3 @@ def interrupt_flag(unit: str) -> Iterator[Interrupts]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def end_at_once(_number: int, _frame: object) -> None:
-    """Ends the process as interrupted, in one line and without waiting for anything."""
-    os.write(2, b"wannjax: interrupted\n")
-    os._exit(130)

@@ -5,6 +5,11 @@ outside as they can be shown.
 import difflib
 from collections.abc import Iterable
 
+_LEAST = 0.4
+"""Likeness of a name that may be meant, from 0 to 1."""
+_TIE = 0.1
+"""How much less like than the best a name may be."""
+
 
 def counted(number: float, thing: str) -> str:
     """So many things, in words that fit one and several.
@@ -23,7 +28,11 @@ def near(name: str, known: Iterable[str]) -> list[str]:
     ['--population']
     """
     by_lower = {other.lower(): other for other in known}
-    return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.4)]
+    best = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=_LEAST)
+    if not best:
+        return []
+    cutoff = max(difflib.SequenceMatcher(None, best[0], name.lower()).ratio() - _TIE, _LEAST)
+    return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=cutoff)]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

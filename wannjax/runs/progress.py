@@ -47,8 +47,9 @@ class View:
             console=self.console,
         )
         self.task = self.progress.add_task("", total=total, completed=done)
-        self.text = "compiling…"
+        self.text, self.now = "", "compiling…"
         self.live = Live(get_renderable=self._drawn, console=self.console, refresh_per_second=4) if self.console.is_terminal else None
+        self.printed = time.perf_counter()
         self._paces: deque[float] = deque(maxlen=_LATEST)
         self._latest: tuple[int, float] | None = None
         self.say(Text.assemble((printable(name), "bold"), f": {facts}"))
@@ -57,12 +58,12 @@ class View:
             self.say(Text.assemble((hint, "yellow"), " call wannjax.use_all_cores() before any JAX computation to use all of them"))
 
     def __enter__(self: ViewT) -> ViewT:
-        self.printed = time.perf_counter()
         if self.live:
             self.live.start()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.now = ""  # the last picture stays, and shows what came of it
         if self.live:
             self.live.stop()
 
@@ -70,7 +71,7 @@ class View:
         """Tells that so much is done, and what came of it."""
         now = time.perf_counter()
         left = self._seconds_left(done, now)
-        self.text = text
+        self.text, self.now = text, ""
         self.progress.update(self.task, completed=done, description="" if left is None else f"{timedelta(seconds=round(left))} left")
         due = done in (self.before + 1, self.total) or now - self.printed > _LINE_SECONDS
         if self.live is None and due:
@@ -79,7 +80,7 @@ class View:
 
     def doing(self, text: str) -> None:
         """Tells what is being done now that all steps are."""
-        self.text = text
+        self.now = text
         self.progress.update(self.task, description="")
         if self.live is None:
             self.say(text)
@@ -89,7 +90,7 @@ class View:
         self.console.print(text if isinstance(text, Text) else Text(text), soft_wrap=not self.console.is_terminal)
 
     def _drawn(self) -> Group:
-        return Group(self.progress, Text(self.text))
+        return Group(self.progress, Text(self.now or self.text))
 
     def _seconds_left(self, done: int, now: float) -> float | None:
         """By the median pace of late; None where none is known. The time up to the first report is
