@@ -37,7 +37,7 @@ def test_prune_writes_the_smaller_network_and_says_what_it_cost(file, tmp_path, 
     assert main(["prune", str(file), "CartPole-v1", "--tolerance", "1000", "--episodes", "1", "-o", str(out)]) == 0
     text = capsys.readouterr().out
     assert "of 1000 allowed" in text
-    assert "removed nodes with their connections: hidden 1, hidden 2, hidden 3" in " ".join(text.split())
+    assert "removed nodes with their connections: h1, h2, h3" in " ".join(text.split())
     nothing = network_of(Graph(("x", "dx", "θ", "dθ"), ("left", "right"), (1, 1), ()))
     assert canonical(wannjax.load(out)) == canonical(nothing)
 

@@ -1,10 +1,12 @@
-"""The command line in real processes: a run and its files, the table, and one-line errors."""
+"""The command line: a run and its files, the table, and one-line errors; in real processes too."""
 
 import csv
+import io
 import json
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
@@ -21,8 +23,29 @@ def wannjax(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    return folder / "one", wannjax("evolve", "CartPole-v1", *SMALL, "--out", "one", cwd=folder)
+    """A directory and what is printed; in this process, of whose programs the other tests have a use."""
+    directory, printed, progress = tmp_path_factory.mktemp("runs") / "one", io.StringIO(), io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(progress):
+        code = main(["evolve", "CartPole-v1", *SMALL, "--out", str(directory)])
+    return directory, subprocess.CompletedProcess("evolve", code, printed.getvalue(), progress.getvalue())
+
+
+@pytest.mark.slow
+def test_a_real_process_finds_the_same(run, tmp_path):
+    directory, _ = run
+    process = wannjax("evolve", "CartPole-v1", *SMALL, "--out", "one", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "random shared weight" in process.stdout
+    assert "generation 3/3" in process.stderr
+    for name in ("champion.json", "front.json"):
+        assert (tmp_path / "one" / name).read_text() == (directory / name).read_text()
+
+
+def test_a_real_process_prints_and_says_how_it_went(tmp_path):
+    found, failed = wannjax("environments", cwd=tmp_path), wannjax("evaluate", "nothing.json", cwd=tmp_path)
+    assert (found.returncode, found.stderr, failed.returncode, failed.stdout) == (0, "", 2, "")
+    assert "CartPole-v1" in found.stdout.split()
+    assert failed.stderr.startswith("wannjax: ")
 
 
 def test_a_run_leaves_its_files_and_prints_the_table(run):

@@ -59,7 +59,7 @@ class Explanation:
     def connection_name(self, place: int) -> str:
         """What connection number `place` is called."""
         connection = self.graph.connections[place]
-        return f"{self.graph.name(connection.source)} → {self.graph.name(connection.target)}"
+        return f"{self.graph.label(connection.source)} → {self.graph.label(connection.target)}"
 
 
 def explain(
@@ -81,8 +81,8 @@ def explain(
     """
     graph = graph_of(network).with_printable_names()
     problem = as_problem(problem)
-    require_seed(seed)
-    require_count("episodes", episodes)
+    seed = require_seed(seed)
+    episodes = require_count("episodes", episodes)
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)
     score_key, activity_key = jax.random.split(jax.random.key(seed))

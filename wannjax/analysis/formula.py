@@ -2,9 +2,9 @@
 weight.
 
 Nodes become expressions in order of evaluation. A node that several others read, or that is long,
-gets a name (`h7` is `hidden 7` of drawings and files) and is referred to by it; so expressions grow
-with the connections, and rewriting each costs the same whatever the network's size. To change how
-an activation is written, edit `_activated`; to change what gets a name, `_deserves_name`.
+gets a name (`h7`, as in drawings; in files `hidden 7`) and is referred to by it; so expressions
+grow with the connections, and rewriting each costs the same whatever the network's size. To change
+how an activation is written, edit `_activated`; to change what gets a name, `_deserves_name`.
 """
 
 from dataclasses import dataclass
@@ -140,7 +140,7 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
         if value in known:
             value = known[value]
         elif not is_output and _deserves_name(value, readers[node]):
-            (name,) = symbol_names([f"h{node - graph.inputs}"], taken=taken)
+            (name,) = symbol_names([graph.label(node)], taken=taken)
             symbol = sympy.Symbol(name, real=True, nonnegative=value.is_nonnegative)
             definitions[symbol] = value
             known[value] = symbol

@@ -39,8 +39,8 @@ class Pruned:
             (or test examples), which nothing was chosen on.
         cost_error: standard error of the difference.
         connections_before, connections_after: how many.
-        removed_connections, removed_nodes: what went, by the names of the original network; dead
-            ones, which cost nothing, included.
+        removed_connections, removed_nodes: what went, by the names of the original network
+            (hidden nodes h1, h2, …); dead ones, which cost nothing, included.
         tolerance: the score that might be lost.
     """
 
@@ -89,8 +89,8 @@ def prune(
     graph = graph_of(network)
     problem = as_problem(problem)
     require("tolerance", tolerance, "finite and >= 0", 0 <= tolerance < float("inf"))
-    require_count("episodes", episodes)
-    require_seed(seed)
+    episodes = require_count("episodes", episodes)
+    seed = require_seed(seed)
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)
     key, choice_key, report_key = jax.random.split(jax.random.key(seed), 3)
@@ -122,9 +122,9 @@ def prune(
         connections_before=len(graph.connections),
         connections_after=len(chosen),
         removed_connections=tuple(
-            f"{shown.name(c.source)} → {shown.name(c.target)}" for place, c in enumerate(graph.connections) if place not in chosen
+            f"{shown.label(c.source)} → {shown.label(c.target)}" for place, c in enumerate(graph.connections) if place not in chosen
         ),
-        removed_nodes=tuple(graph.name(node) for node in hidden if node not in used),
+        removed_nodes=tuple(shown.label(node) for node in hidden if node not in used),
         tolerance=float(tolerance),
     )
 

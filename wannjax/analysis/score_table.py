@@ -7,7 +7,8 @@ figures to `PAPER`.
 
 from typing import NamedTuple
 
-from wannjax.analysis.evaluation import Report, decimals_for
+from wannjax.analysis.evaluation import Report
+from wannjax.common.digits import number
 from wannjax.common.wording import counted
 from wannjax.problems.problem import Problem
 
@@ -44,9 +45,10 @@ def report_rows(report: Report, problem: Problem) -> list[Row]:
     columns.
     """
     paper = PAPER.get(problem.name, PaperRow("", "", "", ""))
+    spread = sum(score.std for score in report.per_weight.values()) / len(report.per_weight)
     rows = [Row(f"shared weight {weight:g}", str(score)) for weight, score in report.per_weight.items()]
     rows += [
-        Row("mean over the sweep", f"{report.mean:.{decimals_for(report.mean)}f}"),
+        Row("mean over the sweep", number(report.mean, spread)),
         Row("random weights", str(report.random_weights), paper.random_weights),
         Row("random shared weight", str(report.random_shared), paper.random_shared),
         Row(f"tuned shared weight ({report.tuned_weight:.2f})", str(report.tuned_shared), paper.tuned_shared),
@@ -54,6 +56,11 @@ def report_rows(report: Report, problem: Problem) -> list[Row]:
     if report.tuned_weights:
         rows.append(Row("tuned weights", str(report.tuned_weights), paper.tuned_weights))
     return rows
+
+
+def report_size(report: Report) -> str:
+    """How large the network is, as it is and in its normal form."""
+    return f"{counted(report.connections, 'connection')}, {report.canonical_connections} in normal form"
 
 
 def report_note(report: Report, problem: Problem) -> str:

@@ -61,9 +61,9 @@ def weight_curve(
     """
     check_single(network)
     problem = as_problem(problem)
-    require_count("episodes", episodes)
-    require_seed(seed)
-    require_weights(weights)
+    episodes = require_count("episodes", episodes)
+    seed = require_seed(seed)
+    weights = require_weights(weights)
     check_sizes(network, problem)
     count = episodes if problem.stochastic else 1
     plain = jax.tree.map(lambda leaf: leaf[None], replace(network, input_names=(), output_names=()))

@@ -16,7 +16,7 @@ from wannjax.common.files import reason_of
 _CPU_VALUES_PER_STEP = 768
 """Values (networks × lanes) that one tape step should produce on a CPU core: enough to hide the
 cost of starting an operation, few enough that a chunk stays in the second-level cache. 384 run at
-0.9 of the speed, 1536 at 0.65 (`python -m benchmarks.blocks`).
+0.9 of the speed, 1536 at 0.65 (`python -m benchmarks.chunks`).
 """
 
 _MEMORY_SHARE = 0.25

@@ -2,7 +2,7 @@
 allocated.
 
 Files may come from strangers: nothing is unpickled or evaluated, and whatever is wrong with one is
-    a ValueError that names it.
+a ValueError that names it.
 """
 
 import contextlib
@@ -33,6 +33,11 @@ def parse_score(value: Any) -> float:
     return float(value)
 
 
+def ending_of(path: Pathlike) -> str:
+    """The suffix that says what is in a file: in small letters, however it is spelt."""
+    return Path(path).suffix.lower()
+
+
 def read_bytes(path: Path) -> bytes:
     """The content of a file of at most `LARGEST_FILE` bytes. Devices and pipes, which may never
     end, are refused unread.
@@ -46,9 +51,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """As `read_bytes`, of a text."""
+    """As `read_bytes`, of a text, without the mark that some editors put before one."""
     try:
-        return read_bytes(path).decode()
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is not text") from None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
-from wannjax.common.validation import require, require_one_of
+from wannjax.common.validation import plain, require, require_one_of
 from wannjax.common.wording import near
 
 
@@ -63,8 +63,8 @@ def _require_names(setting: Field, value: Any) -> None:
 
 @dataclass(frozen=True)
 class Settings:
-    """Frozen settings, checked when they are made. Raises ValueError, naming the field, its value
-    and what is allowed.
+    """Frozen settings, checked when they are made, and kept as Python's own numbers and tuples.
+    Raises ValueError, naming the field, its value and what is allowed.
 
     Attributes:
         name: of the search, or the method of training, that they are for.
@@ -76,16 +76,17 @@ class Settings:
 
     def __post_init__(self):
         for each in fields(self):
-            value = getattr(self, each.name)
-            if isinstance(each.default, tuple) and isinstance(value, list):
-                object.__setattr__(self, each.name, value := tuple(value))
+            given = getattr(self, each.name)
+            value = plain(given)
+            if value is not given:
+                object.__setattr__(self, each.name, value)
             try:
                 fine = each.metadata["check"](value)
-            except TypeError:
+            except (TypeError, ValueError):
                 fine = False
             if not fine and each.metadata["names"]:
                 _require_names(each, value)
-            require(each.name, value, each.metadata["allowed"], fine)
+            require(each.name, given, each.metadata["allowed"], fine)
             if isinstance(each.default, float):
                 object.__setattr__(self, each.name, float(value))
 

@@ -3,6 +3,10 @@
 import inspect
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
 
 from wannjax.common.wording import near
 
@@ -44,26 +48,54 @@ def require_type(name: str, value: object, allowed: str, condition: bool) -> Non
         given = f"the function {value.__name__}"
     else:
         kind = type(value).__name__
-        plain = f" {value!r}" if isinstance(value, str | int | float | bool) and len(repr(value)) < 80 else ""
-        given = "None" if value is None else f"{'an' if kind[0] in 'AEIOUaeio' else 'a'} {kind}" if not plain else f"the {kind}{plain}"
+        shown = f" {value!r}" if isinstance(value, str | int | float | bool) and len(repr(value)) < 80 else ""
+        given = "None" if value is None else f"{'an' if kind[0] in 'AEIOUaeio' else 'a'} {kind}" if not shown else f"the {kind}{shown}"
     raise TypeError(f"{name}: must be {allowed}, got {given}")
 
 
-def require_seed(seed: object) -> None:
-    """Raises ValueError unless `seed` is one that a JAX key can be made from."""
-    require("seed", seed, "an integer from 0 to 2**63 - 1", isinstance(seed, int) and 0 <= seed < 2**63)
+def plain(value: Any) -> Any:
+    """Numbers and arrays of numpy and JAX, lists of them too, as Python's own: ints, floats, bools
+    and tuples. Anything else as it is.
 
-
-def require_count(name: str, value: object) -> None:
-    """Raises ValueError unless `value` is a number of things, of which there must be one."""
-    require(name, value, "an integer >= 1", isinstance(value, int) and value >= 1)
-
-
-def require_weights(weights: Sequence[float]) -> None:
-    """Raises ValueError unless `weights`, shared ones to measure at, are finite and at least
-    one.
+    >>> plain(np.linspace(-1, 1, 3)), plain([np.int64(3), np.float64(0.5)])
+    ((-1.0, 0.0, 1.0), (3, 0.5))
     """
-    require("weights", weights, "finite and not empty", len(weights) > 0 and all(math.isfinite(weight) for weight in weights))
+    if isinstance(value, np.generic | np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer):
+        value = value.tolist()
+    return tuple(map(plain, value)) if type(value) in (list, tuple) else value
+
+
+def whole(name: str, value: object, allowed: str, least: int, most: float = math.inf) -> int:
+    """`value` as an int. Raises ValueError unless it is a whole number, of Python, numpy or JAX,
+    from `least` to `most`; bools are none.
+    """
+    found = plain(value)
+    fine = isinstance(found, int) and not isinstance(found, bool) and least <= found <= most
+    require(name, value, allowed, fine)
+    return found
+
+
+def require_seed(seed: object) -> int:
+    """`seed` as an int. Raises ValueError unless it is one that a JAX key can be made from."""
+    return whole("seed", seed, "an integer from 0 to 2**63 - 1", 0, 2**63 - 1)
+
+
+def require_count(name: str, value: object, least: int = 1) -> int:
+    """`value` as an int. Raises ValueError unless it is a number of things, of which there must be
+    at least so many.
+    """
+    return whole(name, value, f"an integer >= {least}", least)
+
+
+def require_weights(weights: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    """`weights` as floats. Raises ValueError unless they, shared ones to measure at, are finite and
+    at least one.
+    """
+    found = plain(weights)
+    found = tuple(found) if isinstance(found, Iterable) else ()
+    numbers = all(isinstance(weight, int | float) and math.isfinite(weight) for weight in found)
+    require("weights", weights, "finite and not empty", len(found) > 0 and numbers)
+    return tuple(map(float, found))
 
 
 def require_positive(name: str, value: float) -> None:

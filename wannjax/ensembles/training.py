@@ -2,14 +2,13 @@
 them.
 
 mixture   members and gate are trained together, each member on the inputs that the gate gives it
-(Jacobs et al. 1991, "Adaptive
-          mixtures of local experts"). For data.
+          (Jacobs et al. 1991, "Adaptive mixtures of local experts"). For data.
 regions   the input space is cut into regions by k-means: of the inputs of data, of the parameters
           of a varied environment. Each member is trained on its region; then the gate is trained on
           what the members score.
 bagging   each member is trained on a bootstrap sample of the examples (Breiman 1996); all count the
-same. For data. vote      nothing is trained: the members are the network at different shared
-weights, and vote.
+          same. For data.
+vote      nothing is trained: the members are the network at different shared weights, and vote.
 """
 
 from collections.abc import Iterable
@@ -78,10 +77,11 @@ def ensemble(
     callbacks = as_callbacks(callbacks)
     kind = kind or ("mixture" if isinstance(problem, Supervised) else "regions")
     require("kind", kind, f"one of {', '.join(KINDS)}", kind in KINDS)
-    require("members", members, "an integer >= 2", isinstance(members, int) and members >= 2)
-    require_count("steps", steps)
-    require_seed(seed)
+    members = require_count("members", members, least=2)
+    steps = require_count("steps", steps)
+    seed = require_seed(seed)
     require("start", start, "None or a finite weight", start is None or abs(start) < float("inf"))
+    start = None if start is None else float(start)
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)
     network = replace(

@@ -63,7 +63,8 @@ def finetune(
             `wannjax.make`.
         method: "gradient", "policy_gradient" or "evolution", or one of `Gradient`,
             `PolicyGradient`, `EvolutionStrategy` with settings of your own. None chooses: gradients
-            for data, the policy gradient for discrete actions, evolution strategies for the rest.
+            for data, the policy gradient where an action is one discrete choice, evolution
+            strategies elsewhere.
         optimizer: any optax transformation. None: Adam, at the method's own rate which falls to 0
             along a cosine, after clipping to norm 1.
         steps: of training. One step is one update of a gradient or evolution strategy, and one
@@ -100,9 +101,10 @@ def finetune(
     """
     check_single(network)
     problem, callbacks = as_problem(problem), as_callbacks(callbacks)
+    require("finish", finish, "a function, or None", finish is None or callable(finish))
     chosen = method_for(method, problem)
-    require_count("steps", steps)
-    require_seed(seed)
+    steps = require_count("steps", steps)
+    seed = require_seed(seed)
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)
     with ExitStack() as stack:

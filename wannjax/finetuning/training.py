@@ -18,7 +18,7 @@ from jaxtyping import Array
 
 from wannjax.analysis.evaluation import RANDOM_RANGE
 from wannjax.common.pytrees import arrays_of, tree_like
-from wannjax.common.validation import require
+from wannjax.common.validation import require, whole
 from wannjax.finetuning.method import Method
 from wannjax.finetuning.tuned import Tuned
 from wannjax.networks.files import network_text
@@ -195,9 +195,9 @@ def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key
     if starts is None and graph.has_weights:
         return jnp.array([graph.weights], jnp.float32), ["own"]
     starts = SWEEP if starts is None else starts
-    if isinstance(starts, int):
-        require("starts", starts, "shared weights, or a number of random starts >= 1", not isinstance(starts, bool) and starts >= 1)
-        return jax.random.uniform(key, (starts, count), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE), ["random"] * starts
+    if np.ndim(starts) == 0:
+        starts = whole("starts", starts, "shared weights, or a number of random starts >= 1", 1)
+        return jax.random.uniform(key, (starts, count), jnp.float32, minval=-RANDOM_RANGE, maxval=RANDOM_RANGE), ["random"] * starts
     given = np.asarray(starts, np.float32)
     fine = given.size > 0 and (given.ndim == 1 or given.shape[1:] == (count,)) and bool(np.isfinite(given).all())
     require("starts", starts, f"finite shared weights, at least one, or rows of {count} weights", fine)

@@ -122,6 +122,19 @@ class Graph:
             return self.output_names[node - (self.size - self.outputs)]
         return f"hidden {node - self.inputs}"
 
+    def label(self, node: int) -> str:
+        """What node number `node` is called wherever people see it: its name, and `h7` for what
+        files call `hidden 7`, or `h7_2` where an input or output has that name.
+        """
+        name = self.name(node)
+        if not self.first_hidden <= node < self.size - self.outputs:
+            return name
+        label, number = f"h{node - self.inputs}", 1
+        while label in self.input_names or label in self.output_names:
+            number += 1
+            label = f"h{node - self.inputs}_{number}"
+        return label
+
     def activation_name(self, node: int) -> str:
         """The name of a node's activation; empty for bias and inputs, which have none."""
         return "" if node < self.first_hidden else NAMES[self.activations[node - self.first_hidden]]

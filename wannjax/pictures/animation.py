@@ -26,7 +26,8 @@ from matplotlib.transforms import Affine2D
 from PIL import Image
 
 from wannjax.analysis.episodes import Episodes, episodes_of
-from wannjax.common.files import replacing, require_folder
+from wannjax.common.digits import decimals_for
+from wannjax.common.files import ending_of, replacing, require_folder
 from wannjax.common.validation import require, require_seed
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
@@ -50,7 +51,7 @@ _DOTS = 80
 """Per inch."""
 
 _COLOURS = 48
-"""Of a GIF."""
+"""The colours of a GIF."""
 
 _STEPS = 8
 """Shades of a value on either side of 0."""
@@ -67,8 +68,8 @@ def watch(network: Network, problem: Problem | str, path: str | Path, *, weights
     `path` (.gif, or .mp4 with ffmpeg).
 
     All columns show the same episode: the same start and noise, and the same wiring under another
-        weight. A node's colour is its value now
-    (blue negative, red positive), and its size and a line's width grow with what they carry.
+    weight. A node's colour is its value now (blue negative, red positive), and its size and a
+    line's width grow with what they carry.
 
     Args:
         problem: an environment, or a name for `wannjax.make`.
@@ -83,15 +84,15 @@ def watch(network: Network, problem: Problem | str, path: str | Path, *, weights
     graph = graph_of(network).with_printable_names()
     problem = as_problem(problem)
     path = Path(path)
-    require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", path.suffix in SUFFIXES)
-    require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", path.suffix == ".gif" or FFMpegWriter.isAvailable())
+    require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", ending_of(path) in SUFFIXES)
+    require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", ending_of(path) == ".gif" or FFMpegWriter.isAvailable())
     if not isinstance(problem, Episodic):
         raise ValueError(f"problem: must be an environment, got {problem.name}, which has no episodes to watch")
     require_folder(path)
     weights = tuple(weights if weights is not None else (1.0,) if graph.has_weights else (-2.0, -0.5, 1.0))
     sound = 1 <= len(weights) <= _MOST_WEIGHTS and all(np.isfinite(weights))
     require("weights", weights, f"one to {_MOST_WEIGHTS} finite numbers", sound)
-    require_seed(seed)
+    seed = require_seed(seed)
     keys = jnp.stack([jax.random.key(seed)] * len(weights))
     episodes = episodes_of(network, problem, keys, jnp.asarray(weights, jnp.float32))
     figure, moving, move = _arrange(graph, problem, episodes, weights)
@@ -100,7 +101,7 @@ def watch(network: Network, problem: Problem | str, path: str | Path, *, weights
     if times[-1] != length - 1:
         times.append(length - 1)
     with replacing(path) as temporary:
-        if path.suffix == ".gif":
+        if ending_of(path) == ".gif":
             _write_gif(temporary, frames(figure, moving, move, times))
         else:
             _write_mp4(temporary, figure, move, times)
@@ -166,6 +167,7 @@ def _arrange(
     moving: list[Artist] = []
     movers: list[Callable[[int], None]] = []
     returns = np.cumsum(episodes.rewards, axis=0)
+    decimals = decimals_for(returns[-1].max(), 0.1 * np.ptp(returns))  # the same in all frames, so that words stand still
     kind = "own weights ×" if graph.has_weights else "weight"
     for lane, weight in enumerate(weights):
         left, share = lane / len(weights), 1 / len(weights)
@@ -190,7 +192,7 @@ def _arrange(
             environment(now)
             view.show(values[now])
             state = "ended at step" if time >= steps else "step"
-            words.set_text(f"{kind} {weight:g}    {state} {now + 1}    {problem.metric} {returns[now, lane]:.1f}")
+            words.set_text(f"{kind} {weight:g}    {state} {now + 1}    {problem.metric} {returns[now, lane]:.{decimals}f}")
 
         movers.append(move)
     _scale(figure, heights[3] / total)

@@ -39,10 +39,10 @@ def plot_scores(axes: Axes, history: dict[str, np.ndarray]) -> None:
     generation = history["generation"]
     axes.plot(generation, history["mean_score"], color="#6b86a8", linewidth=1.4, linestyle="--", label="best of the generation")
     axes.plot(generation, history["median_score"], color="#9a6a1f", linewidth=1.6, linestyle=":", label="median of the generation")
-    axes.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, confirmed")
+    axes.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, when confirmed: optimistic")
     axes.set(xlabel="generation", ylabel="mean score")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False)
+    axes.legend(edgecolor="none", framealpha=0.8, fontsize=9)
 
 
 def plot_sizes(axes: Axes, history: dict[str, np.ndarray]) -> None:
@@ -71,9 +71,12 @@ def plot_front(axes: Axes, connections: Sequence[int], means: Sequence[float], c
 def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title: str = "") -> Figure:
     """Draws the champions of several runs over generations, median and quartiles over seeds for
     each of the settings; writes it to `path` unless that is None. Returns the figure.
+
+    Scores are those of the rounds that confirmed the champions, and optimistic; `str(many)` has the
+    final comparison's.
     """
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    columns = {"champion_score": "champion's mean score over the sweep", "champion_connections": "champion's connections"}
+    columns = {"champion_score": "champion's mean score, when confirmed: optimistic", "champion_connections": "champion's connections"}
     for axes, (column, label) in zip(figure.subplots(1, 2), columns.items(), strict=True):
         quartiles = zip(many.labels, *many.statistics(column), cycle(_COLOURS), cycle(_LINES), strict=False)
         for name, lower, median, upper, colour, line in quartiles:

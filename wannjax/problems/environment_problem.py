@@ -19,13 +19,14 @@ from jax import lax
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common import devices
-from wannjax.common.validation import require, require_count
+from wannjax.common.validation import require_count, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
-from wannjax.problems.environment import Discrete, Environment, Transition
+from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_check import checked_shapes
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import sharded
+from wannjax.problems.spaces import Discrete
 
 ProblemT = TypeVar("ProblemT", bound="EnvironmentProblem")
 
@@ -50,7 +51,8 @@ class EnvironmentProblem(Problem):
 
     A discrete action is the index of the greatest output. A continuous one is the outputs clipped
     to [-1, 1] and stretched to the bounds (where these are infinite, the outputs as they are), so
-    that tanh outputs, which the search finds better networks with, reach all of it.
+    that tanh outputs, which the search finds better networks with, reach all of it. What becomes an
+    action of another kind: see `MultiDiscrete`, `MultiBinary` and `Box`.
 
     Attributes:
         environment: the environment.
@@ -77,18 +79,19 @@ class EnvironmentProblem(Problem):
                 when None. Changes the speed only.
 
         Raises:
-            ValueError: what does not keep to the contract of an `Environment`, or names of another
-                number.
+            ValueError: what does not keep to the contract of an `Environment`, or names that
+                `checked_names` refuses.
         """
-        require("network_chunk", network_chunk, "None or >= 1", network_chunk is None or network_chunk >= 1)
+        network_chunk = None if network_chunk is None else whole("network_chunk", network_chunk, "None or an integer >= 1", 1)
         shapes = checked_shapes(environment)
         self.environment, self.network_chunk = environment, network_chunk
-        self.name, self.params, self.max_steps = environment.name, environment.params, environment.max_steps
+        self.name, self.params, self.max_steps = environment.name, environment.params, int(environment.max_steps)
         self.inputs, self.outputs = environment.inputs, environment.actions.outputs
-        self.output_activation = "linear" if self.discrete else "tanh"
+        self.output_activation = environment.actions.output_activation
         self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
-        self.input_names = checked_names("input_names", tuple(input_names or environment.input_names), self.inputs, "input")
-        self.output_names = checked_names("output_names", tuple(output_names or environment.output_names), self.outputs, "output")
+        input_names = input_names if len(input_names) else environment.input_names
+        output_names = output_names if len(output_names) else environment.output_names
+        self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
         compiled = partial(jax.jit, compiler_options=devices.compiler_options())
         self._evaluate = compiled(self._score, static_argnames=("episodes", "activation_ids"))
         self._score_copies = compiled(self._score_packed, static_argnames=("episodes", "activation_ids"))
@@ -100,7 +103,7 @@ class EnvironmentProblem(Problem):
 
     @property
     def discrete(self) -> bool:
-        """Whether an action is one of a number of choices."""
+        """Whether an action is one choice: a `Discrete`."""
         return isinstance(self.environment.actions, Discrete)
 
     @property
@@ -128,8 +131,10 @@ class EnvironmentProblem(Problem):
         ones for all. See `Problem`.
         """
         check_population(networks, self)
-        require_count("episodes", episodes)
-        return self._evaluate(key, networks, weights, self.params, episodes=episodes, activation_ids=activation_ids)
+        episodes = require_count("episodes", episodes)
+        return self._evaluate(
+            key, networks, jnp.asarray(weights, jnp.float32), self.params, episodes=episodes, activation_ids=activation_ids
+        )
 
     def _score(self, key, networks, weights, params, *, episodes, activation_ids) -> Evaluation:
         count = weights.shape[0]
@@ -156,7 +161,7 @@ class EnvironmentProblem(Problem):
             gain: the shared weight of each lane.
         """
         check_population(networks, self)
-        return self._rollout(keys, networks, gain, self.params, activation_ids=activation_ids)
+        return self._rollout(keys, networks, jnp.asarray(gain, jnp.float32), self.params, activation_ids=activation_ids)
 
     def measure(
         self,
@@ -174,7 +179,7 @@ class EnvironmentProblem(Problem):
     ) -> Float32[Array, " P"]:
         """Mean returns over `episodes` episodes of P copies of one network. See `Problem`."""
         check_population(networks, self)
-        require_count("episodes", episodes)
+        episodes = require_count("episodes", episodes)
         return self._score_copies(key, networks, self.params, episodes=episodes, activation_ids=activation_ids)
 
     def _score_packed(self, key, networks: Network, params, *, episodes, activation_ids):
@@ -189,7 +194,7 @@ class EnvironmentProblem(Problem):
         weights = jnp.repeat(jnp.moveaxis(filled, 1, -1), episodes, axis=-1)
         members = replace(jax.tree.map(lambda leaf: leaf[:groups], replace(networks, weights=None)), weights=weights)
         keys = jnp.tile(jax.random.split(key, episodes), packed)
-        returns = self._run(keys, members, jnp.ones(packed * episodes), params, activation_ids=activation_ids).returns
+        returns = self._run(keys, members, jnp.ones(packed * episodes, jnp.float32), params, activation_ids=activation_ids).returns
         return jnp.mean(returns.reshape(groups * packed, episodes), axis=1)[:count]
 
     def with_params(self: ProblemT, params: Any) -> ProblemT:
@@ -258,11 +263,11 @@ class EnvironmentProblem(Problem):
             memory, outputs = act(memory, observations)
             after = self.step(keys, time, state, outputs, params)
             returns = returns + jnp.where(alive, after.reward, 0.0)
-            return time + 1, alive & ~after.ended, returns, steps + alive, after.observation, after.state, memory
+            return time + 1, alive & ~after.ended, returns, steps + alive.astype(jnp.int32), after.observation, after.state, memory
 
         observations, state = self.reset(keys, count, params)
         grid = (count, len(keys))
-        carry = (jnp.int32(0), jnp.ones(grid, bool), jnp.zeros(grid), jnp.zeros(grid, jnp.int32), observations, state, memory)
+        carry = (jnp.int32(0), jnp.ones(grid, bool), jnp.zeros(grid, jnp.float32), jnp.zeros(grid, jnp.int32), observations, state, memory)
         time, _, returns, steps, *_ = lax.while_loop(running, advance, carry)
         return returns, steps, time
 

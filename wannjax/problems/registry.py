@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -30,11 +31,14 @@ def environment_names() -> list[str]:
     return [*gymnax.registered_envs, *(name for name in _own() if name not in gymnax.registered_envs)]
 
 
-def _own() -> dict[str, type]:
-    """Environments of our own."""
+def _own() -> dict[str, Callable[[], Environment]]:
+    """What makes each environment of our own, by its name. To add one, add a line."""
     from wannjax.problems.environments import double_pole, swing_up
 
-    return {swing_up.NAME: swing_up.CartPoleSwingUp, double_pole.NAME: double_pole.DoublePole}
+    return {
+        swing_up.NAME: lambda: GymnaxEnvironment(swing_up.CartPoleSwingUp()),
+        double_pole.NAME: lambda: GymnaxEnvironment(double_pole.DoublePole()),
+    }
 
 
 def make(name: str, **options: Any) -> EnvironmentProblem | DataProblem:
@@ -68,7 +72,7 @@ def entries() -> list[Entry]:
         if name in _DOWNLOADED:
             found.append(Entry(name, None, None, None, "downloads its data when it is made"))
             continue
-        environment = GymnaxEnvironment(*_gymnax(name), name=name)
+        environment = _environment(name)
         found.append(Entry(name, environment.inputs, environment.actions.outputs, environment.max_steps))
     digits = "" if find_spec("sklearn") else 'scikit-learn: pip install "wannjax[data]"'
     return [*found, Entry("digits", 64, 10, None, digits), Entry("mnist", 256, 10, None, "its files: --data PATH, or path= in Python")]
@@ -120,8 +124,7 @@ def make_environment(
     known = environment_names()
     if name not in known:
         raise ValueError(f"environment: {name!r} is unknown; {suggestion(str(name), (*known, *DATA_SETS))}")
-    env, params = _gymnax(name)
-    environment: Environment = GymnaxEnvironment(env, params, name=name, max_steps=max_steps)
+    environment = _environment(name, max_steps)
     if vary is not None:
         from wannjax.problems.environments.varied import varied
 
@@ -129,11 +132,17 @@ def make_environment(
     return EnvironmentProblem(environment, **options)
 
 
+def _environment(name: str, max_steps: int | None = None) -> Environment:
+    """The environment called `name`, our own or gymnax's."""
+    if name not in _own():
+        return GymnaxEnvironment(*_gymnax(name), name=name, max_steps=max_steps)
+    environment = _own()[name]()
+    environment.max_steps = environment.max_steps if max_steps is None else max_steps
+    return environment
+
+
 def _gymnax(name: str) -> tuple[Any, Any]:
-    """The gymnax environment called `name` and its parameters."""
-    if name in _own():
-        env = _own()[name]()
-        return env, env.default_params
+    """The environment that gymnax calls `name`, and its parameters."""
     import gymnax
 
     patience = socket.getdefaulttimeout()

@@ -49,7 +49,7 @@ class Confirmed(NamedTuple):
 
 
 class Champions:
-    """Of one run.
+    """The champions of one run.
 
     Attributes:
         archive: confirmed networks, the best first.

@@ -12,7 +12,7 @@ from pathlib import Path
 from wannjax.analysis.evaluation import Report
 from wannjax.common import hosts
 from wannjax.common.interrupts import interrupt_flag
-from wannjax.common.validation import require_seed
+from wannjax.common.validation import require, require_seed
 from wannjax.problems.problem import Problem
 from wannjax.problems.registry import as_problem, is_known
 from wannjax.runs import run_directory
@@ -72,7 +72,8 @@ def evolve(
     """
     problem, config, callbacks = as_problem(problem), as_config(config), as_callbacks(callbacks)
     config = config if generations is None else config.replace(generations=generations)
-    require_seed(seed)
+    seed = require_seed(seed)
+    require("finish", finish, "a function, or None", finish is None or callable(finish))
     with ExitStack() as stack:
         compilations = stack.enter_context(count_compilations())
         interrupted = stack.enter_context(interrupt_flag("generation"))

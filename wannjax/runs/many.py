@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from wannjax.analysis.evaluation import decimals_for
+from wannjax.common.digits import numbers
 from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.validation import require, require_seed, require_type
 from wannjax.common.wording import counted
@@ -83,6 +83,9 @@ class ManyResults:
         """Quartiles over seeds of a column of `Result.history`, per generation: each float[C,
         generations].
 
+        `champion_score` is each champion's in the rounds that confirmed it, and optimistic (see
+        `Record`); `champion_means` has those of the final comparison.
+
         Raises ValueError for a column that there is not.
         """
         known = [name for name in self.results[0].history if all(name in result.history for result in self.results)]
@@ -120,8 +123,8 @@ class ManyResults:
 def _in_brackets(statistics: Statistics, number: int) -> str:
     """Median and quartiles of one of the settings."""
     lower, median, upper = (part[number] for part in statistics)
-    decimals = decimals_for(median)
-    return f"{median:.{decimals}f} [{lower:.{decimals}f}, {upper:.{decimals}f}]"
+    shown = numbers([median, lower, upper], upper - lower)
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def _plain(value: object) -> str:
@@ -176,12 +179,10 @@ def evolve_many(
     """
     problem = as_problem(problem)
     require_type("seeds", seeds, "several integers, such as range(8)", isinstance(seeds, Iterable) and not isinstance(seeds, str))
-    seeds = tuple(seeds)
-    for seed in seeds:
-        require_seed(seed)
+    seeds = tuple(require_seed(seed) for seed in seeds)
     require("seeds", seeds, "different seeds, at least one", 0 < len(seeds) == len(set(seeds)))
     given = tuple(map(as_config, config)) if isinstance(config, Sequence) and not isinstance(config, str) else (as_config(config),)
-    require("config", given, "settings, or several of them", len(given) > 0)
+    require("config", config, "settings, or several of them", len(given) > 0)
     configs = tuple(each if generations is None else each.replace(generations=generations) for each in given)
     steps = configs[0].generations
     for each in configs:

@@ -16,6 +16,7 @@ from rich.table import Column
 from rich.text import Text
 
 from wannjax.common.devices import describe, idle_cores
+from wannjax.common.digits import number, numbers
 from wannjax.common.terminal import screen
 from wannjax.common.wording import counted, printable
 from wannjax.problems.problem import Problem
@@ -130,11 +131,12 @@ class ManyView(View):
 
     def __call__(self, records: list[Record]) -> None:
         low, median, high = np.quantile([record.champion_score for record in records], (0.25, 0.5, 0.75))
+        shown = numbers([median, low, high], high - low)
         connections = float(np.median([record.champion_connections for record in records]))
         speed = sum(record.alive_steps for record in records) / sum(record.rollout_seconds for record in records)
         self.show(
             records[0].generation,
-            f"median champion {median:.4g} (quartiles {low:.4g} to {high:.4g}) with {counted(connections, 'connection')}; "
+            f"median champion {shown[0]} (quartiles {shown[1]} to {shown[2]}) with {counted(connections, 'connection')}; "
             f"{speed / 1e6:.1f} M alive steps/s",
         )
 
@@ -158,7 +160,7 @@ class TrainingView(View):
 
     def __call__(self, record: TrainingRecord) -> None:
         if record.step > self.before:
-            self.show(record.step, f"held out: best {record.held_out_score:.4g}, median {record.median_score:.4g}")
+            self.show(record.step, f"held out: best {number(record.held_out_score)}, median {number(record.median_score)}")
 
 
 def describe_record(record: Record) -> str:
@@ -166,6 +168,6 @@ def describe_record(record: Record) -> str:
     speed = record.alive_steps / record.rollout_seconds if record.rollout_seconds > 0 else np.nan
     bad = f", {record.non_finite} not finite" if record.non_finite else ""
     return (
-        f"mean {record.mean_score:.4g}, best {record.best_score:.4g}{bad}; champion {record.champion_score:.4g} "
+        f"mean {number(record.mean_score)}, best {number(record.best_score)}{bad}; champion {number(record.champion_score)} "
         f"with {counted(record.champion_connections, 'connection')}; {speed / 1e6:.1f} M alive steps/s"
     )

@@ -19,7 +19,7 @@ from wannjax.common import hosts
 from wannjax.common.pytrees import arrays_of, capacities_of, tree_like, with_capacities
 from wannjax.common.validation import require
 from wannjax.networks.network import Network, require_runnable, take
-from wannjax.problems.problem import Problem
+from wannjax.problems.problem import Problem, checked_names
 from wannjax.runs.champions import Champions, Confirmed
 from wannjax.runs.checkpoints import Checkpoint
 from wannjax.runs.compilations import Compilations
@@ -51,8 +51,11 @@ class Run:
     """
 
     def __init__(self, problem: Problem, config: Config, seed: int):
+        require("problem", problem, "a Problem, such as `wannjax.make` gives", isinstance(problem, Problem))
+        require("config", config, "settings of a search, such as WannConfig()", hasattr(config, "algorithm"))
         if config.output_activation == AUTO:
             config = config.replace(output_activation=problem.output_activation)
+        checked_names(problem.input_names, problem.output_names, problem.inputs, problem.outputs)  # which files are to have
         self.problem, self.config, self.seed = problem, config, seed
         self.held_out = problem.split("validation")
         self.algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
