@@ -309,7 +309,7 @@ def test_a_bad_argument_is_named_in_one_line(sorted_points, message, arguments):
         ("optimizer: must be an optax transformation, got 0.1", {"optimizer": 0.1}),
         ("steps: must be an integer >= 1, got 1.5", {"steps": 1.5}),
         ("finish: must be a function, or None, got 3", {"finish": 3}),
-        ("problem: must be a Problem, .*, got 'digits'", {"problem": "digits"}),
+        (r"environment: 'digit' is unknown; did you mean digits\?", {"problem": "digit"}),
     ],
 )
 def test_an_argument_of_another_type_is_named_too_where_types_are_not_checked(message, arguments):

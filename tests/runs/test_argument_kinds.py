@@ -124,6 +124,8 @@ def test_settings_of_another_kind_are_named(config):
         wannjax.evolve(Larger(), config)
     with pytest.raises(TypeError, match=r"^config: must be settings, such as WannConfig"):
         wannjax.evolve_many(Larger(), config, seeds=[0])
+    with pytest.raises(TypeError, match=r"^config: must be settings, such as WannConfig"):
+        wannjax.evolve_many(Larger(), [wannjax.WannConfig(), config], seeds=[0])
 
 
 def test_seeds_are_several():

@@ -14,10 +14,11 @@ _TIE = 0.1
 def counted(number: float, thing: str) -> str:
     """So many things, in words that fit one and several.
 
-    >>> counted(1, "connection"), counted(2, "connection"), counted(1.5, "connection")
-    ('1 connection', '2 connections', '1.5 connections')
+    >>> counted(1, "connection"), counted(1.5, "connection"), counted(1200000, "example")
+    ('1 connection', '1.5 connections', '1200000 examples')
     """
-    return f"{number:g} {thing}{'' if number == 1 else 's'}"
+    digits = f"{number:.0f}" if float(number).is_integer() else f"{number:g}"
+    return f"{digits} {thing}{'' if number == 1 else 's'}"
 
 
 def near(name: str, known: Iterable[str]) -> list[str]:

@@ -51,8 +51,6 @@ class Run:
     """
 
     def __init__(self, problem: Problem, config: Config, seed: int):
-        require("problem", problem, "a Problem, such as `wannjax.make` gives", isinstance(problem, Problem))
-        require("config", config, "settings of a search, such as WannConfig()", hasattr(config, "algorithm"))
         if config.output_activation == AUTO:
             config = config.replace(output_activation=problem.output_activation)
         checked_names(problem.input_names, problem.output_names, problem.inputs, problem.outputs)  # which files are to have
