@@ -1,5 +1,9 @@
 """wannjax: weight agnostic neural networks, evolved and trained on accelerators with JAX."""
 
+import wannjax.common.starting  # noqa: F401  # before what takes long
+
+# isort: split
+
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -92,5 +92,5 @@ def test_a_bad_argument_is_named(problem, balancing, arguments, message):
 
 
 def test_a_network_for_another_problem_is_refused(balancing):
-    with pytest.raises(ValueError, match="networks: must be of 5 inputs and 1 outputs, as CartPoleSwingUp-v0 needs"):
+    with pytest.raises(ValueError, match="networks: must be of 5 inputs and 1 output, as CartPoleSwingUp-v0 needs"):
         wannjax.evaluate(balancing, wannjax.make("CartPoleSwingUp-v0"))

@@ -61,11 +61,11 @@ def test_formula_of_a_trained_network_has_its_weights_and_no_w(tmp_path, capsys)
     [
         (["explain", "FILE"], "ENV: must be given"),
         (["explain", "FILE", "CartPole-v1", "--top", "0"], "top: must be an integer >= 1, got 0"),
-        (["explain", "FILE", "Pendulum-v1"], "networks: must be of 3 inputs and 1 outputs"),
+        (["explain", "FILE", "Pendulum-v1"], "networks: must be of 3 inputs and 1 output"),
         (["prune", "FILE", "CartPole-v1", "--tolerance", "-1", "-o", "x.json"], "tolerance: must be finite and >= 0, got -1.0"),
         (["prune", "FILE", "CartPole-v1", "--tolerance", "1", "-o", "x.png"], "-o: must be a name that ends in .json or .out, got 'x.png'"),
         (["formula", "FILE", "--weight", "nan"], "weight: must be None or a finite float32, got nan"),
-        (["formula", "nothing.json"], "No such file"),
+        (["formula", "nothing.json"], "nothing.json: no such run or file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, file, capsys, tmp_path, monkeypatch):

@@ -137,9 +137,9 @@ def test_an_earlier_training_is_refused_and_kept(tuned, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["finetune", "nothing.json", "CartPole-v1"], "No such file"),
-        (["evolve", "mnist"], "path: must be given for mnist"),
-        (["evolve", "digits", "--data", "x"], "path: must be given for mnist, and for nothing else"),
+        (["finetune", "nothing.json", "CartPole-v1"], "nothing.json: no such run or file"),
+        (["evolve", "mnist"], "--data: must be given for mnist"),
+        (["evolve", "digits", "--data", "x"], "--data: must be given for mnist, and for nothing else"),
         (["evolve", "mnist", "--data", "nothing.npz"], "nothing.npz"),
         (["evolve", "CartPole-v9"], "did you mean CartPole-v1"),
         (["evolve", "CartPole-v1", "--population", "1"], "population: must be an integer >= 4, got 1"),
@@ -150,7 +150,7 @@ def test_an_earlier_training_is_refused_and_kept(tuned, capsys):
         (["evolve", "CartPole-v1", "--weights", "nan"], "weights: must be finite"),
         (["evolve", "CartPole-v1", "--resume"], "--resume: must be given with --out"),
         (["evolve", "CartPole-v1", "--processes", "2"], "coordinator, processes, process: must be given all or none"),
-        (["evaluate", "nothing.json", "CartPole-v1"], "No such file"),
+        (["evaluate", "nothing.json", "CartPole-v1"], "nothing.json: no such run or file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path, monkeypatch):

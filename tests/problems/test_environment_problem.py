@@ -217,7 +217,7 @@ def test_a_single_network_is_refused():
 
 def test_networks_of_another_shape_are_refused_and_both_shapes_named():
     problem = GymnaxProblem(Counter(lambda *_: 1.0))
-    with pytest.raises(ValueError, match=r"^networks: .*1 inputs and 1 outputs.*1 inputs and 3 outputs"):
+    with pytest.raises(ValueError, match=r"^networks: .*1 input and 1 output.*1 input and 3 outputs"):
         problem.evaluate(KEY, constants((0.0, 1.0, 2.0)), jnp.ones(1), episodes=1)
 
 

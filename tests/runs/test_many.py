@@ -186,8 +186,6 @@ def test_a_run_without_any_finite_score_is_named():
         (SMALL, [-1], "seed: must be an integer from 0"),
         ([], [1], "config: must be settings, or several of them"),
         ([SMALL, SMALL.replace(generations=6)], [1], "generations: must be 5, as in the first settings, got 6"),
-        (3, [1], "config: must be settings, or several of them, got 3"),
-        (["swing-up"], [1], "config: must be settings, or several of them"),
     ],
 )
 def test_a_bad_argument_is_named(config, seeds, message):

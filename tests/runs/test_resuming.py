@@ -141,9 +141,9 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path):
     assert Checkpoints(tmp_path / "checkpoints").numbers() == [12, 11, 10]
 
 
-def test_time_decides_when_to_save(tmp_path):
+def test_the_first_and_the_last_are_saved_and_time_decides_between(tmp_path):
     saved_run.quick(tmp_path, save_every=3600.0)
-    assert Checkpoints(tmp_path / "checkpoints").numbers() == [12]
+    assert Checkpoints(tmp_path / "checkpoints").numbers() == [12, 1]
 
 
 def test_wall_time_adds_up(tmp_path):

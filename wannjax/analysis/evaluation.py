@@ -17,6 +17,7 @@ from wannjax.common.digits import number, with_spread
 from wannjax.common.validation import require_count, require_seed, require_weights
 from wannjax.networks.network import Network, connection_count, individual_weights
 from wannjax.problems.problem import Problem, check_single
+from wannjax.problems.registry import as_problem
 from wannjax.search.wann.config import SWEEP
 
 RANDOM_RANGE = 2.0
@@ -75,7 +76,7 @@ class Report:
 
 def evaluate(
     network: Network,
-    problem: Problem,
+    problem: Problem | str,
     *,
     episodes: int = 100,
     seed: int = 0,
@@ -83,13 +84,16 @@ def evaluate(
 ) -> Report:
     """Measures `network` on `problem`, with `episodes` fresh episodes per figure.
 
+    `problem` may be a name for `wannjax.make`.
+
     Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode,
-    or weights that are not finite.
+    or weights that are not finite, and TypeError for what is no network or no problem.
     """
+    check_single(network)
+    problem = as_problem(problem)
     episodes = require_count("episodes", episodes)
     seed = require_seed(seed)
     weights = require_weights(weights)
-    check_single(network)
     grid_key, score_key, shared_key, weights_key = jax.random.split(jax.random.key(seed), 4)
     bare = replace(network, weights=None, input_names=(), output_names=())
     plain = jax.tree.map(lambda leaf: leaf[None], bare)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from wannjax.analysis.evaluation import Report
 from wannjax.common.digits import number
+from wannjax.common.wording import counted
 from wannjax.problems.problem import Problem
 
 
@@ -59,11 +60,14 @@ def report_rows(report: Report, problem: Problem) -> list[Row]:
 
 def report_size(report: Report) -> str:
     """How large the network is, as it is and in its normal form."""
-    noun = "connection" if report.connections == 1 else "connections"
-    return f"{report.connections} {noun}, {report.canonical_connections} in normal form"
+    return f"{counted(report.connections, 'connection')}, {report.canonical_connections} in normal form"
 
 
 def report_note(report: Report, problem: Problem) -> str:
     """What the scores rest on."""
     draws = report.random_shared.episodes
-    return f"{draws} fresh episodes per score" if problem.stochastic else f"test examples; {draws} draws of random weights"
+    return (
+        f"{counted(draws, 'fresh episode')} per score"
+        if problem.stochastic
+        else f"test examples; {counted(draws, 'draw')} of random weights"
+    )

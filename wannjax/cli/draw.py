@@ -5,6 +5,7 @@ from pathlib import Path
 
 import wannjax
 from wannjax.cli.options import add_network_argument, network_path
+from wannjax.common.terminal import say
 
 HELP = "draw a network"
 
@@ -18,5 +19,5 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     wannjax.draw(wannjax.load(network_path(options)), options.out, title=options.title, labels=options.labels)
-    print(f"written to {options.out}")
+    say(f"written to {options.out}")
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 import wannjax
 from wannjax.cli.options import add_network_arguments, network_and_problem
 from wannjax.common.digits import number
+from wannjax.common.terminal import say
 
 HELP = "film an episode, with the network lighting up, at several shared weights"
 
@@ -25,5 +26,5 @@ def run(options: argparse.Namespace) -> int:
     network, problem = network_and_problem(options)
     episodes = wannjax.watch(network, problem, options.out, weights=options.weights, seed=options.seed)
     returns = ", ".join(number(value) for value in episodes.rewards.sum(axis=0))
-    print(f"{problem.metric} {returns}\nwritten to {options.out}")
+    say(f"{problem.metric} {returns}\nwritten to {options.out}")
     return 0

@@ -6,6 +6,7 @@ a ValueError that names it.
 """
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -61,14 +62,32 @@ def read_text(path: Path) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to, which takes its place at the end: a reader never sees half
     a file, and a link is replaced by a file and not followed out of the directory.
+
+    Raises OSError, which names `path` and not the name beside it, where nothing can be written.
     """
+    require_folder(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    temporary.unlink(missing_ok=True)
     try:
+        temporary.unlink(missing_ok=True)
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename in (str(temporary), temporary):
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def require_folder(path: Pathlike) -> None:
+    """Raises OSError, naming it, where the folder that `path` is to be in does not exist: before
+    work that would be lost.
+    """
+    folder = Path(path).parent
+    if not folder.is_dir():
+        number = errno.ENOTDIR if folder.exists() else errno.ENOENT
+        raise OSError(number, "Not a directory" if folder.exists() else "No such directory", str(folder))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,17 +6,25 @@ setting, add a function beside `count`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
-from wannjax.common.validation import plain, require
+from wannjax.common.validation import plain, require, require_one_of
+from wannjax.common.wording import near
 
 
-def setting(default, meaning: str, allowed: str, check: Callable[[Any], bool], load: Callable[[Any], Any] | None = None):
+def setting(
+    default,
+    meaning: str,
+    allowed: str,
+    check: Callable[[Any], bool],
+    load: Callable[[Any], Any] | None = None,
+    names: tuple[str, ...] = (),
+):
     """A field of `Settings`: its meaning, and what is allowed, in words and as a check; `load` if
-    the command line names a file of it.
+    the command line names a file of it, and `names` if it is one of these or several.
     """
-    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check, "load": load})
+    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check, "load": load, "names": names})
 
 
 def count(default: int, meaning: str, least: int = 1):
@@ -39,7 +47,18 @@ def positive(default: float, meaning: str):
 
 
 def choice(default: str, meaning: str, names: tuple[str, ...]):
-    return setting(default, meaning, f"one of {', '.join(names)}", names.__contains__)
+    return setting(default, meaning, f"one of {', '.join(names)}", names.__contains__, names=names)
+
+
+def _require_names(setting: Field, value: Any) -> None:
+    """Raises ValueError, with near matches, for the first of one or several names that is
+    unknown.
+    """
+    known = setting.metadata["names"]
+    for name in value if isinstance(value, tuple) else (value,):
+        close = near(name, known) if isinstance(name, str) and name not in known else []
+        if close:
+            raise ValueError(f"{setting.name}: must be {setting.metadata['allowed']}, got {name!r} (did you mean {' or '.join(close)}?)")
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,8 @@ class Settings:
                 fine = each.metadata["check"](value)
             except (TypeError, ValueError):
                 fine = False
+            if not fine and each.metadata["names"]:
+                _require_names(each, value)
             require(each.name, given, each.metadata["allowed"], fine)
             if isinstance(each.default, float):
                 object.__setattr__(self, each.name, float(value))
@@ -75,7 +96,7 @@ class Settings:
         """
         known = [f.name for f in fields(self)]
         for name in changes:
-            require("field", name, f"one of {', '.join(known)}", name in known)
+            require_one_of("field", name, known)
         return replace(self, **changes)
 
     @classmethod
@@ -83,5 +104,5 @@ class Settings:
         """The settings called `name`, one of `presets`, with `changes` applied. Raises ValueError
         for an unknown name.
         """
-        require("preset", name, f"one of {', '.join(cls.presets)}", name in cls.presets)
+        require_one_of("preset", name, cls.presets)
         return cls(**{**cls.presets[name], **changes})

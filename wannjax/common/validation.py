@@ -1,11 +1,14 @@
 """One-line errors for bad arguments, in one form: the argument, its value, and what is allowed."""
 
+import inspect
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+
+from wannjax.common.wording import near
 
 
 def require(name: str, value: object, allowed: str, condition: bool) -> None:
@@ -18,6 +21,36 @@ def require(name: str, value: object, allowed: str, condition: bool) -> None:
     """
     if not condition:
         raise ValueError(f"{name}: must be {allowed}, got {value!r}")
+
+
+def require_one_of(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raises ValueError, with near matches, unless `value` is one of these names."""
+    choices = list(choices)
+    close = near(value, choices) if isinstance(value, str) else []
+    hint = f" (did you mean {' or '.join(close)}?)" if close else ""
+    if value not in choices:
+        raise ValueError(f"{name}: must be one of {', '.join(choices)}, got {value!r}{hint}")
+
+
+def require_type(name: str, value: object, allowed: str, condition: bool) -> None:
+    """Raises TypeError, naming the argument, what it must be and how to get one, and the kind of
+    thing that it is, unless `condition` holds.
+
+    >>> require_type("network", "a.json", "a Network (load(path) reads one)", False)
+    Traceback (most recent call last):
+    TypeError: network: must be a Network (load(path) reads one), got the str 'a.json'
+    """
+    if condition:
+        return
+    if isinstance(value, type):
+        given = f"the class {value.__name__} and not an instance"
+    elif inspect.isroutine(value):
+        given = f"the function {value.__name__}"
+    else:
+        kind = type(value).__name__
+        shown = f" {value!r}" if isinstance(value, str | int | float | bool) and len(repr(value)) < 80 else ""
+        given = "None" if value is None else f"{'an' if kind[0] in 'AEIOUaeio' else 'a'} {kind}" if not shown else f"the {kind}{shown}"
+    raise TypeError(f"{name}: must be {allowed}, got {given}")
 
 
 def plain(value: Any) -> Any:

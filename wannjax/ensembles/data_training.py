@@ -58,7 +58,7 @@ def train_on_data(
     """
     callbacks = list(callbacks)
     with ExitStack() as stack:
-        interrupted = stack.enter_context(interrupt_flag())
+        interrupted = stack.enter_context(interrupt_flag("step"))
         training = DataTraining(network, problem, weights, kind, optimizer, steps, seed)
         if progress and hosts.is_first():
             members, connections = weights.shape

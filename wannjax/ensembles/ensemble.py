@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import Network, Observation, checked_observation
 from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import check_sizes
+from wannjax.problems.registry import as_problem
 
 FORMAT = "wannjax ensemble"
 RULES = ("vote", "probabilities", "outputs")
@@ -112,10 +113,11 @@ class Ensemble:
         outputs = _outputs(self._topology, self.weights, self.gate, batch, seen, rule=self.rule)
         return outputs.reshape(*observation.shape[:-1], self.network.outputs)
 
-    def evaluate(self, problem: Supervised | Episodic, *, episodes: int = 100, seed: int = 0) -> Score:
-        """The score on fresh episodes, or `problem.metric` on the test examples. Raises ValueError
-        where sizes do not fit.
+    def evaluate(self, problem: Supervised | Episodic | str, *, episodes: int = 100, seed: int = 0) -> Score:
+        """The score on fresh episodes, or `problem.metric` on the test examples. `problem` may be a
+        name for `wannjax.make`. Raises ValueError where sizes do not fit.
         """
+        problem = cast(Supervised | Episodic, as_problem(problem))
         episodes = require_count("episodes", episodes)
         seed = require_seed(seed)
         check_sizes(self.network, problem)

@@ -163,11 +163,23 @@ class Training:
         final = self.scores_of(jnp.asarray(candidates), self.final_key, FINAL_EPISODES)
         winner = int(np.argmax(final))
         require("problem", self.problem.name, "one that gives finite scores", bool(np.isfinite(final[winner])))
+        return self._tuned(candidates[winner], float(final[winner]), self.names[winner % len(self.names)], final[: len(self.names)])
+
+    def standing(self) -> Tuned | None:
+        """The best of all checks so far, without that comparison and without any computation; None
+        where there was no check with a finite score.
+        """
+        winner = int(np.argmax(self.best_scores))
+        if not np.isfinite(self.best_scores[winner]):
+            return None
+        return self._tuned(self.best[winner], float(self.best_scores[winner]), self.names[winner], self.best_scores)
+
+    def _tuned(self, weights: np.ndarray, score: float, start: float | str, member_scores: np.ndarray) -> Tuned:
         return Tuned(
-            network=network_of(self.graph.with_weights(candidates[winner].tolist())),
-            score=float(final[winner]),
-            start=self.names[winner % len(self.names)],
-            member_scores=final[: len(self.names)],
+            network=network_of(self.graph.with_weights(weights.tolist())),
+            score=score,
+            start=start,
+            member_scores=member_scores,
             history=history_of(self.records, TrainingRecord),
             method=self.method,
             problem_name=self.problem.name,

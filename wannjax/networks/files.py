@@ -14,6 +14,7 @@ import numpy as np
 
 from wannjax.common.digits import kept
 from wannjax.common.files import VERSION, Pathlike, check_header, ending_of, parse_score, read_document, read_text, reading, write_text
+from wannjax.common.wording import counted
 from wannjax.networks.activations import LINEAR, NAMES
 from wannjax.networks.graph import Connection, Graph, default_names, graph_of, network_of, require_distinct
 from wannjax.networks.network import Network
@@ -29,10 +30,11 @@ def save(path: Pathlike, network: Network) -> None:
     nodes are inputs and outputs, whether weights are shared) stands in a comment behind it, which
     `np.loadtxt(path, delimiter=",")`, the published reader, skips.
 
-    Raises ValueError for another ending, and for weights that differ from lane to lane.
+    Raises ValueError for another ending, and for weights that differ from lane to lane, and
+    TypeError for what is no network.
     """
-    path, ending = Path(path), ending_of(path)
     graph = graph_of(network)
+    path, ending = Path(path), ending_of(path)
     if ending == ".json":
         write_text(path, network_text(graph) + "\n")
     elif ending == ".out":
@@ -160,7 +162,7 @@ def _parse_published(text: str, inputs: int | None, outputs: int | None) -> Grap
     if told is not None:
         sizes = int(told[1]), int(told[2])
         if inputs not in (None, sizes[0]) or outputs not in (None, sizes[1]):
-            raise ValueError(f"it has {sizes[0]} inputs and {sizes[1]} outputs, not {inputs} and {outputs}")
+            raise ValueError(f"it has {counted(sizes[0], 'input')} and {counted(sizes[1], 'output')}, not {inputs} and {outputs}")
         inputs, outputs = sizes
     rows = [line for line in (line.partition("#")[0] for line in text.splitlines()) if line.strip()]
     size = len(rows)

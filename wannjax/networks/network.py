@@ -25,7 +25,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Float32, Int8, Int32
 
 from wannjax.common.pytrees import Placeholder
-from wannjax.common.validation import require
+from wannjax.common.validation import require, require_type
+from wannjax.common.wording import counted
 from wannjax.networks.activations import NAMES, SUM, activate
 
 FAN_IN = 3
@@ -78,7 +79,24 @@ class Network:
         if self.activations.ndim != 1:
             return f"Network(population={self.activations.shape[0]}, inputs={self.inputs}, outputs={self.outputs})"
         weights = "shared weight" if self.weights is None else "individual weights"
-        return f"Network({self.inputs} inputs, {self.outputs} outputs, {connection_count(self)} connections, {weights})"
+        sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, {counted(connection_count(self), 'connection')}"
+        return f"Network({sizes}, {weights})"
+
+
+def as_network(network: object, argument: str = "network") -> Network:
+    """`network` itself. Raises TypeError, which says how to get one, for anything else."""
+    if isinstance(network, Network):
+        return network
+    if hasattr(network, "champion"):
+        way = "such as its champion: result.champion"
+    elif hasattr(network, "network"):
+        way = "such as its network: tuned.network"
+    elif hasattr(network, "evaluate") and hasattr(network, "inputs"):
+        way = "which comes before the problem"
+    else:
+        way = "such as a run's result.champion, or what wannjax.load(path) reads from a file"
+    require_type(argument, network, f"a Network, {way}", False)
+    raise AssertionError("unreachable")
 
 
 def checked_observation(observation: Observation, inputs: int) -> Float32[Array, "... I"]:

@@ -27,7 +27,7 @@ from PIL import Image
 
 from wannjax.analysis.episodes import Episodes, episodes_of
 from wannjax.common.digits import decimals_for
-from wannjax.common.files import ending_of, replacing
+from wannjax.common.files import ending_of, replacing, require_folder
 from wannjax.common.validation import require, require_seed
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
@@ -37,6 +37,7 @@ from wannjax.pictures.layout import layout_of
 from wannjax.pictures.rendering import Film, render
 from wannjax.problems.capabilities import Episodic
 from wannjax.problems.problem import Problem
+from wannjax.problems.registry import as_problem
 
 SUFFIXES = (".gif", ".mp4")
 
@@ -62,7 +63,7 @@ _WIDTHS = {1: 7.0, 2: 5.4, 3: 4.4}
 _MAP = LinearSegmentedColormap.from_list("values", ["#053061", "#2f79b5", "#dfe3e8", "#cf4a3c", "#67001f"])
 
 
-def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequence[float] | None = None, seed: int = 0) -> Episodes:
+def watch(network: Network, problem: Problem | str, path: str | Path, *, weights: Sequence[float] | None = None, seed: int = 0) -> Episodes:
     """Films one episode of `network` at several shared weights side by side, and writes it to
     `path` (.gif, or .mp4 with ffmpeg).
 
@@ -71,19 +72,23 @@ def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequ
     line's width grow with what they carry.
 
     Args:
+        problem: an environment, or a name for `wannjax.make`.
         weights: one to six shared weights; -2, -0.5 and 1 when None, or just 1, which leaves them
             as they are, for individual weights.
         seed: of the episode.
 
     Returns the episodes shown, one lane per weight. Raises ValueError for another ending, for .mp4
-    without ffmpeg, for a problem that is not an environment, and for a network of other sizes.
+    without ffmpeg, for a problem that is not an environment, and for a network of other sizes,
+    OSError where `path` cannot be written, and TypeError for what is no network or no problem.
     """
+    graph = graph_of(network).with_printable_names()
+    problem = as_problem(problem)
     path = Path(path)
     require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", ending_of(path) in SUFFIXES)
     require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", ending_of(path) == ".gif" or FFMpegWriter.isAvailable())
     if not isinstance(problem, Episodic):
         raise ValueError(f"problem: must be an environment, got {problem.name}, which has no episodes to watch")
-    graph = graph_of(network).with_printable_names()
+    require_folder(path)
     weights = tuple(weights if weights is not None else (1.0,) if graph.has_weights else (-2.0, -0.5, 1.0))
     sound = 1 <= len(weights) <= _MOST_WEIGHTS and all(np.isfinite(weights))
     require("weights", weights, f"one to {_MOST_WEIGHTS} finite numbers", sound)
@@ -176,7 +181,9 @@ def _arrange(
         film = Film(environment, params, states, values[:, 1 : graph.first_hidden], values[:, first_output:], problem.input_names)
         parts, move_environment = render(above, film)
         view = _NetworkView(below, graph, weight, (0.96 * width, 0.97 * heights[2]))
-        words = figure.text(left + 0.5 * share, 1 - 0.55 * heights[0] / total, "", ha="center", va="center", fontsize=10, color=INK)
+        words = figure.text(
+            left + 0.5 * share, 1 - 0.55 * heights[0] / total, "", ha="center", va="center", fontsize=10, color=INK, parse_math=False
+        )
         moving += [*parts, *view.artists, words]
         steps = int(episodes.steps[lane])
 

@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from wannjax.analysis.sensitivity import WeightCurve
 from wannjax.common.files import replacing
+from wannjax.common.wording import counted
 from wannjax.runs.many import ManyResults
 
 _COLOURS = ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270")
@@ -79,7 +82,9 @@ def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title:
         for name, lower, median, upper, colour, line in quartiles:
             generation = np.arange(1, len(median) + 1)
             axes.fill_between(generation, lower, upper, color=colour, alpha=0.15, linewidth=0)
-            axes.plot(generation, median, color=colour, linestyle=line, linewidth=2, label=name or f"median of {len(many.seeds)} seeds")
+            axes.plot(
+                generation, median, color=colour, linestyle=line, linewidth=2, label=name or f"median of {counted(len(many.seeds), 'seed')}"
+            )
         axes.set(xlabel="generation", ylabel=label)
     scores, sizes = figure.axes
     scores.set_title(title)
@@ -117,17 +122,22 @@ def draw_weights(curves: dict[str, WeightCurve], path: str | Path | None = None,
 
 def plot_weights(axes: Axes, curves: dict[str, WeightCurve]) -> None:
     """Scores over the shared weight, mean and standard deviation over episodes, by label."""
-    for (label, curve), colour, line in zip(curves.items(), cycle(_COLOURS), cycle(_LINES), strict=False):
+    lines: list[Line2D] = []
+    for curve, colour, line in zip(curves.values(), cycle(_COLOURS), cycle(_LINES), strict=False):
         low, high = curve.means - curve.deviations, curve.means + curve.deviations
         axes.fill_between(curve.weights, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.plot(curve.weights, curve.means, color=colour, linestyle=line, linewidth=2, label=label)
+        lines += axes.plot(curve.weights, curve.means, color=colour, linestyle=line, linewidth=2)
     metrics = dict.fromkeys(curve.metric for curve in curves.values())
     axes.set(xlabel="shared weight", ylabel=", ".join(metrics))
-    axes.legend(frameon=False)
+    axes.legend(lines, list(curves), frameon=False)  # named here, since a label "_x" would be left out
 
 
 def finished(figure: Figure, path: str | Path | None) -> Figure:
-    """The figure with a light grid, written to `path` unless that is None."""
+    """The figure with a light grid, written to `path` unless that is None. Its words are text as it
+    stands: a name such as "$x_1" is no formula.
+    """
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     for axes in figure.axes:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

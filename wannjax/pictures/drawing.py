@@ -21,8 +21,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, PathPatch, Rectangle
 from matplotlib.path import Path as Curve
 
-from wannjax.common.files import ending_of, replacing, write_text
+from wannjax.common.files import ending_of, replacing, require_folder, write_text
 from wannjax.common.validation import require
+from wannjax.common.wording import counted, printable
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
@@ -59,10 +60,12 @@ def draw(network: Network, path: str | Path | None = None, *, title: str = "", l
     With `labels`, hidden nodes have their names beside them: h1, h2, …, as in formulas and in what
     `explain` and `prune` print.
 
-    Raises ValueError for another ending.
+    Raises ValueError for another ending, OSError where `path` cannot be written, and TypeError for
+    what is no network.
     """
     if path is not None:
         require("path", str(path), f"a file name that ends in {', '.join(SUFFIXES)}", ending_of(path) in SUFFIXES)
+        require_folder(path)
     figure, heading, titles = _drawn(network, title, labels)
     if path is not None:
         _write(figure, Path(path), heading, titles)
@@ -80,7 +83,10 @@ def _drawn(network: Network, title: str, labels: bool) -> tuple[Figure, str, dic
     graph = graph_of(network).with_printable_names()
     layout = layout_of(graph)
     hidden = len(graph.activations) - graph.outputs
-    heading = title or f"{counted(hidden, 'hidden node')}, {counted(len(graph.connections), 'connection')}"
+    heading = (
+        "\n".join(map(printable, title.splitlines()))
+        or f"{counted(hidden, 'hidden node')}, {counted(len(graph.connections), 'connection')}"
+    )
     before, after = (0.4 + _LETTER * max(map(len, names), default=0) for names in _drawn_names(graph, layout))
     width = max(layout.width + before + after + 2 * RADIUS, 0.088 * len(heading) + 0.4, 4.5)
     left = before + (width - layout.width - before - after) / 2
@@ -131,11 +137,6 @@ def sketch_svg(network: Network, heading: str) -> str:
     axes.set_ylim(-2 * RADIUS, height - 2 * RADIUS)
     Pen(axes, graph, layout).network()
     return with_titles(svg_text(figure), heading, {})
-
-
-def counted(number: int, thing: str) -> str:
-    """So many things, in words that fit one and several."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _drawn_names(graph: Graph, layout: Layout) -> tuple[list[str], list[str]]:

@@ -11,6 +11,7 @@ from wannjax.analysis.motifs import Motifs
 from wannjax.common.digits import numbers
 from wannjax.common.files import replacing
 from wannjax.common.validation import require
+from wannjax.common.wording import counted
 from wannjax.genomes.blocks import Block
 from wannjax.networks.activations import NAMES
 from wannjax.pictures.glyphs import COLOURS, curve_of
@@ -40,8 +41,8 @@ def draw_motifs(motifs: Motifs, path: str | Path | None = None) -> Figure:
             name = fill(motif.block.name, 42, break_long_words=False)
             count, expected = numbers([motif.count, motif.expected], motif.spread)
             counts = f"{count} a network, {expected} at random"
-            axes.set_title(f"{name}\nz {motif.z:.1f}; {motif.runs} of {motifs.runs} runs\n{counts}", fontsize=8)
-    figure.suptitle(f"Building blocks in the fronts of {motifs.runs} runs", fontsize=12)
+            axes.set_title(f"{name}\nz {motif.z:.1f}; {motif.runs} of {counted(motifs.runs, 'run')}\n{counts}", fontsize=8)
+    figure.suptitle(f"Building blocks in the fronts of {counted(motifs.runs, 'run')}", fontsize=12)
     if path is not None:
         with replacing(Path(path)) as temporary:
             figure.savefig(temporary, dpi=110)

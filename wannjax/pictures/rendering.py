@@ -18,6 +18,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.quiver import Quiver
 
+from wannjax.common.wording import printable
 from wannjax.problems.spaces import Box, Discrete
 
 _DARK, _MIDDLE, _LIGHT, _SIGNAL, _GOAL = "#20242c", "#5b6270", "#c3c9d2", "#c0392b", "#1b7a43"
@@ -227,7 +228,7 @@ def _traces(axes: Axes, film: Film) -> Moving:
     axes.set_xlim(0, max(len(observations) - 1, 1))
     axes.set_ylim(-0.3, len(rows))
     if len(rows) <= 16:
-        axes.set_yticks(rows + 0.4, film.input_names, fontsize=7)
+        axes.set_yticks(rows + 0.4, [printable(name) for name in film.input_names], fontsize=7, parse_math=False)
     axes.tick_params(length=0)
     lines = [axes.plot([], [], color=_MIDDLE, linewidth=1.2)[0] for _ in rows]
 

@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, Float32, Key, Shaped
 
 from wannjax.common import devices
 from wannjax.common.validation import plain, require, require_count, require_seed, whole
+from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import sharded
@@ -147,7 +148,8 @@ class DataProblem(Problem):
         self._measure = compiled(self._score_metric, static_argnames="activation_ids")
 
     def __repr__(self) -> str:
-        return f"DataProblem({self.name}: {self.inputs} inputs, {self.outputs} outputs, {self.size} examples)"
+        sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, {counted(self.size, 'example')}"
+        return f"DataProblem({self.name}: {sizes})"
 
     @property
     def size(self) -> int:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from wannjax.common.files import reason_of
-from wannjax.common.validation import require, require_count
+from wannjax.common.validation import require, require_count, require_type
 from wannjax.problems.environment import Transition
 from wannjax.problems.spaces import ActionSpace, Box
 
@@ -21,8 +21,9 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
     """The shapes of an observation and of a state of `environment`.
 
     Raises ValueError, in words of the contract, for what is no environment and for what does not
-    keep to it.
+    keep to it, and TypeError for a class.
     """
+    require_type("environment", environment, "an Environment", not isinstance(environment, type))
     missing = [name for name in _NEEDED if not hasattr(environment, name)]
     wanted = f"an Environment with {', '.join(missing)} (gymnax's go into GymnaxProblem)"
     require("environment", environment, wanted, not missing)

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common import devices
 from wannjax.common.validation import require_count, whole
+from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
 from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_check import checked_shapes
@@ -97,7 +98,8 @@ class EnvironmentProblem(Problem):
         self._rollout = compiled(self._run, static_argnames="activation_ids")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name}: {self.inputs} inputs, {self.outputs} outputs, at most {self.max_steps} steps)"
+        sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, at most {counted(self.max_steps, 'step')}"
+        return f"{type(self).__name__}({self.name}: {sizes})"
 
     @property
     def discrete(self) -> bool:

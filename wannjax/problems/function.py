@@ -22,6 +22,7 @@ from jaxtyping import Array, Float, Float32, Key
 from wannjax.common import devices
 from wannjax.common.files import reason_of
 from wannjax.common.validation import require, require_count
+from wannjax.common.wording import counted
 from wannjax.networks.network import (
     ALL_ACTIVATIONS,
     Network,
@@ -47,7 +48,7 @@ class FunctionProblem(Problem):
     >>> def xor(key, network):
     ...     return -jnp.sum((network(cases)[:, 0] - jnp.array([0.0, 1.0, 1.0, 0.0])) ** 2)
     >>> FunctionProblem(xor, inputs=2, outputs=1, stochastic=False)
-    FunctionProblem(xor: 2 inputs, 1 outputs)
+    FunctionProblem(xor: 2 inputs, 1 output)
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class FunctionProblem(Problem):
         self._measure = compiled(self._on_device, static_argnames="activation_ids")
 
     def __repr__(self) -> str:
-        return f"FunctionProblem({self.name}: {self.inputs} inputs, {self.outputs} outputs)"
+        return f"FunctionProblem({self.name}: {counted(self.inputs, 'input')}, {counted(self.outputs, 'output')})"
 
     def scored(self, key: Key[Array, ""], run: Run) -> Float32[Array, ""]:
         """The score of what maps observations to outputs as `run` does."""

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common.validation import require
+from wannjax.common.wording import counted
 from wannjax.networks.graph import default_names
-from wannjax.networks.network import ALL_ACTIVATIONS, Network
+from wannjax.networks.network import ALL_ACTIVATIONS, Network, as_network
 
 
 class Evaluation(NamedTuple):
@@ -101,7 +102,8 @@ def check_population(networks: Network, problem: Problem) -> None:
 
 
 def check_single(network: Network) -> None:
-    """Raises ValueError unless `network` is one network."""
+    """Raises ValueError unless `network` is one network, and TypeError for what is none."""
+    network = as_network(network)
     require("network", network, "one network, not a population", network.activations.ndim == 1)
 
 
@@ -111,8 +113,8 @@ def check_sizes(networks: Network, problem: Problem) -> None:
     """
     require(
         "networks",
-        f"{networks.inputs} inputs and {networks.outputs} outputs",
-        f"of {problem.inputs} inputs and {problem.outputs} outputs, as {problem.name} needs",
+        f"{counted(networks.inputs, 'input')} and {counted(networks.outputs, 'output')}",
+        f"of {counted(problem.inputs, 'input')} and {counted(problem.outputs, 'output')}, as {problem.name} needs",
         (networks.inputs, networks.outputs) == (problem.inputs, problem.outputs),
     )
 
@@ -142,6 +144,6 @@ _HIDDEN = re.compile("hidden [1-9][0-9]*")
 def _names(argument: str, names: Iterable[str], count: int, kind: str) -> tuple[str, ...]:
     require(argument, names, "names in a tuple or a list", isinstance(names, Iterable) and not isinstance(names, str))
     given = tuple(names) or default_names(count, kind)
-    require(argument, given, f"{count} names", len(given) == count)
+    require(argument, given, counted(count, "name"), len(given) == count)
     require(argument, given, "strings that are not empty", all(isinstance(name, str) and name for name in given))
     return tuple(str(name) for name in given)

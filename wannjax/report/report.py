@@ -22,11 +22,12 @@ from wannjax.analysis.score_table import PAPER, report_note, report_rows, report
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
 from wannjax.common.digits import number, numbers
 from wannjax.common.files import write_text
+from wannjax.common.wording import counted
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network, connection_count
 from wannjax.pictures.curves import draw_curves, finished, plot_front, plot_scores, plot_sizes, plot_weights
-from wannjax.pictures.drawing import counted, draw, drawing_svg, sketch_svg, svg_text
+from wannjax.pictures.drawing import draw, drawing_svg, sketch_svg, svg_text
 from wannjax.pictures.page import with_titles
 from wannjax.problems.problem import Problem, is_measurable
 from wannjax.problems.registry import DATA_SETS, environment_names

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from wannjax.common.validation import require
+from wannjax.common.validation import require, require_type
 from wannjax.problems.adapters.action_spaces import action_space_of
 from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_problem import EnvironmentProblem
@@ -35,7 +35,8 @@ class GymnaxEnvironment(Environment):
     """
 
     def __init__(self, env: Any, params: Any = None, *, name: str | None = None, max_steps: int | None = None):
-        require("env", env, "a gymnax environment", hasattr(env, "step_env"))
+        require_type("env", env, "a gymnax environment", not isinstance(env, type))
+        require("env", env, "a gymnax environment (wannjax.make(name) takes names)", hasattr(env, "step_env"))
         self.env, self.name, self.picture = env, name or env.name, env.name
         self.params = env.default_params if params is None else params
         limit = getattr(self.params, "max_steps_in_episode", None) if max_steps is None else max_steps
