@@ -183,7 +183,7 @@ def test_overwriting_removes_an_earlier_run_and_its_training_but_no_other_files(
     ("arguments", "message"),
     [
         (["--method", "magic"], "method: must be one of gradient, policy_gradient, evolution, got 'magic'"),
-        (["--method", "gradient"], "method: must be one that needs no gradients of the environment, which has none"),
+        (["--method", "gradient"], "method: must be one that needs no gradients of the problem, which has none"),
         (["--steps", "0"], "steps: must be an integer >= 1, got 0"),
         (["--learning-rate", "-1"], "learning_rate: must be"),
         (["--method", "evolution", "--pairs", "0"], "pairs: must be an integer >= 1, got 0"),

@@ -68,14 +68,14 @@ def test_a_title_that_cannot_be_printed_is_escaped(network, tmp_path):
 def test_tables_of_a_network_show_its_names(network, capsys, tmp_path):
     problem = Nasty()
     explanation = wannjax.explain(network, problem, weights=(1.0,), episodes=1)
-    assert {"$x_ → hidden 1", f"hidden 1 → {OUTPUT}", f"{TITLE}: score lost without a part, of 0.0178"[:30]} <= {
+    assert {"$x_ → h1", f"h1 → {OUTPUT}", f"{TITLE}: score lost without a part, of 0.0178"[:30]} <= {
         word[:30] if word.startswith(TITLE) else word for word in drawn(draw_effects(explanation, tmp_path / "effects.png"))
     }
     say(explanation_tables(explanation))
     say(report_table(wannjax.evaluate(network, problem, episodes=2, weights=(1.0,)), problem))
     say(pruned_table(wannjax.prune(network, problem, tolerance=10.0, weights=(1.0,), episodes=1)))
     text = capsys.readouterr().out
-    for shown in (f"{TITLE}: score", f"{TITLE}: 4 connections", "score [m/s] $_$ (mean ± sd)", f"{NAMES[1]} → hidden 2", OUTPUT):
+    for shown in (f"{TITLE}: score", f"{TITLE}: 4 connections", "score [m/s] $_$ (mean ± sd)", f"{NAMES[1]} → h2", OUTPUT):
         assert shown in text
 
 

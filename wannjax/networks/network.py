@@ -278,7 +278,7 @@ def _step(tape: Tape, values, start, size: int, gain, activation_ids):
         gathered = gathered * lax.dynamic_slice_in_dim(tape.weights, start, size)
     total = jnp.sum(gathered, axis=1)
     ids = lax.dynamic_slice_in_dim(tape.activations, start, size)[..., None]
-    return jnp.where(ids == SUM, total, activate(ids, gain.reshape(1, -1, lanes) * total, activation_ids))
+    return jnp.where(ids == SUM, total, activate(ids, jnp.expand_dims(gain, tuple(range(3 - gain.ndim))) * total, activation_ids))
 
 
 @jax.jit
