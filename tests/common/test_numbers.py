@@ -15,7 +15,12 @@ from wannjax.finetuning.training import _starts
 
 KINDS = (np.int64, np.int8, np.uint32, np.array, jnp.int32)
 X = np.linspace(-1, 1, 20)[:, None]
-PROBLEM = wannjax.DataProblem(X, X[:, 0] > 0, batch=np.int64(8), outputs=np.int32(2), seed=np.uint8(1), validation=np.float32(0.25))
+
+
+@pytest.fixture(scope="module")
+def problem():
+    numbers = {"batch": np.int64(8), "outputs": np.int32(2), "seed": np.uint8(1), "validation": np.float32(0.25)}
+    return wannjax.DataProblem(X, X[:, 0] > 0, **numbers)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,27 +62,27 @@ def test_bools_are_no_counts_in_settings():
         wannjax.WannConfig(population=np.bool_(True))
 
 
-def test_a_run_and_what_follows_it_take_them():
-    result = wannjax.evolve(PROBLEM, wannjax.WannConfig(population=8), generations=np.int64(1), seed=np.int64(3), progress=False)
+def test_a_run_and_what_follows_it_take_them(problem):
+    result = wannjax.evolve(problem, wannjax.WannConfig(population=8), generations=np.int64(1), seed=np.int64(3), progress=False)
     assert json.dumps(result.seed) == "3"
     network = result.champion
-    report = wannjax.evaluate(network, PROBLEM, episodes=np.int64(2), seed=jnp.int32(1), weights=np.linspace(-1, 1, 2))
+    report = wannjax.evaluate(network, problem, episodes=np.int64(2), seed=jnp.int32(1), weights=np.linspace(-1, 1, 2))
     assert [*report.per_weight] == [-1.0, 1.0]
-    curve = wannjax.weight_curve(network, PROBLEM, weights=np.array([1, -1]), episodes=np.uint8(2), seed=np.int64(0))
+    curve = wannjax.weight_curve(network, problem, weights=np.array([1, -1]), episodes=np.uint8(2), seed=np.int64(0))
     assert curve.weights.tolist() == [-1.0, 1.0]
-    smaller = wannjax.prune(network, PROBLEM, tolerance=np.float32(0.5), weights=np.array([1.0]), episodes=np.int64(1))
+    smaller = wannjax.prune(network, problem, tolerance=np.float32(0.5), weights=np.array([1.0]), episodes=np.int64(1))
     assert smaller.tolerance == 0.5
 
 
-def test_a_collection_takes_them():
-    network = wannjax.evolve(PROBLEM, wannjax.WannConfig(population=8), generations=1, progress=False).champion
-    collection = wannjax.ensemble(network, PROBLEM, members=np.int64(2), kind="vote", start=np.float32(1.0), seed=np.int64(1))
+def test_a_collection_takes_them(problem):
+    network = wannjax.evolve(problem, wannjax.WannConfig(population=8), generations=1, progress=False).champion
+    collection = wannjax.ensemble(network, problem, members=np.int64(2), kind="vote", start=np.float32(1.0), seed=np.int64(1))
     assert collection.size == 2
-    assert collection.evaluate(PROBLEM, episodes=np.int64(1), seed=jnp.int32(0)).episodes == 1
+    assert collection.evaluate(problem, episodes=np.int64(1), seed=jnp.int32(0)).episodes == 1
 
 
-def test_several_seeds_may_be_an_array():
-    many = wannjax.evolve_many(PROBLEM, wannjax.WannConfig(population=8), seeds=np.arange(2), generations=1, progress=False)
+def test_several_seeds_may_be_an_array(problem):
+    many = wannjax.evolve_many(problem, wannjax.WannConfig(population=8), seeds=np.arange(2), generations=1, progress=False)
     assert many.seeds == (0, 1)
     assert {*map(type, many.seeds)} == {int}
 
@@ -89,14 +94,14 @@ def test_a_number_of_random_starts_may_be_of_any_kind(starts):
     assert (weights.shape, names) == ((2, 3), ["random", "random"])
 
 
-def test_sizes_of_environments_may_be_of_any_kind():
+def test_sizes_of_environments_may_be_of_any_kind(problem):
     problem = wannjax.make(
         "CartPoleSwingUp-v0", max_steps=np.int64(5), vary={"pole_length": np.array([0.3, 0.7])}, network_chunk=np.int64(4)
     )
     assert (type(problem.max_steps), type(problem.network_chunk)) == (int, int)
 
 
-def test_an_environments_own_numbers_may_be_of_any_kind():
+def test_an_environments_own_numbers_may_be_of_any_kind(problem):
     class Own(wannjax.Environment):
         name, inputs, actions, max_steps = "own", 1, wannjax.Discrete(np.int64(2)), np.int64(3)
 

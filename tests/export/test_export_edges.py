@@ -2,6 +2,7 @@
 
 import subprocess
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from export_support import call_c, compiled, function_of, needs_compiler
@@ -50,8 +51,6 @@ def test_a_network_without_connections_is_exported_everywhere(tmp_path):
     assert graph_of(from_onnx(tmp_path / "n.onnx")).connections == ()
 
 
-@pytest.mark.parametrize(
-    "run", [network_of(GRAPH), to_flax(network_of(GRAPH)), Ensemble(network_of(GRAPH), np.ones((2, 2), np.float32), "vote")]
-)
+@pytest.mark.parametrize("run", [network_of(GRAPH), to_flax(network_of(GRAPH)), Ensemble(network_of(GRAPH), jnp.ones((2, 2)), "vote")])
 def test_no_examples_give_no_outputs(run):
     assert run(np.zeros((0, 2))).shape == (0, 1)

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from wannjax.common import hosts
 from wannjax.runs.progress import View
 from wannjax.runs.resuming import Saver
 
 
+@runtime_checkable
 class Counted(Protocol):
     """A run that knows how far it is."""
 
