@@ -43,7 +43,7 @@ REVEALED = {
     "wannjax.WannConfig(population=16).replace(population=32)": "WannConfig",
     "wannjax.WannConfig.preset('thorough')": "WannConfig",
     "wannjax.NeatConfig.preset('small')": "NeatConfig",
-    "wannjax.WannConfig().algorithm(inputs=2, outputs=1).activations": "tuple[int, ...]",
+    "wannjax.WannConfig().algorithm(inputs=2, outputs=1).activation_ids": "tuple[int, ...]",
     "wannjax.evolve_many(problem, seeds=range(2)).results": "list[Result]",
     "wannjax.load('champion.json')": "Network",
     "wannjax.load_front('front.json')": "list[Network]",
@@ -68,7 +68,7 @@ FINE = [
 ]
 
 WRONG = {
-    "wannjax.evolve('CartPole-v1')": "arg-type",
+    "wannjax.evolve(3)": "arg-type",
     "wannjax.evolve(problem, generations='two')": "arg-type",
     "wannjax.evolve(problem, generation=2)": "call-arg",
     "wannjax.evaluate(result, problem)": "arg-type",
