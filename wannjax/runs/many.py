@@ -9,7 +9,7 @@ compiles nothing. Each is the run that `evolve` makes.
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -24,7 +24,6 @@ from wannjax.problems.registry import as_problem
 from wannjax.runs.compilations import count_compilations
 from wannjax.runs.loop import drive
 from wannjax.runs.progress import ManyView
-from wannjax.runs.records import Record
 from wannjax.runs.result import Result
 from wannjax.runs.run import Run
 from wannjax.search.registry import Config, as_config
@@ -148,7 +147,7 @@ class _Turns:
         for run in self.runs:
             run.advance()
 
-    def record(self, *, last: bool) -> list[Record] | None:
+    def record(self, *, last: bool) -> list[Any] | None:
         return [run.records[-1] for run in self.runs] if self.number else None
 
 

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from datetime import timedelta
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from rich.console import Console, Group
@@ -20,7 +20,7 @@ from wannjax.common.digits import number, numbers
 from wannjax.common.terminal import screen
 from wannjax.common.wording import counted, printable
 from wannjax.problems.problem import Problem
-from wannjax.runs.records import Record, TrainingRecord
+from wannjax.runs.records import TrainingRecord
 from wannjax.search.registry import Config
 
 _LINE_SECONDS = 10.0
@@ -115,7 +115,7 @@ class LiveView(View):
         )
         super().__init__("generation", config.generations, problem.name, facts, console, done)
 
-    def __call__(self, record: Record) -> None:
+    def __call__(self, record: Any) -> None:
         self.show(record.generation, describe_record(record))
 
 
@@ -129,7 +129,7 @@ class ManyView(View):
         )
         super().__init__("generation", config.generations, problem.name, facts, console)
 
-    def __call__(self, records: list[Record]) -> None:
+    def __call__(self, records: list[Any]) -> None:
         low, median, high = np.quantile([record.champion_score for record in records], (0.25, 0.5, 0.75))
         shown = numbers([median, low, high], high - low)
         connections = float(np.median([record.champion_connections for record in records]))
@@ -163,7 +163,7 @@ class TrainingView(View):
             self.show(record.step, f"held out: best {number(record.held_out_score)}, median {number(record.median_score)}")
 
 
-def describe_record(record: Record) -> str:
+def describe_record(record: Any) -> str:
     """One generation in one line."""
     speed = record.alive_steps / record.rollout_seconds if record.rollout_seconds > 0 else np.nan
     bad = f", {record.non_finite} not finite" if record.non_finite else ""

@@ -86,7 +86,7 @@ class Work(NamedTuple):
         return Work(self.alive_steps + other.alive_steps, self.computed_steps + other.computed_steps, self.seconds + other.seconds)
 
 
-def recorded(generation: int, scores: np.ndarray, champion: tuple[float, int], info: Info, work: Work, seconds: float) -> Record:
+def recorded(generation: int, scores: np.ndarray, champion: tuple[float, int], info: Info, work: Work, seconds: float) -> Any:
     """The record of a generation with these `scores` [P, W] and this `info`, whose champion has a
     mean score and connections.
     """
@@ -133,13 +133,13 @@ def are_columns(names: Any, kind: type[Record] | type[TrainingRecord]) -> bool:
     return all(isinstance(name, str) and name.isidentifier() for name in names) and len(set(names)) == len(names)
 
 
-def record_table(records: Sequence[Record]) -> tuple[list[str], np.ndarray]:
+def record_table(records: Sequence[Any]) -> tuple[list[str], np.ndarray]:
     """The names of the columns, and the records as rows, for a checkpoint."""
     names = records[0]._fields if records else Record._fields
     return list(names), np.array(records, np.float64).reshape(len(records), len(names))
 
 
-def records_of(names: Any, rows: np.ndarray) -> list[Record]:
+def records_of(names: Any, rows: np.ndarray) -> list[Any]:
     """The records of which `record_table` gave these. Raises ValueError for anything else."""
     require("checkpoint", names, "records with known columns", are_columns(names, Record))
     require("checkpoint", rows.shape, f"records of {len(names)} figures", rows.ndim == 2 and rows.shape[1] == len(names))

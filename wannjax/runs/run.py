@@ -76,7 +76,7 @@ class Run:
         """Wall time before and after the run was resumed."""
         return self.seconds_before + time.perf_counter() - self.started
 
-    def record(self, *, last: bool) -> Record | None:
+    def record(self, *, last: bool) -> Any | None:
         """The latest generation's."""
         return self.records[-1] if self.records else None
 
