@@ -243,8 +243,9 @@ def test_the_report_says_how_to_run_it_again(whole):
     _, directory = whole
     assert load_blocks(directory / run_directory.LIBRARY) == LIBRARY
     page = html.unescape((directory / "report.html").read_text())
-    assert "--insert-block 5.0 --blocks whole/library.json" in page
-    assert "insert_block=5.0, blocks=wannjax.load_blocks('whole/library.json')" in page
+    library = directory / run_directory.LIBRARY
+    assert f"--insert-block 5.0 --blocks {library}" in page
+    assert f"insert_block=5.0, blocks=wannjax.load_blocks({str(library)!r})" in page
     assert "tanh→step, abs+relu→tanh" in page
 
 

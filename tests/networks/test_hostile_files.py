@@ -17,8 +17,11 @@ import wannjax
 from wannjax.cli import main
 from wannjax.export import from_onnx
 from wannjax.finetuning import Tuned
+from wannjax.finetuning.tuned import write as write_training
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 from wannjax.pictures.drawing import draw
+from wannjax.report.report import write as write_report
+from wannjax.report.training import draw_training
 from wannjax.runs import run_directory
 from wannjax.runs.evolution import Result
 from wannjax.runs.past_champions import Stage
@@ -152,8 +155,10 @@ def test_links_in_a_run_directory_are_replaced_and_not_written_through(tmp_path)
     scores, front = np.ones(6), np.ones((1, 6))
     growth = [Stage(1, NETWORKS[0], 1.0)]
     result = Result(NETWORKS[0], scores, NETWORKS[:1], front, history, growth, wannjax.WannConfig(), 0, "p", 1.0, (1, 1.0), False)
-    run_directory.write(tmp_path / "run", result, Unmeasured())
-    run_directory.write_training(tmp_path / "run", Tuned(NETWORKS[1], 1.0, "own", scores, training, method, "p", 0, 1.0, False))
+    run_directory.write(tmp_path / "run", result)
+    write_report(tmp_path / "run", Unmeasured())
+    write_training(tmp_path / "run", Tuned(NETWORKS[1], 1.0, "own", scores, training, method, "p", 0, 1.0, False))
+    draw_training(tmp_path / "run")
     assert outside.read_text() == "precious"
     assert {path.name for path in (tmp_path / "run").iterdir()} == files
     assert not any(path.is_symlink() for path in (tmp_path / "run").iterdir())
