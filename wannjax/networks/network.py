@@ -235,7 +235,7 @@ def forward(
     tape: Tape,
     values: Float32[Array, "rows N L"],
     observations: Float32[Array, "I N L"],
-    gain: Float32[Array, " L"] | Float32[Array, "N L"],
+    gain: Float32[Array, " L"] | Float32[Array, "#N L"],
     *,
     activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
     dynamic_length: bool = False,
