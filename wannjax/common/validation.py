@@ -96,8 +96,3 @@ def require_weights(weights: Sequence[float] | np.ndarray) -> tuple[float, ...]:
     numbers = all(isinstance(weight, int | float) and math.isfinite(weight) for weight in found)
     require("weights", weights, "finite and not empty", len(found) > 0 and numbers)
     return tuple(map(float, found))
-
-
-def require_positive(name: str, value: float) -> None:
-    """Raises ValueError unless `value` is finite and greater than 0."""
-    require(name, value, "finite and > 0", 0 < value < float("inf"))
