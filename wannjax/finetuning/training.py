@@ -94,9 +94,7 @@ class Training:
     def advance(self) -> None:
         """Takes the next step."""
         state = self.trainer.init(self.init_key, self.starts) if self.state is None else self.state
-        # Waiting for every step: programs of several devices that are under way at once can block
-        # each other.
-        self.state, estimates = jax.block_until_ready(self.trainer.step(jax.random.fold_in(self.step_key, self.number), state))
+        self.state, estimates = self.trainer.step(jax.random.fold_in(self.step_key, self.number), state)
         self.number, self.estimates = self.number + 1, np.asarray(estimates)
 
     def record(self, *, last: bool) -> TrainingRecord | None:

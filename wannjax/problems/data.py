@@ -20,10 +20,11 @@ from jax import lax
 from jaxtyping import Array, Float, Float32, Key, Shaped
 
 from wannjax.common import devices
+from wannjax.common.spreading import Spread
 from wannjax.common.validation import require, require_count, require_seed
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
-from wannjax.problems.sharding import sharded
+from wannjax.problems.sharding import Shares, put_together, sharded
 
 Loss = Callable[[Array, Array], Array]
 """(outputs [O], target of one example) → the loss of this example, a scalar."""
@@ -126,9 +127,9 @@ class DataProblem(Problem):
         self.name = name
         self.input_names = checked_names("input_names", tuple(input_names), self.inputs, "input")
         self.output_names = checked_names("output_names", tuple(output_names), self.outputs, "class" if self.classifies else "output")
-        compiled = partial(jax.jit, compiler_options=devices.compiler_options())
-        self._evaluate = compiled(self._score_sample, static_argnames=("count", "activation_ids"))
-        self._measure = compiled(self._score_metric, static_argnames="activation_ids")
+        spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
+        self._evaluate = spread(self._score_sample, static_argnames=("count", "activation_ids"))
+        self._measure = spread(self._score_metric, static_argnames=("activation_ids",))
 
     def __repr__(self) -> str:
         return f"DataProblem({self.name}: {self.inputs} inputs, {self.outputs} outputs, {self.size} examples)"
@@ -162,7 +163,8 @@ class DataProblem(Problem):
         check_population(networks, self)
         require_count("episodes", episodes)
         count = min(episodes * self.batch, self.size)
-        return self._evaluate(key, networks, weights, self.examples, count=count, activation_ids=activation_ids)
+        scores, computed = self._evaluate(key, networks, weights, self.examples, count=count, activation_ids=activation_ids)
+        return Evaluation(scores, jnp.full(scores.shape, count, jnp.int32), computed)
 
     def measure(
         self,
@@ -181,7 +183,7 @@ class DataProblem(Problem):
         tables = individual_weights(networks, gain)
         flat = jax.tree.map(lambda leaf: jnp.repeat(leaf, lanes, axis=0), replace(networks, weights=None))
         tables = jnp.moveaxis(tables, -1, 1).reshape(count * lanes, *tables.shape[1:3])
-        scores = self._measure(replace(flat, weights=tables), jnp.ones(1), self.examples, activation_ids=activation_ids).scores
+        scores, _ = self._measure(replace(flat, weights=tables), jnp.ones(1), self.examples, activation_ids=activation_ids)
         return scores.reshape(count, lanes)
 
     def draw(self, key: Key[Array, ""], examples: Examples, count: int) -> Examples:
@@ -210,15 +212,16 @@ class DataProblem(Problem):
     def _metric_of_one(self, outputs, target):
         return 100.0 * (jnp.argmax(outputs) == jnp.argmax(target)) if self.classifies else self._minus_loss(outputs, target)
 
-    def _score_sample(self, key, networks, weights, examples, *, count, activation_ids):
-        return self._score(self.draw(key, examples, count), networks, weights, each=self._minus_loss, activation_ids=activation_ids)
+    def _score_sample(self, key, networks, weights, examples, *, shares, count, activation_ids) -> Shares:
+        drawn = self.draw(key, examples, count)
+        return self._score(drawn, networks, weights, shares=shares, each=self._minus_loss, activation_ids=activation_ids)
 
-    def _score_metric(self, networks, weights, examples, *, activation_ids):
-        return self._score(examples, networks, weights, each=self._metric_of_one, activation_ids=activation_ids)
+    def _score_metric(self, networks, weights, examples, *, shares, activation_ids) -> Shares:
+        return self._score(examples, networks, weights, shares=shares, each=self._metric_of_one, activation_ids=activation_ids)
 
-    def _score(self, examples, networks, weights, *, each, activation_ids) -> Evaluation:
-        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared
-        weights.
+    def _score(self, examples, networks, weights, *, shares, each, activation_ids) -> Shares:
+        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights,
+        and the examples that it took.
         """
         size, lanes = examples.inputs.shape[0], weights.shape[0]
         rows = 2 + self.inputs + networks.activations.shape[-1]
@@ -251,8 +254,7 @@ class DataProblem(Problem):
             (total, _), _ = lax.scan(add, start, (inputs, targets, valid))
             return total / size, jnp.float32(batches * batch * lanes)
 
-        scores, computed = sharded(run, networks, chunk, inputs, targets, valid, weights)
-        return Evaluation(scores, jnp.full(scores.shape, size, jnp.int32), computed)
+        return sharded(run, networks, chunk, shares, inputs, targets, valid, weights)
 
 
 def _examples(inputs: np.ndarray, targets: np.ndarray) -> Examples:
