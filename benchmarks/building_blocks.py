@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from scipy.stats import binomtest, wilcoxon
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
@@ -77,8 +76,8 @@ def mine(source: str, directory: Path, seeds: Sequence[int], config: wannjax.Wan
 
 
 def search(target: str, seed: int, config: wannjax.WannConfig) -> dict[str, Any]:
-    """One search on the target task: its champion on fresh episodes, and the confirmed champion
-    half way.
+    """One search on the target task: its champion on fresh episodes, and the champion half
+    way by the round that confirmed it, which is optimistic.
     """
     problem = wannjax.make(target)
     result = wannjax.evolve(problem, config, seed=seed, progress=False)
@@ -96,6 +95,8 @@ def comparison(better: Sequence[float], worse: Sequence[float]) -> list[str]:
     """Mean paired difference ± standard error, wins, and the p-values of Wilcoxon's signed-rank
     test and the sign test, two-sided.
     """
+    from scipy.stats import binomtest, wilcoxon  # a second to import
+
     differences = np.subtract(better, worse)
     differs = differences[differences != 0]
     wins = int(np.sum(differs > 0))

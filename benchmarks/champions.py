@@ -2,7 +2,8 @@
 1 2 3 4]`.
 
 Every seed is one run. Its champion is then scored on 100 fresh episodes per figure: at each weight
-of the sweep, their mean, and the paper's columns. The last row is the paper's own champion, where
+of the sweep, their mean, and the paper's columns. Its size stands there as it is and in normal
+form, in which constants and doubles count once. The last row is the paper's own champion, where
 there is one. Runs are kept in `benchmarks/results/champions`, also what there is of one that was
 ended (Ctrl-C); a second call goes on.
 """
@@ -15,6 +16,7 @@ import numpy as np
 import wannjax
 from benchmarks.common import machine, print_table, write_json
 from wannjax.analysis.score_table import PAPER
+from wannjax.common.digits import number
 from wannjax.runs import run_directory
 
 PUBLISHED = {"CartPoleSwingUp-v0": (536, 688, 521, 522, 702, 689)}
@@ -41,15 +43,23 @@ def main() -> None:
         report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
         scores = {weight: score.mean for weight, score in report.per_weight.items()}
         generations = len(result.history["generation"])
-        found = {"mean": report.mean, "scores": scores, "seconds": result.seconds, "connections": report.connections}
+        spread = float(np.mean([score.std for score in report.per_weight.values()]))
+        found = {
+            "mean": report.mean,
+            "scores": scores,
+            "seconds": result.seconds,
+            "connections": report.connections,
+            "in normal form": report.canonical_connections,
+        }
         record.append({"seed": seed, "generations": generations, **found})
         rows.append(
             [
                 f"seed {seed}",
                 str(generations),
                 str(report.connections),
-                *(f"{score:.0f}" for score in scores.values()),
-                f"{report.mean:.0f}",
+                str(report.canonical_connections),
+                *(number(score.mean, score.std) for score in report.per_weight.values()),
+                number(report.mean, spread),
                 *(str(column) for column in (report.random_weights, report.random_shared, report.tuned_shared)),
                 f"{result.seconds:.0f}",
             ]
@@ -58,9 +68,20 @@ def main() -> None:
     if published:
         paper = PAPER[options.environment]
         mean = f"{np.mean(published):.0f}"
-        rows.append(["paper", "", "52", *map(str, published), mean, paper.random_weights, paper.random_shared, paper.tuned_shared, ""])
+        rows.append(["paper", "", "52", "", *map(str, published), mean, paper.random_weights, paper.random_shared, paper.tuned_shared, ""])
     weights = [f"{weight:g}" for weight in wannjax.WannConfig().weights]
-    columns = ["", "generations", "connections", *weights, "mean", "random weights", "random shared", "tuned shared", "seconds"]
+    columns = [
+        "",
+        "generations",
+        "connections",
+        "in normal form",
+        *weights,
+        "mean",
+        "random weights",
+        "random shared",
+        "tuned shared",
+        "seconds",
+    ]
     print_table(f"Champions of {options.preset} runs on {options.environment}", columns, rows)
     write_json(options.json, {"machine": machine(), "preset": options.preset, "runs": record})
 

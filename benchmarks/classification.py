@@ -1,23 +1,25 @@
 """The paper's classification row: what one evolved network scores with shared and with trained
 weights, beside models of its size.
 
-    python -m benchmarks.classification [digits|mnist] [--data PATH] [--generations N] [--seeds 0 1
-    2] [--network FILE] [--collections]
+    python -m benchmarks.classification [digits|mnist] [--data PATH] [--generations N]
+        [--seeds 0 1 2] [--network FILE] [--collections]
 
 Every seed evolves a champion, which is kept beside the record, or takes the network in FILE; then
 it measures the accuracy on the test examples in percent. What is chosen or trained never sees them:
 whatever there is to choose is chosen on the validation examples.
 
     random shared weight   one weight for all connections, drawn from U(-2, 2): mean ± sd over 100
-    draws. vote                   the network at 6 shared weights, evenly spaced from -2 to 2
-    without 0, which vote. tuned shared weight    the best of 121 weights from -3 to 3. trained
-    weights        every connection its own, by gradient, from the six shared weights of the sweep;
-    the best of these starts. logistic regression    scikit-learn's, with the best of six strengths
-    of its regularisation. MLP                    one hidden layer of tanh units (rectifiers did
-    worse on validation), 64 or so many that it has about as many
-                           parameters as the network has connections; trained as the network is: the
-                           same optimizer, steps, mini-batches, number of starts and choice among
-                           them.
+                           draws.
+    vote                   the network at 6 shared weights, evenly spaced from -2 to 2 without 0,
+                           which vote.
+    tuned shared weight    the best of 121 weights from -3 to 3.
+    trained weights        every connection its own, by gradient, from the six shared weights of the
+                           sweep; the best of these starts.
+    logistic regression    scikit-learn's, with the best of six strengths of its regularisation.
+    MLP                    one hidden layer of tanh units (rectifiers did worse on validation), 64
+                           or so many that it has about as many parameters as the network has
+                           connections; trained as the network is: the same optimizer, steps,
+                           mini-batches, number of starts and choice among them.
 
 Parameters are the numbers that are fitted; the topology, which evolution found, is not counted.
 With `--collections` a second table compares collections of 5 copies of the network, each trained

@@ -8,14 +8,13 @@ An evaluation is one network at one shared weight on one example. The ways:
                 over the whole batch, a dense float64 weight matrix. It runs a sample of the
                 population; a rate does not depend on that.
     wannjax     `DataProblem.evaluate`, as the search calls it: population × 6 shared weights × 1
-        mini-batch of 1000, which it draws.
+                mini-batch of 1000, which it draws.
 
 Inputs are random, networks too: what they compute costs the same as what they learn. The first case
-    is as large as the paper's MNIST
-champion (256 inputs, 1,800 connections), the second as a champion on 8×8 digits. The ways take
-turns call by call, each on one thread; CPU-seconds are those of all threads. The table shows
-medians; × is the ratio to the published way, also of the fastest calls, which a busy machine
-distorts least.
+is as large as the paper's MNIST champion (256 inputs, 1,800 connections), the second as a champion
+on 8×8 digits. The ways take turns call by call, each on one thread; CPU-seconds are those of all
+threads. The table shows medians; × is the ratio to the published way, also of the fastest calls,
+which a busy machine distorts least.
 
 The two ways score the same networks on the same examples, so the last columns tell whether they
 compute the same: the greatest and the median difference of the loss over the sample's networks and

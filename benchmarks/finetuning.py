@@ -5,9 +5,10 @@ A champion of a default run on swing-up (evolved with the seed, or read from a f
 each method, and once more for twice the steps from the shared weights -1 and 1 alone. Then the
 method that `finetune` chooses by itself trains, with the same number of steps, from as many starts:
     random topology    as many nodes and connections as the champion's, wired at random, from the
-    sweep's shared weights perceptron         one hidden layer of tanh units, about as many weights,
-    from six draws of usual initial weights random weights     the champion's topology from six
-    draws of U(-2, 2)
+                       sweep's shared weights
+    perceptron         one hidden layer of tanh units, about as many weights, from six draws of
+                       usual initial weights
+    random weights     the champion's topology from six draws of U(-2, 2)
 Scores are means ± sd over 100 fresh episodes. The curves, held-out scores over seconds, are drawn
 into benchmarks/results/finetuning.png.
 

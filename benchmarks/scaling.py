@@ -8,11 +8,11 @@ checked against the run of two:
 
     T(N) = outside + rollouts / N + (N - 1) exchange,    efficiency(N) = T(1) / (N T(N))
 
-`outside` is what every process does by itself (breeding, expressing, books), `exchange` what it
-takes to send the scores around a ring of two. The model then says what to expect of 8, 64 and 512
-devices, for this population and for larger ones, of which `rollouts` and `outside` grow in
-proportion. Devices as fast as one core are assumed; a faster one makes `rollouts` shorter and
-`outside` weigh more.
+`outside` is what every process does by itself (breeding, expressing, champions and
+records), `exchange` what it takes to send the scores around a ring of two. The model then says what
+to expect of 8, 64 and 512 devices, for this population and for larger ones, of which `rollouts` and
+`outside` grow in proportion. Devices as fast as one core are assumed; a faster one makes `rollouts`
+shorter and `outside` weigh more.
 """
 
 import argparse

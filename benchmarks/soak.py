@@ -1,11 +1,10 @@
 """A long run at small size: `python -m benchmarks.soak [--generations 2000] [--population 32]`.
 
 Looks for what only time shows: memory that grows, programs that are compiled again although nothing
-    grows any more, generations that
-become slower for the same work. Prints each quarter of the run, and ends with exit code 1 when the
-last quarter takes more than 2 % more memory than the second, when anything was compiled in it, or
-when the same work, a population that is scored again and again, takes 10 % more CPU-seconds than it
-did in the second.
+grows any more, generations that become slower for the same work. Prints each quarter of the run,
+and ends with exit code 1 when the last quarter takes more than 2 % more memory than the second,
+when anything was compiled in it, or when the same work, a population that is scored again and
+again, takes 10 % more CPU-seconds than it did in the second.
 """
 
 import argparse
@@ -26,9 +25,9 @@ from benchmarks.common import machine, print_table, write_json
 from wannjax.runs.compilations import count_compilations
 
 MEMORY, SLOWNESS = 1.02, 1.10
+"""What the last quarter may take, relative to the second one."""
 PROBES = 20
 """How often in a quarter the same population is scored."""
-"""What the last quarter may take, relative to the second one."""
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
+from wannjax.common.digits import number, numbers
 from wannjax.problems.registry import make_environment
 
 
@@ -88,8 +89,8 @@ def search(name: str, seed: int) -> dict:
 def quartiles(values) -> str:
     """The median, with the quartiles in brackets."""
     low, middle, high = np.percentile(np.asarray(values, float), [25, 50, 75])
-    digits = 0 if max(abs(low), abs(high)) >= 100 else 1
-    return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    middle, low, high = numbers([middle, low, high], high - low)
+    return f"{middle} [{low}, {high}]"
 
 
 def main() -> None:
@@ -110,13 +111,13 @@ def main() -> None:
             if (name, seed) not in done:
                 record["runs"].append(search(name, seed))
                 latest = record["runs"][-1]
-                print(f"{name}, seed {seed}: {latest['mean']:.1f} over the sweep in {latest['seconds']:.0f} s", flush=True)
+                print(f"{name}, seed {seed}: {number(latest['mean'])} over the sweep in {latest['seconds']:.0f} s", flush=True)
                 write_json(options.json, {**record, "machine": machine()})
     rows = []
     for name in options.environments:
         runs = [run for run in record["runs"] if run["environment"] == name and run["seed"] in options.seeds]
         columns = [quartiles([run[key] for run in runs]) for key in ("mean", "best", "connections", "seconds")]
-        rows.append([name, *columns[:3], f"{record['random'][name]:.1f}", f"{TASKS[name].good} ({TASKS[name].source})", columns[3]])
+        rows.append([name, *columns[:3], number(record["random"][name]), f"{TASKS[name].good} ({TASKS[name].source})", columns[3]])
     columns = ["task", "mean, sweep", "best weight", "connections", "random policy", "known good", "seconds"]
     print_table(f"Champions of {len(options.seeds)} searches a task: median and quartiles", columns, rows)
 

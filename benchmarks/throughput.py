@@ -2,39 +2,38 @@
 run.
 
     python -m benchmarks.throughput [--device cpu|gpu|tpu] [--population 192] [--repeats 5]
-    [--quick] [--json PATH]
+        [--quick] [--json PATH]
 
 The ways:
     published   the published algorithm in numpy: one network, one node, one environment step at a
-        time.
+                time.
     dense       padded weight matrices in plain JAX, one episode vmapped over lanes and networks.
     wannjax     `problem.evaluate`, as the search calls it: population × 6 shared weights × 4
-    episodes.
+                episodes.
 
 The first two run a sample of the population over shortened episodes; a rate does not depend on
 that. All networks of a case have the same number of nodes, so nothing of the dense matrices is
 padding, which is in their favour.
 
 How to read it: a lane is one (weight, episode) pair of one network, and a lane-step one environment
-    step of it. `total` counts
-every lane-step that was computed, `alive` those before the episode's end, which alone are useful;
-random networks end early, so a block of them runs long after most lanes have ended, while the
-networks of a search live longer. CPU-seconds are those of all threads; on a shared machine they
-drift too, though less than wall seconds, so the ways of a case take turns call by call. `×` is the
-ratio to the published way. The table shows medians, the findings also the fastest calls, which a
-busy machine distorts least.
+step of it. `total` counts every lane-step that was computed, `alive` those before the episode's
+end, which alone are useful; random networks end early, so a chunk of them runs long after most
+lanes have ended, while the networks of a search live longer. CPU-seconds are those of all threads;
+on a shared machine they drift too, though less than wall seconds, so the ways of a case take turns
+call by call. `×` is the ratio to the published way. The table shows medians, the findings also the
+fastest calls, which a busy machine distorts least.
 
 Cost per connection is linear when the time per lane-step grows no faster than the number of
 connections; the two sizes take turns as well. One core against all is the wall time of the same
 wannjax evaluation in processes of their own, with 1 and with N CPU devices.
 
 The roofline is arithmetic only: floating-point operations of the tape per second, over the core's
-    measured peak, a loop of fused
-multiply-adds on vectors that stay in the first-level cache. A tape step takes `FLOPS_PER_TAPE_STEP`
-= 55: K + 1 for the sum and the gain, 4 for step, inverse, abs and relu, 20 for sin and cos (8 + 2
-to reduce and fold, 10 for the polynomial), 27 for tanh, sigmoid and gaussian (exp counted as 20). A
-lane-step takes that times the network's steps, about 1,500 at 29 nodes. Selects, memory and the
-environment's own arithmetic come on top and are not counted: the share is a lower bound.
+measured peak, a loop of fused multiply-adds on vectors that stay in the first-level cache. A tape
+step takes `FLOPS_PER_TAPE_STEP` = 55: K + 1 for the sum and the gain, 4 for step, inverse, abs and
+relu, 20 for sin and cos (8 + 2 to reduce and fold, 10 for the polynomial), 27 for tanh, sigmoid and
+gaussian (exp counted as 20). A lane-step takes that times the network's steps, about 1,500 at 29
+nodes. Selects, memory and the environment's own arithmetic come on top and are not counted: the
+share is a lower bound.
 """
 
 import argparse

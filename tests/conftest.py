@@ -1,5 +1,6 @@
 """Settings that must stand before JAX starts its backend and before wannjax is imported; and what several files of tests need."""
 
+import gc
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+gc.set_threshold(100_000, 50, 100)  # tracing makes so many objects that looking for garbage takes a tenth of the time
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -1,5 +1,9 @@
 """wannjax: weight agnostic neural networks, evolved and trained on accelerators with JAX."""
 
+import wannjax.common.starting  # noqa: F401  # before what takes long
+
+# isort: split
+
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +24,12 @@ from wannjax.networks.files import load, load_front, save
 from wannjax.networks.network import Network
 from wannjax.problems.adapters.gymnax import GymnaxProblem
 from wannjax.problems.data import DataProblem
-from wannjax.problems.environment import Box, Discrete, Environment, Transition
+from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.problems.function import FunctionProblem
 from wannjax.problems.problem import Evaluation, Problem
 from wannjax.problems.registry import environment_names, make
+from wannjax.problems.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from wannjax.report import finishing
 from wannjax.runs.evolution import evolve
 from wannjax.runs.loggers import Csv, JsonLines, TensorBoard
@@ -57,6 +63,7 @@ __all__ = [
     "EvolutionStrategy",
     "Explanation",
     "Formulas",
+    "FunctionProblem",
     "Gradient",
     "GymnaxProblem",
     "Info",
@@ -64,6 +71,8 @@ __all__ = [
     "ManyResults",
     "Motif",
     "Motifs",
+    "MultiBinary",
+    "MultiDiscrete",
     "NeatConfig",
     "Network",
     "PolicyGradient",

@@ -123,7 +123,7 @@ def draw_quartiles(screened: dict[str, list[dict]], carried: dict[str, list[dict
         low, middle, high = np.percentile(values, [25, 50, 75], axis=0)
         curves.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
         curves.plot(at, middle, color=colour, label=name)
-    curves.set(xlabel="evaluations", ylabel="confirmed score of the champion", title="median and quartiles over seeds")
+    curves.set(xlabel="evaluations", ylabel="champion's score, when confirmed", title="median and quartiles over seeds")
     curves.legend(frameon=False, fontsize=8)
     for axes in (bars, curves):
         axes.grid(alpha=0.25)

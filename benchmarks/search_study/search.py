@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.common import machine
 from benchmarks.search_study.candidates import CANDIDATES
 from wannjax.common import devices
+from wannjax.common.digits import kept
 
 LANES = 24
 """Episodes of one evaluation."""
@@ -41,19 +42,19 @@ def run(name: str, seed: int, evaluations: int) -> dict[str, Any]:
     seconds = time.process_time() - begun
     report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
     curve = result.history["champion_score"]
-    kept = np.unique(np.linspace(0, generations - 1, POINTS).astype(int))
+    shown = np.unique(np.linspace(0, generations - 1, POINTS).astype(int))
     return {
         "candidate": name,
         "settings": settings_of(name),
         "seed": seed,
         "evaluations": evaluations,
-        "mean": round(report.mean, 1),
-        "scores": {f"{weight:g}": round(score.mean, 1) for weight, score in report.per_weight.items()},
+        "mean": kept(report.mean),
+        "scores": {f"{weight:g}": kept(score.mean) for weight, score in report.per_weight.items()},
         "connections": report.connections,
         "generations": generations,
         "cpu seconds": round(seconds),
         "machine": f"{machine()['processor']}, jax {machine()['jax']}",
-        "curve": [[int((g + 1) / generations * evaluations), round(float(curve[g]), 1)] for g in kept],
+        "curve": [[int((g + 1) / generations * evaluations), kept(curve[g])] for g in shown],
     }
 
 

@@ -2,9 +2,8 @@
 memories, niches and operators.
 
 A variant is a `StudyConfig`: the library's settings and those of this file. Its algorithm shares
-    `init`, `ask` and `enlarge` with the
-library's and has a `tell` of its own. To add a variant, add a setting, and what it changes in
-`tell` or in a function that `tell` calls.
+`init`, `ask` and `enlarge` with the library's and has a `tell` of its own. To add a variant, add a
+setting, and what it changes in `tell` or in a function that `tell` calls.
 """
 
 from dataclasses import dataclass, fields, replace

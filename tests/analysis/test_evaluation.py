@@ -63,12 +63,13 @@ def test_scores_are_those_of_single_episodes(problem, balancing):
     report = wannjax.evaluate(balancing, problem, episodes=3, seed=5, weights=(1.0,))
     score_key = jax.random.split(jax.random.key(5), 4)[1]
     env, returns = problem.environment.env, []
+    reset, step = jax.jit(env.reset_env), jax.jit(env.step_env)
     for key in jax.random.split(score_key, 3):
-        observation, state = env.reset_env(key, problem.params)
+        observation, state = reset(key, problem.params)
         total, ended, time = 0.0, False, 0
         while not ended:
             action = int(np.argmax(balancing(observation, weight=1.0)))
-            observation, state, reward, terminated, _ = env.step_env(jax.random.fold_in(key, time), state, action, problem.params)
+            observation, state, reward, terminated, _ = step(jax.random.fold_in(key, time), state, action, problem.params)
             total, time = total + float(reward), time + 1
             ended = bool(terminated) or bool(env.is_truncated(state, problem.params))
         returns.append(total)
@@ -91,5 +92,5 @@ def test_a_bad_argument_is_named(problem, balancing, arguments, message):
 
 
 def test_a_network_for_another_problem_is_refused(balancing):
-    with pytest.raises(ValueError, match="networks: must be of 5 inputs and 1 outputs, as CartPoleSwingUp-v0 needs"):
+    with pytest.raises(ValueError, match="networks: must be of 5 inputs and 1 output, as CartPoleSwingUp-v0 needs"):
         wannjax.evaluate(balancing, wannjax.make("CartPoleSwingUp-v0"))

@@ -12,10 +12,10 @@ from genomes_support import assert_well_formed, without_slot
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.search_study import operators, variants
 from benchmarks.search_study.candidates import _ALL, CANDIDATES
 from benchmarks.search_study.fronts import crowding, fronts
-from benchmarks.search_study.operators import duplicate_node
-from benchmarks.search_study.variants import StudyConfig, _insert, _rank
+from benchmarks.search_study.variants import StudyConfig
 from wannjax.genomes.population import sizes_of
 from wannjax.search.wann.config import WannConfig
 
@@ -24,7 +24,9 @@ VARIANTS = [candidate for candidate in CANDIDATES.values() if set(candidate.sett
 """Those that are more than settings of the library's search."""
 
 points_strategy = st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=16, max_size=16).map(lambda points: np.array(points, np.float32))
-_fronts = jax.jit(fronts)
+_fronts, _duplicate_node, _insert = map(jax.jit, (fronts, operators.duplicate_node, variants._insert))
+_crowding = jax.jit(crowding, static_argnames="published")
+_rank = jax.jit(variants._rank, static_argnums=0)
 
 
 @given(points_strategy)
@@ -36,9 +38,9 @@ def test_crowding_is_that_of_nsga_2_or_has_the_published_scale():
     points = np.random.default_rng(0).uniform(1, 2, (60, 3)).astype(np.float32)
     front = oracle.fronts(points)
     np.testing.assert_allclose(
-        crowding(jnp.asarray(points), jnp.asarray(front), published=False), oracle.crowding(points, front), rtol=1e-3
+        _crowding(jnp.asarray(points), jnp.asarray(front), published=False), oracle.crowding(points, front), rtol=1e-3
     )
-    got = np.asarray(crowding(jnp.asarray(points[:, :1]), jnp.zeros(60, jnp.int32), published=True))
+    got = np.asarray(_crowding(jnp.asarray(points[:, :1]), jnp.zeros(60, jnp.int32), published=True))
     order = np.argsort(points[:, 0])
     ranked = points[order, 0].astype(float)
     np.testing.assert_allclose(got[order][1:-1], (ranked[2:] - ranked[:-2]) * abs(1 / ranked[-1] - ranked[0]), rtol=1e-3)
@@ -58,7 +60,7 @@ def test_a_duplicated_node_has_the_sources_targets_and_activation_of_the_first()
     rng = np.random.default_rng(1)
     for _ in range(20):
         parent = oracle.random_genes(rng, nodes=int(rng.integers(1, 9)), slots=9)
-        child = genes_of(duplicate_node(genome_of(parent), jnp.float32(rng.random())))
+        child = genes_of(_duplicate_node(genome_of(parent), jnp.float32(rng.random())))
         assert_well_formed(child)
         if parent.nodes == parent.slots:
             np.testing.assert_array_equal(child.connections, parent.connections)

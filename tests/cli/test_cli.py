@@ -1,10 +1,12 @@
-"""The command line in real processes: a run and its files, the table, and one-line errors."""
+"""The command line: a run and its files, the table, and one-line errors; in real processes too."""
 
 import csv
+import io
 import json
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
@@ -21,8 +23,29 @@ def wannjax(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    return folder / "one", wannjax("evolve", "CartPole-v1", *SMALL, "--out", "one", cwd=folder)
+    """A directory and what is printed; in this process, of whose programs the other tests have a use."""
+    directory, printed, progress = tmp_path_factory.mktemp("runs") / "one", io.StringIO(), io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(progress):
+        code = main(["evolve", "CartPole-v1", *SMALL, "--out", str(directory)])
+    return directory, subprocess.CompletedProcess("evolve", code, printed.getvalue(), progress.getvalue())
+
+
+@pytest.mark.slow
+def test_a_real_process_finds_the_same(run, tmp_path):
+    directory, _ = run
+    process = wannjax("evolve", "CartPole-v1", *SMALL, "--out", "one", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "random shared weight" in process.stdout
+    assert "generation 3/3" in process.stderr
+    for name in ("champion.json", "front.json"):
+        assert (tmp_path / "one" / name).read_text() == (directory / name).read_text()
+
+
+def test_a_real_process_prints_and_says_how_it_went(tmp_path):
+    found, failed = wannjax("environments", cwd=tmp_path), wannjax("evaluate", "nothing.json", cwd=tmp_path)
+    assert (found.returncode, found.stderr, failed.returncode, failed.stdout) == (0, "", 2, "")
+    assert "CartPole-v1" in found.stdout.split()
+    assert failed.stderr.startswith("wannjax: ")
 
 
 def test_a_run_leaves_its_files_and_prints_the_table(run):
@@ -114,9 +137,9 @@ def test_an_earlier_training_is_refused_and_kept(tuned, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["finetune", "nothing.json", "CartPole-v1"], "No such file"),
-        (["evolve", "mnist"], "path: must be given for mnist"),
-        (["evolve", "digits", "--data", "x"], "path: must be given for mnist, and for nothing else"),
+        (["finetune", "nothing.json", "CartPole-v1"], "nothing.json: no such run or file"),
+        (["evolve", "mnist"], "--data: must be given for mnist"),
+        (["evolve", "digits", "--data", "x"], "--data: must be given for mnist, and for nothing else"),
         (["evolve", "mnist", "--data", "nothing.npz"], "nothing.npz"),
         (["evolve", "CartPole-v9"], "did you mean CartPole-v1"),
         (["evolve", "CartPole-v1", "--population", "1"], "population: must be an integer >= 4, got 1"),
@@ -127,7 +150,7 @@ def test_an_earlier_training_is_refused_and_kept(tuned, capsys):
         (["evolve", "CartPole-v1", "--weights", "nan"], "weights: must be finite"),
         (["evolve", "CartPole-v1", "--resume"], "--resume: must be given with --out"),
         (["evolve", "CartPole-v1", "--processes", "2"], "coordinator, processes, process: must be given all or none"),
-        (["evaluate", "nothing.json", "CartPole-v1"], "No such file"),
+        (["evaluate", "nothing.json", "CartPole-v1"], "nothing.json: no such run or file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path, monkeypatch):
@@ -160,7 +183,7 @@ def test_overwriting_removes_an_earlier_run_and_its_training_but_no_other_files(
     ("arguments", "message"),
     [
         (["--method", "magic"], "method: must be one of gradient, policy_gradient, evolution, got 'magic'"),
-        (["--method", "gradient"], "method: must be one that needs no gradients of the environment, which has none"),
+        (["--method", "gradient"], "method: must be one that needs no gradients of the problem, which has none"),
         (["--steps", "0"], "steps: must be an integer >= 1, got 0"),
         (["--learning-rate", "-1"], "learning_rate: must be"),
         (["--method", "evolution", "--pairs", "0"], "pairs: must be an integer >= 1, got 0"),

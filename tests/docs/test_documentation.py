@@ -1,7 +1,7 @@
 """The documentation says what is so: its Python runs from top to bottom, its commands parse, and what it names exists.
 
 A Python block that takes long is marked in the Markdown, by a comment that says why. The README's own block is a run in full size, of which
-a smaller one is run here.
+a smaller one is run here. Pages whose programs take more than some seconds to compile are among the slow tests.
 """
 
 import re
@@ -30,6 +30,8 @@ SMALLER = {
     "steps=500": "steps=2",
 }
 
+COMPILE_LONG = {"collections.md", "extending.md", "neat.md", "reading.md", "training.md"}
+
 python = Sybil([PythonCodeBlockParser(), SkipParser()])
 
 
@@ -41,8 +43,10 @@ def made_once(*arguments, make=wannjax.make, made={}, **options):  # noqa: B006
     return made[called]
 
 
-def named(pages):
-    return pytest.mark.parametrize("page", pages, ids=lambda page: page.relative_to(ROOT).as_posix())
+def named(pages, slow=()):
+    marks = {True: [pytest.mark.slow], False: []}
+    parameters = [pytest.param(page, id=page.relative_to(ROOT).as_posix(), marks=marks[page.name in slow]) for page in pages]
+    return pytest.mark.parametrize("page", parameters)
 
 
 def test_every_block_of_a_page_says_its_language():
@@ -54,7 +58,7 @@ def test_every_block_of_a_page_says_its_language():
 
 
 @pytest.mark.usefixtures("without_report")
-@named([page for page in PAGES if "```python" in page.read_text()])
+@named([page for page in PAGES if "```python" in page.read_text()], slow=COMPILE_LONG)
 def test_python_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(wannjax, "make", made_once)
@@ -90,6 +94,10 @@ def test_benchmarks_and_files_that_it_names_exist(page):
         assert (ROOT / "benchmarks" / f"{name}.py").exists() or (ROOT / "benchmarks" / name / "__main__.py").exists(), name
     for path in re.findall(r"\b(?:tests|notebooks|benchmarks)/[\w/]+\.\w+", text):
         assert (ROOT / path).exists() or path.startswith("benchmarks/results/"), path
+
+
+def test_pages_that_compile_long_are_there():
+    assert {page.name for page in PAGES} >= COMPILE_LONG
 
 
 def test_links_of_the_readme_lead_somewhere():

@@ -21,6 +21,9 @@ from wannjax.networks.graph import Graph, graph_of, network_of
 from wannjax.problems.data import DataProblem
 from wannjax.runs.records import TrainingRecord
 
+QUADRATIC = Quadratic()
+"""Shared by the tests, and so its programs."""
+
 WORSE = optax.sgd(-1.0)
 """Leads away from whatever is better."""
 
@@ -35,7 +38,7 @@ def weights_of(network):
 
 
 def tune(network=LINE, problem=None, *, method=ES, steps=4, **options):
-    return finetune(network, problem or Quadratic(), method=method, steps=steps, progress=False, **options)
+    return finetune(network, problem or QUADRATIC, method=method, steps=steps, progress=False, **options)
 
 
 # The driver
@@ -286,7 +289,7 @@ LARGE = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), replace(LINE, input_n
         ("starts: must be shared weights, or a number of random starts >= 1, got 0", {"starts": 0}),
         ("network: must be one network, not a population", {"network": LARGE}),
         ("network: must be a network with connections", {"network": network_of(Graph(("a", "b", "c"), ("d",), (1,), ()))}),
-        ("networks: must be of 5 inputs and 1 outputs", {"problem": "CartPoleSwingUp-v0"}),
+        ("networks: must be of 5 inputs and 1 output", {"problem": "CartPoleSwingUp-v0"}),
         ("seed: must be an integer from 0", {"seed": -1}),
         ("save_every: must be seconds >= 0, got -1.0", {"save_every": -1.0}),
         ("resume: must be False without a run_dir, got True", {"resume": True}),
@@ -305,11 +308,13 @@ def test_a_bad_argument_is_named_in_one_line(sorted_points, message, arguments):
     [
         ("optimizer: must be an optax transformation, got 0.1", {"optimizer": 0.1}),
         ("steps: must be an integer >= 1, got 1.5", {"steps": 1.5}),
+        ("finish: must be a function, or None, got 3", {"finish": 3}),
+        (r"environment: 'digit' is unknown; did you mean digits\?", {"problem": "digit"}),
     ],
 )
 def test_an_argument_of_another_type_is_named_too_where_types_are_not_checked(message, arguments):
     with pytest.raises(ValueError, match=f"^{message}"):
-        unwrap(finetune)(LINE, Quadratic(), progress=False, **{"method": ES, "steps": 1, **arguments})
+        unwrap(finetune)(**{"network": LINE, "problem": Quadratic(), "progress": False, "method": ES, "steps": 1, **arguments})
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from wannjax.finetuning import gradient as back_propagation
 from wannjax.finetuning.method import ascend
 from wannjax.finetuning.policy_gradient import Batch, advantages, clipped_gain, end_of
 from wannjax.networks import gradients
-from wannjax.problems.environment import Discrete, Environment, Transition
+from wannjax.problems.environment import Environment, Transition
+from wannjax.problems.spaces import Discrete
 
 
 @pytest.fixture(scope="module")

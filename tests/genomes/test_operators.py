@@ -259,7 +259,9 @@ def test_without_a_place_to_act_the_child_is_a_copy(genes, operator):
 def test_a_table_of_one_activation_makes_a_change_of_it_a_copy():
     only = ROOMY._replace(activations=np.where(ROOMY.activations != 0, 5, 0).astype(np.int8))
     operators = Operators(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, (5,))
-    child = genes_of(mutate(genome_of(only), jnp.array([0.5, 0.5, 0.5, 0.5]), operators.ends, operators.activations))
+    child = genes_of(
+        jax.jit(mutate, static_argnums=3)(genome_of(only), jnp.array([0.5, 0.5, 0.5, 0.5]), operators.ends, operators.activations)
+    )
     assert move(only, child, (5,)) == "copy"
 
 

@@ -6,7 +6,11 @@ import numpy as np
 import oracle
 import pytest
 
-from wannjax.networks.activations import NAMES, PUBLISHED, activate, activation_ids, sinpi_cospi
+from wannjax.networks import activations
+from wannjax.networks.activations import NAMES, PUBLISHED, activation_ids, sinpi_cospi
+
+activate = jax.jit(activations.activate, static_argnums=2)
+gradient_of = jax.jit(jax.grad(lambda x, ids: jnp.sum(activate(ids, x))))
 
 IDS = sorted(oracle.ACTIVATIONS)
 GRID = jnp.linspace(-30, 30, 20001)
@@ -40,7 +44,7 @@ def test_ids_broadcast_against_values():
 
 @pytest.mark.parametrize("activation", IDS, ids=lambda i: NAMES[i])
 def test_gradient_is_finite_everywhere(activation):
-    gradient = jax.grad(lambda x: jnp.sum(activate(jnp.int8(activation), x)))(np.concatenate([DELICATE, GRID]))
+    gradient = gradient_of(np.concatenate([DELICATE, GRID]), jnp.int8(activation))
     assert np.all(np.isfinite(gradient))
 
 
@@ -48,21 +52,21 @@ def test_gradient_is_finite_everywhere(activation):
 def test_gradient_is_the_slope_of_the_float64_function(activation):
     x = np.array([-4.3, -1.7, -0.9, -0.2, 0.3, 0.8, 1.6, 3.1])
     slope = (oracle.ACTIVATIONS[activation](x + 1e-6) - oracle.ACTIVATIONS[activation](x - 1e-6)) / 2e-6
-    gradient = jax.grad(lambda x: jnp.sum(activate(jnp.int8(activation), x)))(x.astype(np.float32))
+    gradient = gradient_of(x.astype(np.float32), jnp.int8(activation))
     np.testing.assert_allclose(gradient, slope, atol=1e-5)
 
 
 def test_gradients_are_finite_for_mixed_ids():
     ids = jnp.array(IDS, jnp.int8)[:, None]
     x = jnp.broadcast_to(DELICATE[None, :], (len(IDS), len(DELICATE)))
-    assert np.all(np.isfinite(jax.grad(lambda x: jnp.sum(jnp.tanh(activate(ids, x))))(x)))
+    assert np.all(np.isfinite(jax.jit(jax.grad(lambda x: jnp.sum(jnp.tanh(activate(ids, x)))))(x)))
 
 
 @pytest.mark.parametrize("activation_ids", [(5,), (3, 10), (2, 6, 8), (1, 4, 5, 6, 7, 9, 11)], ids=str)
 def test_among_keeps_the_values_of_its_ids(activation_ids):
-    for activation in activation_ids:
-        got = activate(jnp.int8(activation), GRID, activation_ids)
-        np.testing.assert_array_equal(got, activate(jnp.int8(activation), GRID))
+    for activation in activation_ids:  # not compiled, where another program would round otherwise
+        got = activations.activate(jnp.int8(activation), GRID, activation_ids)
+        np.testing.assert_array_equal(got, activations.activate(jnp.int8(activation), GRID))
 
 
 def test_an_id_outside_among_passes_its_argument_through():

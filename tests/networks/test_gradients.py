@@ -12,8 +12,8 @@ from bridge import assert_same_bits, network_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wannjax.networks import gradients
-from wannjax.networks.activations import NAMES, SUM, activate, slope
+from wannjax.networks import activations, gradients
+from wannjax.networks.activations import NAMES, SUM, activate
 from wannjax.networks.graph import graph_of
 from wannjax.networks.graph import network_of as laid_out
 from wannjax.networks.network import Network, individual_weights, is_connection
@@ -33,7 +33,9 @@ def gradients_of(topology, weights, observations, pull, surrogate=0.0):
     return jax.grad(score, argnums=(0, 1))(weights, observations)
 
 
-run = jax.jit(gradients.run)
+run = jax.jit(gradients.run, static_argnames="surrogate")
+slope = jax.jit(activations.slope)
+copies = jax.jit(gradients.copies)
 
 
 def case(seed, ids=IDS, **sizes):
@@ -140,7 +142,7 @@ def test_copies_have_weights_on_connections_only(seed):
     _, network, cells = case(seed)
     topology = gradients.topology_of(network)
     weights = jnp.arange(2.0, 2 + 2 * len(cells)).reshape(2, -1)
-    population = gradients.copies(topology, weights)
+    population = copies(topology, weights)
     plain = individual_weights(population, 0.0)  # 1 on links between partial sums, 0 on everything else
     on_links = np.asarray(plain[..., 0]) == 1
     tables = np.asarray(population.weights)
@@ -155,7 +157,7 @@ def test_gradients_reach_past_a_step_by_its_surrogate_only():
     genes = oracle.Genes(np.array([[0, 0], [1, 0], [0, 1]], np.int8), np.array([2, 1], np.int8), 1, 1)
     topology = gradients.topology_of(network_of(genes, 32))
     weights, observation = jnp.ones((1, 2)), jnp.full((1, 1, 1), 0.5)
-    gradient = {s: jax.grad(lambda w, s=s: gradients.run(topology, w, observation, surrogate=s)[0, 0, 0])(weights) for s in (0.0, 2.0)}
+    gradient = {s: gradients_of(topology, weights, observation, jnp.ones((1, 1, 1)), s)[0] for s in (0.0, 2.0)}
     np.testing.assert_allclose(gradient[0.0], [[0, 1]])
     np.testing.assert_allclose(gradient[2.0], [[0.5 / (1 + 2 * 0.5) ** 2, 1]])
 
@@ -171,4 +173,4 @@ def test_slope_is_the_derivative_of_the_float64_function(activation):
 def test_slope_agrees_with_the_gradient_of_activate():
     x = jnp.asarray(np.random.default_rng(0).normal(0, 3, (len(IDS), 200)), jnp.float32)
     ids = jnp.array(IDS, jnp.int8)[:, None]
-    np.testing.assert_allclose(slope(ids, x), jax.grad(lambda x: jnp.sum(activate(ids, x)))(x), atol=2e-5, rtol=1e-5)
+    np.testing.assert_allclose(slope(ids, x), jax.jit(jax.grad(lambda x: jnp.sum(activate(ids, x))))(x), atol=2e-5, rtol=1e-5)

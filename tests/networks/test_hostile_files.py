@@ -114,7 +114,7 @@ def test_the_problem_in_a_config_is_no_path(name, tmp_path, capsys):
     (run / "config.json").write_text(json.dumps({"problem": name, "path": str(tmp_path), "data": str(tmp_path)}))
     wannjax.save(run / "champion.json", NETWORKS[0])
     assert main(["finetune", str(run)]) == 2
-    assert re.fullmatch(r"wannjax: (environment: .* is unknown; .*|path: must be given for mnist, .*)\n", capsys.readouterr().err)
+    assert re.fullmatch(r"wannjax: (.*: its problem was made in Python: .*|--data: must be given for mnist, .*)\n", capsys.readouterr().err)
     assert {path.name for path in tmp_path.rglob("*")} == {"run", "config.json", "champion.json"}
 
 

@@ -115,11 +115,16 @@ def test_individual_weights_may_differ_from_lane_to_lane(networks):
     tape = tape_of(one)
     weights = jax.random.uniform(jax.random.key(0), (*one.sources.shape, 4), minval=-1.0)
     lanes = jnp.broadcast_to(jnp.asarray(OBSERVATIONS[:1]).T[:, None, :], (3, 1, 4))
-    together = tape._replace(weights=jnp.transpose(weights, (1, 2, 0, 3)))
-    _, outputs = forward(together, initial_values(tape, 4), lanes, jnp.ones(4))
+
+    @jax.jit
+    def run(weights, lanes):
+        count = lanes.shape[-1]
+        return forward(tape._replace(weights=weights), initial_values(tape, count), lanes, jnp.ones(count))[1]
+
+    weights = jnp.transpose(weights, (1, 2, 0, 3))
+    outputs = run(weights, lanes)
     for lane in range(4):
-        alone = tape._replace(weights=together.weights[..., lane : lane + 1])
-        _, output = forward(alone, initial_values(tape, 1), lanes[..., :1], jnp.ones(1))
+        output = run(weights[..., lane : lane + 1], lanes[..., :1])
         np.testing.assert_allclose(outputs[..., lane], output[..., 0], rtol=1e-6, atol=1e-6)
 
 

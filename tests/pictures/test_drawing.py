@@ -125,9 +125,9 @@ def test_an_svg_holds_every_node_and_connection_with_its_title(tmp_path):
     titles = titles_in(svg)
     kinds = Counter(name.split("-")[0] for name in titles)
     assert kinds == {"node": 6, "connection": 6, "trunk": 2}  # x and hidden 1 go on beyond the next layer
-    assert titles["node-5"] == "hidden 1: tanh, 2 in, 2 out"
+    assert titles["node-5"] == "h1: tanh, 2 in, 2 out"
     assert titles["node-8"] == "right: linear, 1 in"
-    assert titles["connection-2-5"] == "<dx> → hidden 1"
+    assert titles["connection-2-5"] == "<dx> → h1"
 
 
 def test_a_notebook_shows_one_network_as_its_drawing_and_a_population_as_text(tmp_path):
@@ -159,7 +159,7 @@ def test_negative_weights_are_dashed_and_width_grows_with_size(tmp_path):
         assert (line.get_linestyle() in ("-", "solid")) == (connection.weight > 0)
         widths[abs(connection.weight)] = line.get_linewidth()
     assert [widths[size] for size in sorted(widths)] == sorted(set(widths.values()))
-    assert titles_in(svg_of(graph, tmp_path / "network.svg"))["connection-1-6"] == "x → hidden 2, weight -2"
+    assert titles_in(svg_of(graph, tmp_path / "network.svg"))["connection-1-6"] == "x → h2, weight -2"
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

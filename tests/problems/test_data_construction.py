@@ -60,37 +60,28 @@ NUMBERS = Y.astype(float)
         ("x", {"x": X[:, 0]}),
         ("x", {"x": np.zeros((40, 0))}),
         ("x", {"x": np.zeros((0, 3)), "y": Y[:0]}),
-        ("x", {"x": X[:1], "y": Y[:1]}),
         ("x", {"x": SPOILED}),
         ("x", {"x": np.where(np.isnan(SPOILED), np.inf, X)}),
         ("x", {"x": X.astype(float) * 1e300}),
-        ("x", {"x": X.astype(object)}),
         ("x", {"x": X.astype(str)}),
         ("x", {"x": X * 1j}),
         ("x", {"x": [[1.0, 2.0], [3.0]], "y": [0, 1]}),
         ("y", {"y": Y[:-1]}),
         ("y", {"y": 1}),
         ("y", {"y": Y[:0]}),
-        ("y", {"y": NUMBERS}),
-        ("y", {"y": Y - 1}),
-        ("y", {"y": Y + 1, "outputs": 2}),
-        ("y", {"y": Y.astype(object)}),
-        ("y", {"y": np.array(["cat", "dog"])[Y]}),
         ("y", {"y": np.eye(2)[Y] * 2}),
         ("y", {"y": np.eye(2)[Y] * [3, -2]}),
         ("y", {"y": np.eye(2)[Y], "outputs": 3}),
-        ("y", {"y": Y[:, None]}),
         ("y", {"y": np.zeros((40, 0))}),
         ("y", {"y": np.eye(2)[Y][..., None]}),
         ("y", {"y": np.where(NUMBERS > 0, np.nan, NUMBERS), "loss": "mse"}),
         ("y", {"y": np.where(NUMBERS > 0, np.inf, NUMBERS), "loss": "mse"}),
         ("y", {"y": np.zeros((40, 0)), "loss": "mse"}),
         ("y", {"y": np.zeros((40, 2)), "loss": "mse", "outputs": 3}),
-        ("y", {"y": NUMBERS.astype(object), "loss": cubic, "outputs": 2}),
         ("loss", {"loss": "hinge"}),
         ("outputs", {"loss": cubic}),
         ("outputs", {"outputs": 0}),
-        ("validation", {"validation": 0.0}),
+        ("validation", {"validation": -0.1}),
         ("validation", {"validation": 1.0}),
         ("validation", {"validation": float("nan")}),
         ("x", {"validation": 0.001}),
@@ -115,7 +106,7 @@ def test_a_bad_argument_is_named_in_one_line(argument, changed):
 def test_classes_that_do_not_occur_are_counted_where_they_are_given():
     assert DataProblem(X, Y, outputs=5).outputs == 5
     assert DataProblem(X, np.zeros(40, int)).outputs == 2
-    assert DataProblem(X, Y + 3).outputs == 5
+    assert DataProblem(X, 2 * Y, outputs=3).outputs == 3
 
 
 def test_an_unknown_split_is_refused():

@@ -8,6 +8,7 @@ import pytest
 
 import wannjax
 from wannjax.networks.network import take
+from wannjax.problems import registry
 
 CONFIG = wannjax.WannConfig(population=8)
 
@@ -69,13 +70,13 @@ def stepping(**parts):
     [
         ("walk", r"environment: must be an Environment with name, .* \(gymnax's go into GymnaxProblem\), got 'walk'"),
         (gymnax.make("CartPole-v1")[0], "environment: must be an Environment with inputs, actions, max_steps, params"),
+        (changed(name=None), "name: must be a string, got None"),
+        (changed(inputs="2"), "inputs: must be an integer >= 1, got '2'"),
         (changed(max_steps=0), "max_steps: must be an integer >= 1, got 0"),
-        (changed(actions=2), "actions: must be a Discrete or a Box, got 2"),
-        (changed(actions=wannjax.Discrete(0)), "actions: must be a Discrete of at least one action"),
-        (changed(actions=wannjax.Box(-1.0, 1.0)), "actions: must be a Box of two numpy arrays of one shape"),
-        (changed(actions=wannjax.Box(np.ones(1), -np.ones(1))), "actions: must be a Box of two numpy arrays of one shape, low below high"),
+        (changed(actions=2), "actions: must be a Discrete, a MultiDiscrete, a MultiBinary or a Box, got 2"),
         (changed(inputs=3), r"one whose observation of its reset has shape \[3\] and holds floats, got 'walk with float32\[2\]'"),
         (changed(reset=lambda self, key, params: key + params), "environment: reset of walk fails: "),
+        (changed(reset=lambda self, key, params: jnp.zeros(3)), "environment: reset of walk fails: "),
         (changed(step=lambda self, *_: (1, 2)), "environment: step of walk fails: "),
         (stepping(observation=jnp.zeros(3)), r"one whose observation of its step has shape \[2\]"),
         (stepping(reward=1), r"one whose reward has shape \[\] and holds floats, got 'walk with int32\[\]'"),
@@ -88,3 +89,12 @@ def test_what_breaks_the_contract_is_named(environment, message):
     with pytest.raises(ValueError, match=message) as caught:
         wannjax.EnvironmentProblem(environment)
     assert "\n" not in str(caught.value)
+
+
+def test_an_environment_of_our_own_is_found_by_its_name(monkeypatch):
+    monkeypatch.setattr(registry, "_own", lambda: {"walk": Walk})
+    assert "walk" in wannjax.environment_names()
+    assert isinstance(wannjax.make("walk").environment, Walk)
+    assert (wannjax.make("walk").max_steps, wannjax.make("walk", max_steps=3).max_steps) == (Walk.max_steps, 3)
+    with pytest.raises(ValueError, match="max_steps: must be an integer >= 1, got 0"):
+        wannjax.make("walk", max_steps=0)

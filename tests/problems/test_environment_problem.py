@@ -1,5 +1,6 @@
 """Environments as problems: scores are those of a slow loop over gymnax, however the population is cut into chunks."""
 
+from functools import cache
 from typing import Any
 
 import gymnax
@@ -63,19 +64,23 @@ def test_scores_are_those_of_a_slow_loop(name):
 
 @pytest.fixture(scope="module")
 def swing_up_scores():
-    """Evaluations of seven networks by network_block."""
+    """Evaluations of seven networks by network_chunk."""
 
-    def evaluate(block, networks=None):
-        problem = make("CartPoleSwingUp-v0", max_steps=40, network_chunk=block)
+    @cache
+    def problem_of(chunk):
+        return make("CartPoleSwingUp-v0", max_steps=40, network_chunk=chunk)
+
+    def evaluate(chunk, networks=None):
+        problem = problem_of(chunk)
         networks = random_networks(problem, 7) if networks is None else networks
         return problem.evaluate(KEY, networks, jnp.array(WEIGHTS), episodes=EPISODES)
 
     return evaluate
 
 
-@pytest.mark.parametrize("block", [1, 3, 16])
-def test_the_block_size_changes_no_bit(swing_up_scores, block):
-    got, want = swing_up_scores(block), swing_up_scores(None)
+@pytest.mark.parametrize("chunk", [1, 3, 16])
+def test_the_chunk_size_changes_no_bit(swing_up_scores, chunk):
+    got, want = swing_up_scores(chunk), swing_up_scores(None)
     assert_same_bits((got.scores, got.steps), (want.scores, want.steps))
 
 
@@ -212,11 +217,24 @@ def test_a_single_network_is_refused():
 
 def test_networks_of_another_shape_are_refused_and_both_shapes_named():
     problem = GymnaxProblem(Counter(lambda *_: 1.0))
-    with pytest.raises(ValueError, match=r"^networks: .*1 inputs and 1 outputs.*1 inputs and 3 outputs"):
+    with pytest.raises(ValueError, match=r"^networks: .*1 input and 1 output.*1 input and 3 outputs"):
         problem.evaluate(KEY, constants((0.0, 1.0, 2.0)), jnp.ones(1), episodes=1)
 
 
-@pytest.mark.parametrize(("argument", "value"), [("max_steps", 0), ("network_chunk", 0), ("input_names", ("a", "b"))])
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("max_steps", 0),
+        ("max_steps", 1.5),
+        ("max_steps", "ten"),
+        ("network_chunk", 0),
+        ("network_chunk", 1.5),
+        ("network_chunk", "8"),
+        ("input_names", ("a", "b")),
+        ("input_names", (1,)),
+        ("name", 3),
+    ],
+)
 def test_bad_arguments_are_named(argument, value):
     with pytest.raises(ValueError, match=f"^{argument}: "):
         GymnaxProblem(Counter(lambda *_: 1.0), **{argument: value})

@@ -366,7 +366,7 @@ def test_a_problem_that_raises_ends_the_run_and_it_is_saved(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["resume", "nowhere"], "run directory: must hold checkpoints, and 'nowhere/checkpoints' has none"),
+        (["resume", "nowhere"], "nowhere: no such run or file"),
         (["resume", "."], "run directory: must hold checkpoints"),
         (["evolve", "CartPole-v1", "--save-every", "-1", "--out", "x"], "save_every: must be seconds >= 0, got -1.0"),
     ],

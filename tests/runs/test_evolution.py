@@ -36,9 +36,9 @@ def test_another_seed_gives_another_result(swing_up, result):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", [1, 5])
-def test_the_block_size_does_not_change_the_result(result, block):
-    same(result, wannjax.evolve(wannjax.make("CartPoleSwingUp-v0", max_steps=60, network_chunk=block), CONFIG, seed=1, progress=False))
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_the_chunk_size_does_not_change_the_result(result, chunk):
+    same(result, wannjax.evolve(wannjax.make("CartPoleSwingUp-v0", max_steps=60, network_chunk=chunk), CONFIG, seed=1, progress=False))
 
 
 def test_history_has_a_row_a_generation(result):
@@ -204,8 +204,10 @@ def test_islands_select_and_breed_each_by_itself(selection):
     [
         ({"seed": -1}, "seed: must be an integer from 0"),
         ({"generations": 0}, "generations: must be an integer >= 1, got 0"),
+        ({"finish": 3}, "finish: must be a function, or None, got 3"),
+        ({"problem": "CartPole-v3"}, r"environment: 'CartPole-v3' is unknown; did you mean CartPole-v1\?"),
     ],
 )
 def test_a_bad_argument_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        wannjax.evolve(Larger(), CONFIG, progress=False, **arguments)
+        wannjax.evolve(**{"problem": Larger(), "config": CONFIG, "progress": False, **arguments})

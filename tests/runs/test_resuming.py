@@ -64,8 +64,11 @@ def assert_the_same_when_killed(kind, moments, directory, seed, expected):
     assert without_costs(finished(started(kind, directory / "killed"))) == without_costs(expected)
 
 
-def test_a_killed_search_ends_as_one_that_was_not(whole, tmp_path):
-    assert_the_same_when_killed("quick", [during_a_generation, during_a_write], tmp_path, seed=0, expected=whole)
+@pytest.mark.parametrize(
+    "moments", [[during_a_write], pytest.param([during_a_generation, during_a_write, after_a_write], marks=pytest.mark.slow)], ids=len
+)
+def test_a_killed_search_ends_as_one_that_was_not(moments, whole, tmp_path):
+    assert_the_same_when_killed("quick", moments, tmp_path, seed=0, expected=whole)
 
 
 @pytest.mark.nightly
@@ -138,9 +141,9 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path):
     assert Checkpoints(tmp_path / "checkpoints").numbers() == [12, 11, 10]
 
 
-def test_time_decides_when_to_save(tmp_path):
+def test_the_first_and_the_last_are_saved_and_time_decides_between(tmp_path):
     saved_run.quick(tmp_path, save_every=3600.0)
-    assert Checkpoints(tmp_path / "checkpoints").numbers() == [12]
+    assert Checkpoints(tmp_path / "checkpoints").numbers() == [12, 1]
 
 
 def test_wall_time_adds_up(tmp_path):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from bridge import assert_same_bits
-from runs_support import Larger
+from saved_run import OfTapes
 
 import wannjax
 from wannjax.networks.activations import SUM
@@ -150,7 +150,9 @@ def test_scores_of_another_shape_are_refused(algorithm, steps, shape):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_figures_go_on_record(name, tmp_path):
-    result = wannjax.evolve(Larger(), CONFIGS[name], progress=False, run_dir=tmp_path)
+    problem = OfTapes()
+    problem.outputs, problem.output_names = OUTPUTS, ("y", "z")  # so that the programs are those of the other tests
+    result = wannjax.evolve(problem, CONFIGS[name], progress=False, run_dir=tmp_path)
     figures = ["species", "threshold"] if name == "neat" else []
     assert list(result.history) == [*Record._fields, *figures]
     written = run_directory.read_history(tmp_path / run_directory.HISTORY, Record)
@@ -160,7 +162,7 @@ def test_figures_go_on_record(name, tmp_path):
     if figures:
         assert np.all(result.history["species"] >= 1)
         assert np.all(result.history["threshold"] > 0)
-    again = wannjax.evolve(Larger(), CONFIGS[name].replace(generations=4), progress=False, run_dir=tmp_path, resume=True)
+    again = wannjax.evolve(problem, CONFIGS[name].replace(generations=4), progress=False, run_dir=tmp_path, resume=True)
     assert list(again.history) == list(result.history)
     for figure in figures:
         np.testing.assert_array_equal(again.history[figure][:3], result.history[figure])

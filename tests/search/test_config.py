@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from wannjax import PRESETS, NeatConfig, WannConfig
@@ -35,6 +36,7 @@ from wannjax.genomes.operators import SHARED
         ("insert_block", float("inf")),
         ("blocks", 5),
         ("blocks", ("tanh→step",)),
+        ("tolerance", np.ones(2)),
         ("activations", ()),
         ("activations", ("tanh", "tanh")),
         ("activations", ("softmax",)),
@@ -101,6 +103,12 @@ def test_rates_must_not_all_be_zero():
 
 def test_lists_become_tuples():
     assert WannConfig(weights=[1.0, 2.0]).weights == (1.0, 2.0)
+
+
+def test_arrays_become_tuples_of_plain_numbers():
+    weights = WannConfig(weights=np.array([1, 2], np.float32)).weights
+    assert weights == (1.0, 2.0)
+    assert {type(weight) for weight in weights} == {float}
 
 
 def test_whole_numbers_are_fine_where_a_share_is_wanted():

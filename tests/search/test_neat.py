@@ -340,12 +340,12 @@ def test_the_first_population_is_reproducible():
 
 
 def test_xor_scores_are_the_papers_fitness():
-    task = neat_evidence.Xor()
+    task = wannjax.FunctionProblem(neat_evidence.fitness, inputs=2, outputs=1, stochastic=False)
     one_output = wannjax.NeatConfig(population=6).algorithm(inputs=2, outputs=1)
     networks = one_output.ask(one_output.init(jax.random.key(0)))
     scores = task.evaluate(jax.random.key(0), networks, jnp.ones(1), episodes=1).scores
     for i in range(6):
-        answers = np.asarray(jax.tree.map(lambda leaf, i=i: leaf[i], networks)(task.cases))[:, 0]
+        answers = np.asarray(jax.tree.map(lambda leaf, i=i: leaf[i], networks)(neat_evidence.CASES))[:, 0]
         np.testing.assert_allclose(scores[i, 0], (4 - np.abs(answers - [0, 1, 1, 0]).sum()) ** 2, rtol=1e-5)
 
 

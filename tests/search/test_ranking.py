@@ -58,7 +58,7 @@ def test_rank_is_a_permutation_by_front_then_crowding_then_index(points):
 
 def test_a_dominated_point_never_ranks_above_its_dominator():
     points = np.random.default_rng(1).integers(0, 6, (100, 2)).astype(np.float32)
-    ranks = np.asarray(rank(jnp.asarray(points[:, 0]), jnp.asarray(points[:, 1])))
+    ranks = np.asarray(_rank(jnp.asarray(points[:, 0]), jnp.asarray(points[:, 1])))
     at_least = np.all(points[:, None] >= points[None, :], axis=2)
     dominates = at_least & np.any(points[:, None] > points[None, :], axis=2)
     above = ranks[:, None] < ranks[None, :]
@@ -69,14 +69,14 @@ def test_equal_points_share_the_front_and_rank_by_index_between_the_ends():
     front, crowding = both(np.ones((COUNT, 2), np.float32))
     np.testing.assert_array_equal(front, 0)
     assert np.sum(np.isinf(crowding)) == 2
-    np.testing.assert_array_equal(rank(jnp.ones(COUNT), jnp.ones(COUNT)), [0, *range(2, COUNT), 1])
+    np.testing.assert_array_equal(_rank(jnp.ones(COUNT), jnp.ones(COUNT)), [0, *range(2, COUNT), 1])
 
 
 def test_one_point_is_the_best():
     front, crowding = both(np.array([[3.0, -2.0]], np.float32))
     assert front.tolist() == [0]
     assert crowding.tolist() == [np.inf]
-    assert rank(jnp.array([3.0]), jnp.array([-2.0])).tolist() == [0]
+    assert _rank(jnp.array([3.0]), jnp.array([-2.0])).tolist() == [0]
 
 
 def test_a_constant_objective_leaves_one_point_per_front():

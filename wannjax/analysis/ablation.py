@@ -33,13 +33,13 @@ def sweep_for(network: Network, weights: Sequence[float] | None) -> tuple[float,
     """
     if weights is None:
         return SWEEP if network.weights is None else (1.0,)
-    require_weights(weights)
+    weights = require_weights(weights)
     return tuple(float(weight) for weight in weights)
 
 
 def live_connections(graph: Graph, kept: Collection[int]) -> frozenset[int]:
-    """Of the connections `kept` (places in `graph.connections`) those that lead to an output by way
-    of others.
+    """Those of the connections `kept` (places in `graph.connections`) that lead to an output by way
+    of others of them.
     """
     reached = set(range(graph.size - graph.outputs, graph.size))
     live = set()
@@ -92,7 +92,7 @@ def variant_scores(
     sizes are compiled. What is not finite counts as the worst finite score. Raises ValueError when
     no score is finite.
     """
-    require_count("episodes", episodes)
+    episodes = require_count("episodes", episodes)
     steps = len(network_of(graph).activations)
     size = max(1 << (len(kept) - 1).bit_length(), SMALLEST_POPULATION)
     filled = [*kept, *[kept[0]] * (size - len(kept))]

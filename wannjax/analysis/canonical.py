@@ -15,9 +15,9 @@ observations and all shared weights, as long as values are finite:
   together with the weights on what it feeds.
 
 What is not a rule: two inverse nodes in a row multiply by the shared weight twice, so they are no
-    identity, and likewise a linear node
-does not dissolve in its target. A network with a shared weight differs from one whose individual
-weights are all 1. Formulas that are equal for deeper reasons remain different.
+identity, and likewise a linear node does not dissolve in its target. A network with a shared weight
+differs from one whose individual weights are all 1. Formulas that are equal for deeper reasons
+remain different.
 
 **The digest** is the SHA-256, in hexadecimal, of an ASCII text. It begins with `wannjax network 1`
 and the number of inputs, and goes on with the identities of the outputs, all separated by blanks.
@@ -103,7 +103,9 @@ def _terms(graph: Graph, shared: bool) -> tuple[dict[str, _Term], list[_Term]]:
 
     terms: dict[str, _Term] = {}
     identities: list[tuple[str, float] | None] = [(BIAS, 1.0), *((f"input {i}", 1.0) for i in range(graph.inputs))]
-    """Of every node, with the sign of its value against the term's; None where it is 0."""
+    """The identity of every node, with the sign of its value against the term's; None where it is
+    0.
+    """
     outputs = []
     for node in range(graph.first_hidden, graph.size):
         activation = NAMES[graph.activations[node - graph.first_hidden]]
@@ -140,7 +142,7 @@ def _rewritten(activation: str, sources: list[tuple[str, float]], shared: bool) 
 
 
 def _signed(sources: list[tuple[str, float]]) -> tuple[list[tuple[str, float]], float]:
-    """Of the sources and the same with opposite weights those that sort last, and the sign that
+    """Either the sources or the same with opposite weights, whichever sort last, and the sign that
     leads back.
     """
     opposite = [(source, -weight) for source, weight in sources]

@@ -80,5 +80,5 @@ def _run(problem: Episodic, network: Network, keys, gain, params):
     observations, state = problem.reset(keys, 1, params)
     alive = jnp.ones((1, len(keys)), bool)
     carry = (alive, observations, state, initial_values(tape, len(keys)))
-    _, (states, values, rewards, alive) = lax.scan(advance, carry, jnp.arange(problem.max_steps))
+    _, (states, values, rewards, alive) = lax.scan(advance, carry, jnp.arange(problem.max_steps, dtype=jnp.int32))
     return jax.tree.map(lambda leaf: leaf[:, 0], states), values[:, :, 0], rewards[:, 0], alive[:, 0]

@@ -12,9 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from wannjax.analysis.canonical import canonical
+from wannjax.common.digits import number, with_spread
 from wannjax.common.validation import require_count, require_seed, require_weights
 from wannjax.networks.network import Network, connection_count, individual_weights
 from wannjax.problems.problem import Problem, check_single
+from wannjax.problems.registry import as_problem
 from wannjax.search.wann.config import SWEEP
 
 RANDOM_RANGE = 2.0
@@ -32,13 +35,13 @@ class Score(NamedTuple):
     episodes: int
 
     def __str__(self) -> str:
-        decimals = decimals_for(self.mean)
-        return f"{self.mean:.{decimals}f} ± {self.std:.{decimals}f}"
+        """With as many digits as the deviation leaves any meaning, and without it where there is
+        only one episode.
 
-
-def decimals_for(score: float) -> int:
-    """How many decimals of a score are worth showing."""
-    return 0 if abs(score) >= 100 else 1
+        >>> print(Score(750.3, 57.1, 100), Score(0.012, 0.003, 100), Score(91.25, 0.0, 1), sep=", ")
+        750 ± 57, 0.012 ± 0.003, 91.25
+        """
+        return with_spread(self.mean, self.std) if self.episodes > 1 else number(self.mean)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Report:
         tuned_shared: at the shared weight that did best on a grid, `tuned_weight`.
         tuned_weights: with the network's individual weights; None where it has none.
         connections: of the network.
+        canonical_connections: of its normal form (`canonical`), in which what computes a constant
+            and what computes the same twice count once.
     """
 
     per_weight: dict[float, Score]
@@ -61,6 +66,7 @@ class Report:
     tuned_weight: float
     tuned_weights: Score | None
     connections: int
+    canonical_connections: int
 
     @property
     def mean(self) -> float:
@@ -70,7 +76,7 @@ class Report:
 
 def evaluate(
     network: Network,
-    problem: Problem,
+    problem: Problem | str,
     *,
     episodes: int = 100,
     seed: int = 0,
@@ -78,13 +84,16 @@ def evaluate(
 ) -> Report:
     """Measures `network` on `problem`, with `episodes` fresh episodes per figure.
 
+    `problem` may be a name for `wannjax.make`.
+
     Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode,
-    or weights that are not finite.
+    or weights that are not finite, and TypeError for what is no network or no problem.
     """
-    require_count("episodes", episodes)
-    require_seed(seed)
-    require_weights(weights)
     check_single(network)
+    problem = as_problem(problem)
+    episodes = require_count("episodes", episodes)
+    seed = require_seed(seed)
+    weights = require_weights(weights)
     grid_key, score_key, shared_key, weights_key = jax.random.split(jax.random.key(seed), 4)
     bare = replace(network, weights=None, input_names=(), output_names=())
     plain = jax.tree.map(lambda leaf: leaf[None], bare)
@@ -99,17 +108,19 @@ def evaluate(
     # One call for all columns, each a table of weights for every lane. What is the same in every
     # episode of a data set is measured once.
     fixed = episodes if problem.stochastic else 1
-    random_shared = jax.random.uniform(shared_key, (episodes,), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
-    random_weights = jax.random.uniform(weights_key, (*network.sources.shape, episodes), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
-    tables = [individual_weights(bare, jnp.full(fixed, weight)) for weight in (*weights, tuned_weight)]
+    random_shared = jax.random.uniform(shared_key, (episodes,), jnp.float32, minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
+    random_weights = jax.random.uniform(
+        weights_key, (*network.sources.shape, episodes), jnp.float32, minval=-RANDOM_RANGE, maxval=RANDOM_RANGE
+    )
+    tables = [individual_weights(bare, jnp.full(fixed, weight, jnp.float32)) for weight in (*weights, tuned_weight)]
     tables += [individual_weights(bare, random_shared), individual_weights(bare, random_weights)]
     if network.weights is not None:
-        tables.append(individual_weights(network, jnp.ones(fixed)))
+        tables.append(individual_weights(network, jnp.ones(fixed, jnp.float32)))
     counts = [table.shape[-1] for table in tables]
     lanes = replace(plain, weights=jnp.concatenate(tables, axis=-1)[None])
     keys = jax.random.split(score_key, episodes)
     keys = jnp.concatenate([keys[:count] for count in counts])
-    returns = problem.split("test").measure(keys, lanes, jnp.ones(len(keys)))
+    returns = problem.split("test").measure(keys, lanes, jnp.ones(len(keys), jnp.float32))
     rows = np.split(np.asarray(returns)[0], np.cumsum(counts)[:-1])
 
     columns = [Score(float(row.mean()), float(row.std()), len(row)) for row in rows]
@@ -122,6 +133,7 @@ def evaluate(
         tuned_weights=columns[count + 3] if network.weights is not None else None,
         tuned_weight=tuned_weight,
         connections=connection_count(network),
+        canonical_connections=connection_count(canonical(network).network),
     )
 
 

@@ -18,6 +18,7 @@ from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
 from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import Problem, check_sizes
+from wannjax.problems.registry import as_problem
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,12 @@ class Explanation:
     def connection_name(self, place: int) -> str:
         """What connection number `place` is called."""
         connection = self.graph.connections[place]
-        return f"{self.graph.name(connection.source)} → {self.graph.name(connection.target)}"
+        return f"{self.graph.label(connection.source)} → {self.graph.label(connection.target)}"
 
 
-def explain(network: Network, problem: Problem, *, weights: Sequence[float] | None = None, episodes: int = 4, seed: int = 0) -> Explanation:
+def explain(
+    network: Network, problem: Problem | str, *, weights: Sequence[float] | None = None, episodes: int = 4, seed: int = 0
+) -> Explanation:
     """Finds out what matters in one network.
 
     All networks that lack a part are scored as one population on the same episodes: `episodes` a
@@ -69,15 +72,17 @@ def explain(network: Network, problem: Problem, *, weights: Sequence[float] | No
     its validation examples.
 
     Args:
+        problem: a problem, or a name for `wannjax.make`.
         weights: the shared weights; the paper's sweep when None, and 1 for individual weights,
             which they scale.
 
     Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
-    range.
+    range, and TypeError for what is no network or no problem.
     """
-    require_seed(seed)
-    require_count("episodes", episodes)
     graph = graph_of(network).with_printable_names()
+    problem = as_problem(problem)
+    seed = require_seed(seed)
+    episodes = require_count("episodes", episodes)
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)
     score_key, activity_key = jax.random.split(jax.random.key(seed))

@@ -2,9 +2,9 @@
 weight.
 
 Nodes become expressions in order of evaluation. A node that several others read, or that is long,
-gets a name (`h7` is `hidden 7` of drawings and files) and is referred to by it; so expressions grow
-with the connections, and rewriting each costs the same whatever the network's size. To change how
-an activation is written, edit `_activated`; to change what gets a name, `_deserves_name`.
+gets a name (`h7`, as in drawings; in files `hidden 7`) and is referred to by it; so expressions
+grow with the connections, and rewriting each costs the same whatever the network's size. To change
+how an activation is written, edit `_activated`; to change what gets a name, `_deserves_name`.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _TRIVIAL = 2
 """Operations of an expression that gets no name however often it is used."""
 
 Expression = Any
-"""A sympy expression; sympy is an extra, so that its types are not at hand."""
+"""A sympy expression; sympy is imported where it is used, since importing it takes a while."""
 
 
 @dataclass(frozen=True)
@@ -109,15 +109,16 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     Expressions equal the network's values in exact arithmetic; a step is `Heaviside(x, 0)`, which
     is 0 at 0.
 
-    Raises ImportError without the extra `analysis`; ValueError for a population, weights that
-    differ from lane to lane, and a weight that is not finite in float32.
+    Raises ValueError for a population, weights that differ from lane to lane, and a weight that is
+    not finite in float32.
 
     >>> from wannjax.networks.graph import Connection, Graph, network_of
     >>> connections = (Connection(0, 3), Connection(2, 3), Connection(1, 4), Connection(3, 4))
     >>> print(formula(network_of(Graph(("dx", "cos θ"), ("force",), (8, 5), connections))))
     force = tanh(w*(dx + |w*(cos_θ + 1)|))
     """
-    sympy = _sympy()
+    import sympy
+
     require("weight", weight, "None or a finite float32", weight is None or abs(weight) <= float(np.finfo(np.float32).max))
     graph = graph_of(network).with_printable_names()
     gain = sympy.Symbol("w", real=True) if weight is None else _number(sympy, weight)
@@ -140,7 +141,7 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
         if value in known:
             value = known[value]
         elif not is_output and _deserves_name(value, readers[node]):
-            (name,) = symbol_names([f"h{node - graph.inputs}"], taken=taken)
+            (name,) = symbol_names([graph.label(node)], taken=taken)
             symbol = sympy.Symbol(name, real=True, nonnegative=value.is_nonnegative)
             definitions[symbol] = value
             known[value] = symbol
@@ -148,14 +149,6 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
         values[node] = value
     outputs = dict(zip(graph.output_names, values[graph.size - graph.outputs :], strict=True))
     return Formulas(outputs, _used(definitions, [*outputs.values()]), dict(zip(graph.input_names, input_symbols, strict=True)), gain)
-
-
-def _sympy() -> Any:
-    try:
-        import sympy
-    except ImportError:
-        raise ImportError('formulas need the package sympy: pip install "wannjax[analysis]"') from None
-    return sympy
 
 
 def _number(sympy: Any, value: float) -> Expression:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wannjax.analysis.subgraphs import count_blocks, rewired, wiring_of
-from wannjax.common.validation import require, require_count, require_seed
+from wannjax.common.validation import require, require_count, require_seed, whole
 from wannjax.genomes.blocks import LARGEST, SMALLEST, Block
 from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network
@@ -37,6 +37,11 @@ class Motif:
     z: float
     networks: int
     runs: int
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of the baseline, in the unit of `count`."""
+        return abs((self.count - self.expected) / self.z) if self.z else 0.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Motifs:
         """The best `count` of those that occur more often than at random. Raises ValueError for a
         count below 1.
         """
-        require_count("top", count)
+        count = require_count("top", count)
         return replace(self, ranked=tuple(motif for motif in self.ranked[:count] if motif.z > 0))
 
 
@@ -89,13 +94,13 @@ def mine_motifs(
     sub-graphs of one size.
     """
     require("fronts", len(fronts), "one or more fronts, none empty", len(fronts) > 0 and all(len(front) > 0 for front in fronts))
-    require("largest", largest, f"an integer from {SMALLEST} to {LARGEST}", largest in range(SMALLEST, LARGEST + 1))
+    largest = whole("largest", largest, f"an integer from {SMALLEST} to {LARGEST}", SMALLEST, LARGEST)
     runs = len(fronts)
     if least_runs is None:
         least_runs = max(min(2, runs), -(-runs // 2))
-    require("least_runs", least_runs, f"an integer from 1 to {runs}, the number of runs", least_runs in range(1, runs + 1))
-    require("draws", draws, "an integer >= 100", isinstance(draws, int) and draws >= 100)
-    require_seed(seed)
+    least_runs = whole("least_runs", least_runs, f"an integer from 1 to {runs}, the number of runs", 1, runs)
+    draws = require_count("draws", draws, least=100)
+    seed = require_seed(seed)
 
     wirings = [[wiring_of(graph_of(network)) for network in front] for front in fronts]
     counts = [[count_blocks(wiring, largest) for wiring in front] for front in wirings]

@@ -17,6 +17,7 @@ from wannjax.common.validation import require, require_count, require_seed
 from wannjax.networks.graph import Graph, graph_of, network_of
 from wannjax.networks.network import Network
 from wannjax.problems.problem import Problem, check_sizes
+from wannjax.problems.registry import as_problem
 
 ALLOWANCES = (0.25, 0.5, 1.0)
 """The shares of the tolerance that may be spent, one after the other."""
@@ -38,8 +39,8 @@ class Pruned:
             (or test examples), which nothing was chosen on.
         cost_error: standard error of the difference.
         connections_before, connections_after: how many.
-        removed_connections, removed_nodes: what went, by the names of the original network; dead
-            ones, which cost nothing, included.
+        removed_connections, removed_nodes: what went, by the names of the original network
+            (hidden nodes h1, h2, …); dead ones, which cost nothing, included.
         tolerance: the score that might be lost.
     """
 
@@ -61,7 +62,7 @@ class Pruned:
 
 def prune(
     network: Network,
-    problem: Problem,
+    problem: Problem | str,
     *,
     tolerance: float,
     weights: Sequence[float] | None = None,
@@ -83,12 +84,13 @@ def prune(
     the scores of the result.
 
     Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
-    range.
+    range, and TypeError for what is no network or no problem.
     """
-    require("tolerance", tolerance, "finite and >= 0", 0 <= tolerance < float("inf"))
-    require_count("episodes", episodes)
-    require_seed(seed)
     graph = graph_of(network)
+    problem = as_problem(problem)
+    require("tolerance", tolerance, "finite and >= 0", 0 <= tolerance < float("inf"))
+    episodes = require_count("episodes", episodes)
+    seed = require_seed(seed)
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)
     key, choice_key, report_key = jax.random.split(jax.random.key(seed), 3)
@@ -120,9 +122,9 @@ def prune(
         connections_before=len(graph.connections),
         connections_after=len(chosen),
         removed_connections=tuple(
-            f"{shown.name(c.source)} → {shown.name(c.target)}" for place, c in enumerate(graph.connections) if place not in chosen
+            f"{shown.label(c.source)} → {shown.label(c.target)}" for place, c in enumerate(graph.connections) if place not in chosen
         ),
-        removed_nodes=tuple(graph.name(node) for node in hidden if node not in used),
+        removed_nodes=tuple(shown.label(node) for node in hidden if node not in used),
         tolerance=float(tolerance),
     )
 

@@ -7,7 +7,9 @@ figures to `PAPER`.
 
 from typing import NamedTuple
 
-from wannjax.analysis.evaluation import Report, decimals_for
+from wannjax.analysis.evaluation import Report
+from wannjax.common.digits import number
+from wannjax.common.wording import counted
 from wannjax.problems.problem import Problem
 
 
@@ -43,9 +45,10 @@ def report_rows(report: Report, problem: Problem) -> list[Row]:
     columns.
     """
     paper = PAPER.get(problem.name, PaperRow("", "", "", ""))
+    spread = sum(score.std for score in report.per_weight.values()) / len(report.per_weight)
     rows = [Row(f"shared weight {weight:g}", str(score)) for weight, score in report.per_weight.items()]
     rows += [
-        Row("mean over the sweep", f"{report.mean:.{decimals_for(report.mean)}f}"),
+        Row("mean over the sweep", number(report.mean, spread)),
         Row("random weights", str(report.random_weights), paper.random_weights),
         Row("random shared weight", str(report.random_shared), paper.random_shared),
         Row(f"tuned shared weight ({report.tuned_weight:.2f})", str(report.tuned_shared), paper.tuned_shared),
@@ -55,7 +58,16 @@ def report_rows(report: Report, problem: Problem) -> list[Row]:
     return rows
 
 
+def report_size(report: Report) -> str:
+    """How large the network is, as it is and in its normal form."""
+    return f"{counted(report.connections, 'connection')}, {report.canonical_connections} in normal form"
+
+
 def report_note(report: Report, problem: Problem) -> str:
     """What the scores rest on."""
     draws = report.random_shared.episodes
-    return f"{draws} fresh episodes per score" if problem.stochastic else f"test examples; {draws} draws of random weights"
+    return (
+        f"{counted(draws, 'fresh episode')} per score"
+        if problem.stochastic
+        else f"test examples; {counted(draws, 'draw')} of random weights"
+    )

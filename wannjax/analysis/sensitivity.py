@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from wannjax.common.validation import require_count, require_seed, require_weights
 from wannjax.networks.network import Network
 from wannjax.problems.problem import Problem, check_single, check_sizes
+from wannjax.problems.registry import as_problem
 
 RANGE = tuple(round(float(weight), 1) for weight in np.linspace(-3, 3, 61))
 """-3 to 3 in steps of 0.1: the sweep, and what the search never looked at."""
@@ -48,19 +49,21 @@ class WeightCurve:
 
 
 def weight_curve(
-    network: Network, problem: Problem, *, weights: Sequence[float] = RANGE, episodes: int = 100, seed: int = 0
+    network: Network, problem: Problem | str, *, weights: Sequence[float] = RANGE, episodes: int = 100, seed: int = 0
 ) -> WeightCurve:
     """Measures `network` at every shared weight of `weights`, which scales individual weights where
     it has any.
 
     All weights see the same `episodes` episodes; a data set is measured once, on its test examples.
-    Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
-    range.
+    `problem` may be a name for `wannjax.make`. Raises ValueError for a population, sizes that do
+    not fit the problem, and arguments out of range, and TypeError for what is no network or no
+    problem.
     """
-    require_count("episodes", episodes)
-    require_seed(seed)
-    require_weights(weights)
     check_single(network)
+    problem = as_problem(problem)
+    episodes = require_count("episodes", episodes)
+    seed = require_seed(seed)
+    weights = require_weights(weights)
     check_sizes(network, problem)
     count = episodes if problem.stochastic else 1
     plain = jax.tree.map(lambda leaf: leaf[None], replace(network, input_names=(), output_names=()))

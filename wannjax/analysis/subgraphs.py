@@ -2,9 +2,9 @@
 activations; and rewired networks to compare the counts with.
 
 Sub-graphs are induced: a set of nodes with all connections among them. Bias and inputs are no part
-    of them. The enumeration is ESU
-(Wernicke 2006, "Efficient detection of network motifs"), which meets every connected set once; here
-level by level, all sets of one size side by side, so that numpy does the work.
+of them. The enumeration is ESU (Wernicke 2006, "Efficient detection of network motifs"), which
+meets every connected set once; here level by level, all sets of one size side by side, so that
+numpy does the work.
 """
 
 from collections import Counter

@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 import wannjax
+from wannjax.cli.options import file_of
 from wannjax.cli.tables import motifs_table
+from wannjax.common.files import require_folder
+from wannjax.common.terminal import say
 from wannjax.common.validation import require
 from wannjax.runs import run_directory
 
@@ -27,16 +28,19 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from wannjax.pictures.motif_drawing import draw_motifs
 
-    fronts = [wannjax.load_front(path / run_directory.FRONT if path.is_dir() else path) for path in options.runs]
+    for out in (options.out, options.picture):
+        if out is not None:
+            require_folder(out)
+    fronts = [wannjax.load_front(file_of(path, run_directory.FRONT)) for path in options.runs]
     motifs = wannjax.mine_motifs(
         fronts, largest=options.largest, least_runs=options.least_runs, draws=options.draws, seed=options.seed
     ).top(options.top)
     require("RUN", len(fronts), "runs that share a block, or more (or give --least-runs 1)", bool(motifs.ranked))
-    Console().print(motifs_table(motifs), highlight=False)
+    say(motifs_table(motifs))
     if options.out is not None:
         wannjax.save_blocks(options.out, motifs.blocks)
-        print(f"written to {options.out}")
+        say(f"written to {options.out}")
     if options.picture is not None:
         draw_motifs(motifs, options.picture)
-        print(f"written to {options.picture}")
+        say(f"written to {options.picture}")
     return 0

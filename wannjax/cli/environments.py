@@ -2,10 +2,10 @@
 
 import argparse
 
-import wannjax
-from wannjax.problems.registry import DATA_SETS
+from wannjax.cli.tables import environments_table
+from wannjax.common.terminal import say
 
-HELP = "list the environments and data sets"
+HELP = "list the environments and data sets: their sizes, and what they need"
 
 
 def add_options(_command: argparse.ArgumentParser) -> None:
@@ -13,5 +13,5 @@ def add_options(_command: argparse.ArgumentParser) -> None:
 
 
 def run(_options: argparse.Namespace) -> int:
-    print("\n".join([*sorted(wannjax.environment_names()), *DATA_SETS]))
+    say(environments_table())
     return 0

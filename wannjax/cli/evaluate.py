@@ -2,11 +2,10 @@
 
 import argparse
 
-from rich.console import Console
-
 import wannjax
 from wannjax.cli.options import add_network_arguments, network_and_problem
 from wannjax.cli.tables import report_table
+from wannjax.common.terminal import say
 
 HELP = "print the table of scores of a champion, or of what training made of it"
 
@@ -20,5 +19,5 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     network, problem = network_and_problem(options)
     report = wannjax.evaluate(network, problem, episodes=options.episodes, seed=options.seed)
-    Console().print(report_table(report, problem))
+    say(report_table(report, problem))
     return 0

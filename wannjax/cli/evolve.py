@@ -2,10 +2,9 @@
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 import wannjax
 from wannjax.cli.options import (
@@ -20,7 +19,9 @@ from wannjax.cli.options import (
 )
 from wannjax.cli.tables import report_table
 from wannjax.common import hosts
-from wannjax.common.validation import require
+from wannjax.common.terminal import say
+from wannjax.common.validation import require, require_one_of
+from wannjax.common.wording import counted
 from wannjax.runs import run_directory
 from wannjax.search.registry import ALGORITHMS
 from wannjax.search.wann.config import WannConfig
@@ -52,7 +53,7 @@ def add_settings(command: argparse.ArgumentParser, arguments: list[str]) -> None
 
 
 def run(options: argparse.Namespace) -> int:
-    require("algorithm", options.algorithm, f"one of {', '.join(ALGORITHMS)}", options.algorithm in ALGORITHMS)
+    require_one_of("algorithm", options.algorithm, ALGORITHMS)
     settings = ALGORITHMS[options.algorithm]
     config = settings.preset(options.preset, **given_settings(options, settings))
     problem = make_problem(options.environment, options)
@@ -70,14 +71,13 @@ def show(result: Any, problem: Any, directory: Path) -> int:
     if not hosts.is_first():
         return 0
 
-    console = Console()
-    console.print(report_table(result.report, problem))
+    say(report_table(result.report, problem))
     history, (count, seconds) = result.history, result.compilations
     speed = history["alive_steps"].sum() / history["rollout_seconds"].sum() / 1e6
-    state = f" (interrupted: continue with `wannjax resume {directory}`)" if result.interrupted else ""
-    console.print(
-        f"{len(history['generation'])} generations in {result.seconds:.0f} s{state}; {speed:.1f} M alive environment steps/s; "
-        f"{count} programs compiled in {seconds:.0f} s\nwritten to {directory}{os.sep}, to look at: {directory / run_directory.REPORT}",
-        highlight=False,
+    state = f" (interrupted: continue with `wannjax resume {shlex.quote(str(directory))}`)" if result.interrupted else ""
+    say(
+        f"{counted(len(history['generation']), 'generation')} in {result.seconds:.0f} s{state}; {speed:.1f} M alive environment steps/s; "
+        f"{counted(count, 'program')} compiled in {seconds:.0f} s",
+        f"written to {directory}{os.sep}, to look at: {directory / run_directory.REPORT}",
     )
     return 0

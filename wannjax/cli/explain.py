@@ -4,11 +4,10 @@ import argparse
 import os
 from pathlib import Path
 
-from rich.console import Console
-
 import wannjax
 from wannjax.cli.options import add_measuring_options, add_network_arguments, network_and_problem
 from wannjax.cli.tables import explanation_tables
+from wannjax.common.terminal import say
 from wannjax.common.validation import require_count
 
 HELP = "print which connections and nodes matter"
@@ -28,10 +27,10 @@ def run(options: argparse.Namespace) -> int:
     require_count("top", options.top)
     network, problem = network_and_problem(options)
     explanation = wannjax.explain(network, problem, episodes=options.episodes, seed=options.seed)
-    Console().print(explanation_tables(explanation, options.top), highlight=False)
+    say(explanation_tables(explanation, options.top))
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
         draw_effects(explanation, options.out / "effects.png")
         draw_weights({str(options.network): explanation.curve}, options.out / "weights.png", title=problem.name)
-        print(f"written to {options.out}{os.sep}")
+        say(f"written to {options.out}{os.sep}")
     return 0

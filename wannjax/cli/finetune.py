@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 import wannjax
 from wannjax.cli.options import (
     add_network_arguments,
@@ -20,7 +18,9 @@ from wannjax.cli.options import (
     new_directory,
 )
 from wannjax.cli.tables import report_table
+from wannjax.common.terminal import say
 from wannjax.common.validation import require
+from wannjax.common.wording import counted
 from wannjax.finetuning import METHODS, method_for
 from wannjax.runs import run_directory
 
@@ -72,12 +72,10 @@ def run(options: argparse.Namespace) -> int:
         save_every=options.save_every,
     )
 
-    console = Console()
-    console.print(report_table(wannjax.evaluate(tuned.network, problem, seed=options.seed + 1), problem))
-    state = f" (interrupted after {int(tuned.history['step'][-1])} steps)" if tuned.interrupted else ""
-    console.print(
+    say(report_table(wannjax.evaluate(tuned.network, problem, seed=options.seed + 1), problem))
+    state = f" (interrupted after {counted(int(tuned.history['step'][-1]), 'step')})" if tuned.interrupted else ""
+    say(
         f"tuned by {method.name} in {tuned.seconds:.0f} s{state}; the best start: {tuned.start}\nwritten to {directory}{os.sep}",
-        highlight=False,
     )
     return 0
 

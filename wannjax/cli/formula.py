@@ -4,6 +4,7 @@ import argparse
 
 import wannjax
 from wannjax.cli.options import add_network_argument, network_path
+from wannjax.common.terminal import say
 
 HELP = "print a network as formulas"
 
@@ -20,5 +21,5 @@ def run(options: argparse.Namespace) -> int:
     network = wannjax.load(network_path(options))
     weight = 1.0 if options.weight is None and network.weights is not None else options.weight
     formulas = wannjax.formula(network, weight=weight)
-    print(formulas.latex() if options.latex else formulas.python().rstrip() if options.python else formulas)
+    say(formulas.latex() if options.latex else formulas.python().rstrip() if options.python else str(formulas))
     return 0

@@ -10,6 +10,8 @@ from typing import Any
 
 import wannjax
 from wannjax.common.settings import Settings
+from wannjax.common.validation import require
+from wannjax.problems.registry import is_known
 from wannjax.runs import run_directory
 from wannjax.runs.resuming import SAVE_EVERY
 
@@ -44,9 +46,25 @@ def add_network_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument("network", type=Path, metavar="RUN_OR_FILE", help="a run directory, or a .json or .out network file")
 
 
+def require_there(path: Path) -> None:
+    """Raises ValueError for a run or file that there is not."""
+    if not path.exists():
+        raise ValueError(f"{path}: no such run or file")
+
+
+def file_of(path: Path, name: str) -> Path:
+    """The file called `name` of a run directory, or the file that `path` is itself. Raises
+    ValueError where there is none.
+    """
+    require_there(path)
+    if path.is_dir() and not (path / name).is_file():
+        raise ValueError(f"{path}: is no run directory with a {name}")
+    return path / name if path.is_dir() else path
+
+
 def network_path(options: argparse.Namespace) -> Path:
-    """The file that RUN_OR_FILE stands for."""
-    return run_directory.network_path(options.network) if options.network.is_dir() else options.network
+    """The file that RUN_OR_FILE stands for. Raises ValueError where there is none."""
+    return file_of(options.network, run_directory.network_path(options.network).name)
 
 
 def add_network_arguments(command: argparse.ArgumentParser) -> None:
@@ -61,16 +79,34 @@ def add_measuring_options(command: argparse.ArgumentParser) -> None:
 
 
 def make_problem(name: str, options: argparse.Namespace):
-    return wannjax.make(name, **({} if options.data is None else {"path": options.data}))
+    """What ENV and --data stand for."""
+    given = options.data is not None
+    fits = given == (name == "mnist")
+    require("--data", str(options.data) if given else "nothing", "given for mnist, and for nothing else: PATH of its files", fits)
+    return wannjax.make(name, **({"path": options.data} if given else {}))
+
+
+def problem_of_run(directory: Path, options: argparse.Namespace, name: str | None = None):
+    """The problem of a run directory, or that called ENV where the command takes it. Raises
+    ValueError for one that was made in Python.
+    """
+    other = getattr(options, "environment", None)
+    if other is not None:
+        return make_problem(other, options)
+    name = name or run_directory.problem_name(directory)
+    if not is_known(name):
+        ways = "give ENV to use another" if hasattr(options, "environment") else "go on there, with evolve(..., run_dir=..., resume=True)"
+        raise ValueError(f"{directory}: its problem was made in Python: {name!r} is no name that this command knows; {ways}")
+    return make_problem(name, options)
 
 
 def network_and_problem(options: argparse.Namespace):
     """What RUN_OR_FILE and ENV stand for."""
-    name = options.environment or (run_directory.problem_name(options.network) if options.network.is_dir() else None)
-    if name is None:
+    path = network_path(options)
+    if options.environment is None and not options.network.is_dir():
         raise ValueError("ENV: must be given for a network file")
-    problem = make_problem(name, options)
-    return wannjax.load(network_path(options), inputs=problem.inputs, outputs=problem.outputs), problem
+    problem = problem_of_run(options.network, options)
+    return wannjax.load(path, inputs=problem.inputs, outputs=problem.outputs), problem
 
 
 def new_directory(name: str, seed: int) -> Path:

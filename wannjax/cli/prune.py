@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 import wannjax
 from wannjax.cli.options import add_measuring_options, add_network_arguments, network_and_problem
 from wannjax.cli.tables import pruned_table
+from wannjax.common.files import ending_of, require_folder
+from wannjax.common.terminal import say
 from wannjax.common.validation import require
 
 HELP = "remove what the score does not need"
@@ -21,10 +21,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    require("-o", str(options.out), "a name that ends in .json or .out", options.out.suffix in (".json", ".out"))
+    require("-o", str(options.out), "a name that ends in .json or .out", ending_of(options.out) in (".json", ".out"))
+    require_folder(options.out)
     network, problem = network_and_problem(options)
     pruned = wannjax.prune(network, problem, tolerance=options.tolerance, episodes=options.episodes, seed=options.seed)
     wannjax.save(options.out, pruned.network)
-    Console().print(pruned_table(pruned), highlight=False)
-    print(f"written to {options.out}")
+    say(pruned_table(pruned))
+    say(f"written to {options.out}")
     return 0

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from wannjax.cli.options import add_data_option, make_problem
+from wannjax.cli.options import add_data_option, file_of, problem_of_run
+from wannjax.common.terminal import say
 from wannjax.runs import run_directory
 
 HELP = "write the page on a run again, report.html in its directory"
@@ -18,7 +19,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from wannjax.report.report import write
 
-    problem = make_problem(options.environment or run_directory.problem_name(options.run_dir), options)
+    file_of(options.run_dir, run_directory.CONFIG)
+    problem = problem_of_run(options.run_dir, options)
     write(options.run_dir, problem)
-    print(f"written to {options.run_dir / run_directory.REPORT}")
+    say(f"written to {options.run_dir / run_directory.REPORT}")
     return 0

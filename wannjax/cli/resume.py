@@ -5,7 +5,7 @@ from pathlib import Path
 
 import wannjax
 from wannjax.cli.evolve import show
-from wannjax.cli.options import add_data_option, add_process_options, add_saving_option, make_problem
+from wannjax.cli.options import add_data_option, add_process_options, add_saving_option, problem_of_run, require_there
 from wannjax.runs import run_directory
 
 HELP = "continue a search from its newest checkpoint"
@@ -20,8 +20,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    require_there(options.run_dir)
     name, config, seed = run_directory.saved_search(options.run_dir)
-    problem = make_problem(name, options)
+    problem = problem_of_run(options.run_dir, options, name)
     result = wannjax.evolve(
         problem,
         config,

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import wannjax
 from wannjax.cli.options import add_network_arguments, network_and_problem
+from wannjax.common.digits import number
+from wannjax.common.terminal import say
 
 HELP = "film an episode, with the network lighting up, at several shared weights"
 
@@ -23,6 +25,6 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     network, problem = network_and_problem(options)
     episodes = wannjax.watch(network, problem, options.out, weights=options.weights, seed=options.seed)
-    returns = ", ".join(f"{value:.1f}" for value in episodes.rewards.sum(axis=0))
-    print(f"{problem.metric} {returns}\nwritten to {options.out}")
+    returns = ", ".join(number(value) for value in episodes.rewards.sum(axis=0))
+    say(f"{problem.metric} {returns}\nwritten to {options.out}")
     return 0

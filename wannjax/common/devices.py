@@ -5,15 +5,18 @@ Nothing else in the package asks which backend runs. Chunks are measured on a CP
 `chunk_size`); on an accelerator they are bounded by memory alone.
 """
 
+import errno
 import os
 from pathlib import Path
 
 import jax
 
+from wannjax.common.files import reason_of
+
 _CPU_VALUES_PER_STEP = 768
 """Values (networks × lanes) that one tape step should produce on a CPU core: enough to hide the
 cost of starting an operation, few enough that a chunk stays in the second-level cache. 384 run at
-0.9 of the speed, 1536 at 0.65 (`python -m benchmarks.blocks`).
+0.9 of the speed, 1536 at 0.65 (`python -m benchmarks.chunks`).
 """
 
 _MEMORY_SHARE = 0.25
@@ -50,12 +53,33 @@ def use_all_cores() -> None:
 
 def cache_compilations() -> None:
     """Keeps compiled programs on disk, so that the next start is quick: in
-    JAX_COMPILATION_CACHE_DIR, or the user's cache folder.
+    JAX_COMPILATION_CACHE_DIR, or the user's cache folder; nowhere for a user who has none.
+
+    Raises OSError, and keeps nothing, where that folder cannot be written to.
     """
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wannjax"
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+    named = os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    jax.config.update("jax_compilation_cache_dir", None)
+    try:
+        folder = Path(named or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wannjax")
+    except RuntimeError:  # no HOME, and no entry in the list of users
+        return
+    if "://" not in str(named):  # not the address of a bucket, which JAX takes as well
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    jax.config.update("jax_compilation_cache_dir", named or str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def require_devices() -> None:
+    """Starts JAX's backend. Raises ValueError where there is none, as JAX_PLATFORMS=cuda without a
+    GPU.
+    """
+    try:
+        jax.local_devices()
+    except (RuntimeError, AssertionError) as error:  # of JAX, the latter for a platform of which it has no plugin
+        asked = f"JAX_PLATFORMS={platforms}: " if (platforms := os.environ.get("JAX_PLATFORMS")) else ""
+        raise ValueError(f"{asked}JAX finds no device to run on ({reason_of(error)})") from None
 
 
 def local_mesh(axis: str) -> jax.sharding.Mesh:

@@ -2,10 +2,11 @@
 allocated.
 
 Files may come from strangers: nothing is unpickled or evaluated, and whatever is wrong with one is
-    a ValueError that names it.
+a ValueError that names it.
 """
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -32,6 +33,11 @@ def parse_score(value: Any) -> float:
     return float(value)
 
 
+def ending_of(path: Pathlike) -> str:
+    """The suffix that says what is in a file: in small letters, however it is spelt."""
+    return Path(path).suffix.lower()
+
+
 def read_bytes(path: Path) -> bytes:
     """The content of a file of at most `LARGEST_FILE` bytes. Devices and pipes, which may never
     end, are refused unread.
@@ -45,9 +51,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """As `read_bytes`, of a text."""
+    """As `read_bytes`, of a text, without the mark that some editors put before one."""
     try:
-        return read_bytes(path).decode()
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is not text") from None
 
@@ -56,14 +62,32 @@ def read_text(path: Path) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to, which takes its place at the end: a reader never sees half
     a file, and a link is replaced by a file and not followed out of the directory.
+
+    Raises OSError, which names `path` and not the name beside it, where nothing can be written.
     """
+    require_folder(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    temporary.unlink(missing_ok=True)
     try:
+        temporary.unlink(missing_ok=True)
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename in (str(temporary), temporary):
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def require_folder(path: Pathlike) -> None:
+    """Raises OSError, naming it, where the folder that `path` is to be in does not exist: before
+    work that would be lost.
+    """
+    folder = Path(path).parent
+    if not folder.is_dir():
+        number = errno.ENOTDIR if folder.exists() else errno.ENOENT
+        raise OSError(number, "Not a directory" if folder.exists() else "No such directory", str(folder))
 
 
 def write_text(path: Path, text: str) -> None:

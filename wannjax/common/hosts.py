@@ -24,7 +24,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from wannjax.common.validation import require
+from wannjax.common.validation import require, require_count, whole
 
 HEARTBEAT = 30
 """Seconds after which a process that gives no sign of life counts as lost, where the end of its
@@ -62,8 +62,8 @@ def distributed(coordinator: str | None = None, processes: int | None = None, pr
         host, _, port = coordinator.rpartition(":")
         require("coordinator", coordinator, "HOST:PORT", bool(host) and port.isdigit() and 0 < int(port) < 2**16)
     if processes is not None and process is not None:
-        require("processes", processes, "an integer >= 1", isinstance(processes, int) and processes >= 1)
-        require("process", process, f"an integer from 0 to {processes - 1}", isinstance(process, int) and 0 <= process < processes)
+        processes = require_count("processes", processes)
+        process = whole("process", process, f"an integer from 0 to {processes - 1}", 0, processes - 1)
     _end_when_others_do()
     # A signal is answered here, after the generation, and told to the others; JAX's own service
     # would take it.

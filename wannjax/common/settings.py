@@ -6,17 +6,25 @@ setting, add a function beside `count`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
-from wannjax.common.validation import require
+from wannjax.common.validation import plain, require, require_one_of
+from wannjax.common.wording import near
 
 
-def setting(default, meaning: str, allowed: str, check: Callable[[Any], bool], load: Callable[[Any], Any] | None = None):
+def setting(
+    default,
+    meaning: str,
+    allowed: str,
+    check: Callable[[Any], bool],
+    load: Callable[[Any], Any] | None = None,
+    names: tuple[str, ...] = (),
+):
     """A field of `Settings`: its meaning, and what is allowed, in words and as a check; `load` if
-    the command line names a file of it.
+    the command line names a file of it, and `names` if it is one of these or several.
     """
-    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check, "load": load})
+    return field(default=default, metadata={"meaning": meaning, "allowed": allowed, "check": check, "load": load, "names": names})
 
 
 def count(default: int, meaning: str, least: int = 1):
@@ -39,13 +47,24 @@ def positive(default: float, meaning: str):
 
 
 def choice(default: str, meaning: str, names: tuple[str, ...]):
-    return setting(default, meaning, f"one of {', '.join(names)}", names.__contains__)
+    return setting(default, meaning, f"one of {', '.join(names)}", names.__contains__, names=names)
+
+
+def _require_names(setting: Field, value: Any) -> None:
+    """Raises ValueError, with near matches, for the first of one or several names that is
+    unknown.
+    """
+    known = setting.metadata["names"]
+    for name in value if isinstance(value, tuple) else (value,):
+        close = near(name, known) if isinstance(name, str) and name not in known else []
+        if close:
+            raise ValueError(f"{setting.name}: must be {setting.metadata['allowed']}, got {name!r} (did you mean {' or '.join(close)}?)")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Frozen settings, checked when they are made. Raises ValueError, naming the field, its value
-    and what is allowed.
+    """Frozen settings, checked when they are made, and kept as Python's own numbers and tuples.
+    Raises ValueError, naming the field, its value and what is allowed.
 
     Attributes:
         name: of the search, or the method of training, that they are for.
@@ -57,14 +76,17 @@ class Settings:
 
     def __post_init__(self):
         for each in fields(self):
-            value = getattr(self, each.name)
-            if isinstance(each.default, tuple) and isinstance(value, list):
-                object.__setattr__(self, each.name, value := tuple(value))
+            given = getattr(self, each.name)
+            value = plain(given)
+            if value is not given:
+                object.__setattr__(self, each.name, value)
             try:
                 fine = each.metadata["check"](value)
-            except TypeError:
+            except (TypeError, ValueError):
                 fine = False
-            require(each.name, value, each.metadata["allowed"], fine)
+            if not fine and each.metadata["names"]:
+                _require_names(each, value)
+            require(each.name, given, each.metadata["allowed"], fine)
             if isinstance(each.default, float):
                 object.__setattr__(self, each.name, float(value))
 
@@ -74,7 +96,7 @@ class Settings:
         """
         known = [f.name for f in fields(self)]
         for name in changes:
-            require("field", name, f"one of {', '.join(known)}", name in known)
+            require_one_of("field", name, known)
         return replace(self, **changes)
 
     @classmethod
@@ -82,5 +104,5 @@ class Settings:
         """The settings called `name`, one of `presets`, with `changes` applied. Raises ValueError
         for an unknown name.
         """
-        require("preset", name, f"one of {', '.join(cls.presets)}", name in cls.presets)
+        require_one_of("preset", name, cls.presets)
         return cls(**{**cls.presets[name], **changes})

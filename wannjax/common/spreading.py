@@ -22,8 +22,8 @@ class Spread:
     """A function compiled for all devices of this process.
 
     Attributes:
-        apart: the compiled function, for several CPU devices.
-        whole: the same, and what puts its results together.
+        apart: the compiled function, for CPU devices.
+        whole: the same, and what puts its results together; for accelerators.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class Spread:
         """
         shares = jax.local_device_count()
         # What is made here shows whether a program is being traced that gives none of its values.
-        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((arguments, jnp.zeros(()))))
+        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((arguments, jnp.zeros((), jnp.int32))))
         if traced:
             return self._within(*arguments, **settings, shares=1 if devices.on_cpu() else shares)
-        if shares == 1 or not devices.on_cpu():
+        if not devices.on_cpu():
             return self.whole(*arguments, **settings, shares=shares)
         parts = jax.device_get(self.apart(*jax.tree.map(_to_be_copied, arguments), **settings, shares=shares))
         with np.errstate(all="ignore"):

@@ -1,7 +1,14 @@
 """One-line errors for bad arguments, in one form: the argument, its value, and what is allowed."""
 
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from wannjax.common.wording import near
 
 
 def require(name: str, value: object, allowed: str, condition: bool) -> None:
@@ -16,21 +23,79 @@ def require(name: str, value: object, allowed: str, condition: bool) -> None:
         raise ValueError(f"{name}: must be {allowed}, got {value!r}")
 
 
-def require_seed(seed: object) -> None:
-    """Raises ValueError unless `seed` is one that a JAX key can be made from."""
-    require("seed", seed, "an integer from 0 to 2**63 - 1", isinstance(seed, int) and 0 <= seed < 2**63)
+def require_one_of(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raises ValueError, with near matches, unless `value` is one of these names."""
+    choices = list(choices)
+    close = near(value, choices) if isinstance(value, str) else []
+    hint = f" (did you mean {' or '.join(close)}?)" if close else ""
+    if value not in choices:
+        raise ValueError(f"{name}: must be one of {', '.join(choices)}, got {value!r}{hint}")
 
 
-def require_count(name: str, value: object) -> None:
-    """Raises ValueError unless `value` is a number of things, of which there must be one."""
-    require(name, value, "an integer >= 1", isinstance(value, int) and value >= 1)
+def require_type(name: str, value: object, allowed: str, condition: bool) -> None:
+    """Raises TypeError, naming the argument, what it must be and how to get one, and the kind of
+    thing that it is, unless `condition` holds.
 
-
-def require_weights(weights: Sequence[float]) -> None:
-    """Raises ValueError unless `weights`, shared ones to measure at, are finite and at least
-    one.
+    >>> require_type("network", "a.json", "a Network (load(path) reads one)", False)
+    Traceback (most recent call last):
+    TypeError: network: must be a Network (load(path) reads one), got the str 'a.json'
     """
-    require("weights", weights, "finite and not empty", len(weights) > 0 and all(math.isfinite(weight) for weight in weights))
+    if condition:
+        return
+    if isinstance(value, type):
+        given = f"the class {value.__name__} and not an instance"
+    elif inspect.isroutine(value):
+        given = f"the function {value.__name__}"
+    else:
+        kind = type(value).__name__
+        shown = f" {value!r}" if isinstance(value, str | int | float | bool) and len(repr(value)) < 80 else ""
+        given = "None" if value is None else f"{'an' if kind[0] in 'AEIOUaeio' else 'a'} {kind}" if not shown else f"the {kind}{shown}"
+    raise TypeError(f"{name}: must be {allowed}, got {given}")
+
+
+def plain(value: Any) -> Any:
+    """Numbers and arrays of numpy and JAX, lists of them too, as Python's own: ints, floats, bools
+    and tuples. Anything else as it is.
+
+    >>> plain(np.linspace(-1, 1, 3)), plain([np.int64(3), np.float64(0.5)])
+    ((-1.0, 0.0, 1.0), (3, 0.5))
+    """
+    if isinstance(value, np.generic | np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer):
+        value = value.tolist()
+    return tuple(map(plain, value)) if type(value) in (list, tuple) else value
+
+
+def whole(name: str, value: object, allowed: str, least: int, most: float = math.inf) -> int:
+    """`value` as an int. Raises ValueError unless it is a whole number, of Python, numpy or JAX,
+    from `least` to `most`; bools are none.
+    """
+    found = plain(value)
+    fine = isinstance(found, int) and not isinstance(found, bool) and least <= found <= most
+    require(name, value, allowed, fine)
+    return found
+
+
+def require_seed(seed: object) -> int:
+    """`seed` as an int. Raises ValueError unless it is one that a JAX key can be made from."""
+    return whole("seed", seed, "an integer from 0 to 2**63 - 1", 0, 2**63 - 1)
+
+
+def require_count(name: str, value: object, least: int = 1) -> int:
+    """`value` as an int. Raises ValueError unless it is a number of things, of which there must be
+    at least so many.
+    """
+    return whole(name, value, f"an integer >= {least}", least)
+
+
+def require_weights(weights: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    """`weights` as floats. Raises ValueError unless they, shared ones to measure at, are finite and
+    at least one.
+    """
+    found = plain(weights)
+    found = tuple(found) if isinstance(found, Iterable) else ()
+    numbers = all(isinstance(weight, int | float) and math.isfinite(weight) for weight in found)
+    require("weights", weights, "finite and not empty", len(found) > 0 and numbers)
+    return tuple(map(float, found))
 
 
 def require_positive(name: str, value: float) -> None:

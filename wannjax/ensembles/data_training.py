@@ -19,7 +19,7 @@ from wannjax.common.validation import require
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate, combined
 from wannjax.finetuning import Callback
-from wannjax.finetuning.method import ascend
+from wannjax.finetuning.method import ascend, descend
 from wannjax.finetuning.training import steps_between_checks
 from wannjax.networks.gradients import run_on_batch, topology_of
 from wannjax.networks.network import Network
@@ -31,7 +31,7 @@ from wannjax.runs.records import TrainingRecord
 NOISE = 0.05
 """Standard deviation of what sets members apart that start at the same weights."""
 GATE_STEPS, GATE_RATE = 500, 0.03
-"""Of the training of the gate alone, by Adam, once the members of regions are trained."""
+"""Steps and rate of Adam, which trains the gate alone once the members of regions are trained."""
 
 
 class Params(NamedTuple):
@@ -58,7 +58,7 @@ def train_on_data(
     """
     callbacks = list(callbacks)
     with ExitStack() as stack:
-        interrupted = stack.enter_context(interrupt_flag())
+        interrupted = stack.enter_context(interrupt_flag("step"))
         training = DataTraining(network, problem, weights, kind, optimizer, steps, seed)
         if progress and hosts.is_first():
             members, connections = weights.shape
@@ -99,8 +99,10 @@ class DataTraining:
         self.shares = _shares_of_examples(kind, self.train.inputs, members, seed)
         self.optimizer = optimizer or optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.01))
         self._step, self._score, self._learn_gate = jax.jit(self._stepped), jax.jit(self._scored), jax.jit(self._with_gate)
-        apart = NOISE * jax.random.normal(noise_key, weights.shape)
-        self.params = Params(jnp.asarray(weights) + apart, jnp.zeros((members, problem.inputs)), jnp.zeros(members))
+        apart = NOISE * jax.random.normal(noise_key, weights.shape, jnp.float32)
+        self.params = Params(
+            jnp.asarray(weights) + apart, jnp.zeros((members, problem.inputs), jnp.float32), jnp.zeros(members, jnp.float32)
+        )
         self.state: Any = jax.vmap(self.optimizer.init)(_as_one_member(self.params))
         self.number, self.best, self.best_score = 0, self.params, -np.inf
         self.started = time.perf_counter()
@@ -153,9 +155,8 @@ class DataTraining:
         def learn(carry, key):
             params, state = carry
             gradient = self._gradient(key, params, examples, shares, together=True)
-            updates, state = adam.update(jax.tree.map(jnp.negative, gradient), state)
-            updates = updates._replace(weights=jnp.zeros_like(params.weights))
-            return (optax.apply_updates(params, updates), state), None
+            moved, state = descend(adam, params, jax.tree.map(jnp.negative, gradient), state)
+            return (moved._replace(weights=params.weights), state), None
 
         return jax.lax.scan(learn, (params, adam.init(params)), jax.random.split(key, GATE_STEPS))[0][0]
 
@@ -192,7 +193,7 @@ def _shares_of_examples(kind: str, inputs: Array, members: int, seed: int) -> Fl
     rng = np.random.default_rng(seed)
     count = len(inputs)
     if kind == "regions":
-        return jax.nn.one_hot(clusters(np.asarray(inputs), members, seed), members)
+        return jax.nn.one_hot(clusters(np.asarray(inputs), members, seed), members, dtype=jnp.float32)
     if kind == "bagging":
         return jnp.asarray(rng.multinomial(count, np.full(count, 1 / count), members).T, jnp.float32)
-    return jnp.zeros((count, members))
+    return jnp.zeros((count, members), jnp.float32)

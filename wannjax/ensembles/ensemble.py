@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float32
 
 from wannjax.analysis.evaluation import Score
-from wannjax.common.files import VERSION, Pathlike, read_document, write_text
+from wannjax.common.files import VERSION, Pathlike, ending_of, read_document, write_text
 from wannjax.common.validation import require, require_count, require_seed
 from wannjax.networks.files import network_text, parse_network
 from wannjax.networks.gradients import run_on_batch, topology_of
@@ -24,6 +24,7 @@ from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import Network, Observation, checked_observation
 from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import check_sizes
+from wannjax.problems.registry import as_problem
 
 FORMAT = "wannjax ensemble"
 RULES = ("vote", "probabilities", "outputs")
@@ -110,14 +111,15 @@ class Ensemble:
             require("context", context, f"given: {', '.join(self.context_names)}", context is not None)
             seen = jnp.broadcast_to(jnp.asarray(context, jnp.float32), (len(batch), len(self.context_names)))
         outputs = _outputs(self._topology, self.weights, self.gate, batch, seen, rule=self.rule)
-        return outputs.reshape(*observation.shape[:-1], -1)
+        return outputs.reshape(*observation.shape[:-1], self.network.outputs)
 
-    def evaluate(self, problem: Supervised | Episodic, *, episodes: int = 100, seed: int = 0) -> Score:
-        """The score on fresh episodes, or `problem.metric` on the test examples. Raises ValueError
-        where sizes do not fit.
+    def evaluate(self, problem: Supervised | Episodic | str, *, episodes: int = 100, seed: int = 0) -> Score:
+        """The score on fresh episodes, or `problem.metric` on the test examples. `problem` may be a
+        name for `wannjax.make`. Raises ValueError where sizes do not fit.
         """
-        require_count("episodes", episodes)
-        require_seed(seed)
+        problem = cast(Supervised | Episodic, as_problem(problem))
+        episodes = require_count("episodes", episodes)
+        seed = require_seed(seed)
         check_sizes(self.network, problem)
         if isinstance(problem, Supervised):
             examples = problem.split("test").examples
@@ -138,7 +140,7 @@ class Ensemble:
 
     def save(self, path: Pathlike) -> None:
         """Writes the collection as JSON: the members as networks, the gate beside them."""
-        require("path", str(path), "a name that ends in .json", Path(path).suffix == ".json")
+        require("path", str(path), "a name that ends in .json", ending_of(path) == ".json")
         gate = None
         if self.gate is not None:
             gate = {name: np.asarray(leaf).tolist() for name, leaf in self.gate._asdict().items()}
@@ -178,11 +180,11 @@ def combined(outputs: Float32[Array, "O M B"], log_shares: Float32[Array, "B M"]
     """What the members say together; all count the same where `log_shares` is None."""
     outputs = jnp.moveaxis(outputs, 0, -1)  # [M, B, O]
     if log_shares is None:
-        log_shares = jnp.full(outputs.shape[1::-1], -jnp.log(outputs.shape[0]))
+        log_shares = jnp.full(outputs.shape[1::-1], -jnp.log(jnp.float32(outputs.shape[0])))
     log_shares = log_shares.T[..., None]
     if rule == "probabilities":
         return jax.nn.logsumexp(log_shares + jax.nn.log_softmax(outputs), axis=0)
-    said = jax.nn.one_hot(jnp.argmax(outputs, axis=-1), outputs.shape[-1]) if rule == "vote" else outputs
+    said = jax.nn.one_hot(jnp.argmax(outputs, axis=-1), outputs.shape[-1], dtype=jnp.float32) if rule == "vote" else outputs
     return jnp.sum(jnp.exp(log_shares) * said, axis=0)
 
 

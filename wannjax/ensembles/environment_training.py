@@ -11,6 +11,7 @@ from jaxtyping import Array, Float32
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate
 from wannjax.finetuning import Callback, finetune
+from wannjax.finetuning.method import descend
 from wannjax.networks.gradients import copies, topology_of
 from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network
@@ -19,7 +20,7 @@ from wannjax.problems.capabilities import Episodic
 GATE_EPISODES = 512
 """Episodes on which the members are scored for the gate."""
 GATE_STEPS, GATE_RATE = 500, 0.1
-"""Of the training of the gate, by Adam."""
+"""Steps and rate of Adam, which trains the gate."""
 
 
 def train_on_environment(
@@ -59,7 +60,7 @@ def train_on_environment(
     keys = jax.random.split(key, GATE_EPISODES)
     seen = problem.contexts(keys, problem.params)
     returns = problem.rollout(
-        keys, copies(topology, tuned_weights), jnp.ones(GATE_EPISODES), activation_ids=topology.activation_ids
+        keys, copies(topology, tuned_weights), jnp.ones(GATE_EPISODES, jnp.float32), activation_ids=topology.activation_ids
     ).returns
     gate = gate_by_returns(seen, returns, jnp.asarray(centre), jnp.asarray(scale))
     return Ensemble(network, tuned_weights, "outputs", gate, problem.context_names)
@@ -81,9 +82,8 @@ def gate_by_returns(seen: Float32[Array, "L G"], returns: Float32[Array, "M L"],
         gate, state = carry
         gradient = jax.grad(objective)(gate)
         frozen = gradient._replace(centre=jnp.zeros_like(centre), scale=jnp.zeros_like(scale))
-        updates, state = optimizer.update(frozen, state)
-        return (optax.apply_updates(gate, updates), state), None
+        return descend(optimizer, gate, frozen, state), None
 
-    gate = Gate(jnp.zeros((members, seen.shape[1])), jnp.zeros(members), centre, scale)
+    gate = Gate(jnp.zeros((members, seen.shape[1]), jnp.float32), jnp.zeros(members, jnp.float32), centre, scale)
     (gate, _), _ = jax.lax.scan(step, (gate, optimizer.init(gate)), None, length=GATE_STEPS)
     return gate

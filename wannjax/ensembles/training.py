@@ -2,18 +2,18 @@
 them.
 
 mixture   members and gate are trained together, each member on the inputs that the gate gives it
-(Jacobs et al. 1991, "Adaptive
-          mixtures of local experts"). For data.
+          (Jacobs et al. 1991, "Adaptive mixtures of local experts"). For data.
 regions   the input space is cut into regions by k-means: of the inputs of data, of the parameters
           of a varied environment. Each member is trained on its region; then the gate is trained on
           what the members score.
 bagging   each member is trained on a bootstrap sample of the examples (Breiman 1996); all count the
-same. For data. vote      nothing is trained: the members are the network at different shared
-weights, and vote.
+          same. For data.
+vote      nothing is trained: the members are the network at different shared weights, and vote.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +29,8 @@ from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network
 from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import check_single
+from wannjax.problems.registry import as_problem
+from wannjax.runs.loop import as_callbacks
 from wannjax.search.wann.config import SWEEP
 
 KINDS = ("mixture", "regions", "bagging", "vote")
@@ -36,7 +38,7 @@ KINDS = ("mixture", "regions", "bagging", "vote")
 
 def ensemble(
     network: Network,
-    problem: Supervised | Episodic,
+    problem: Supervised | Episodic | str,
     *,
     members: int = 5,
     kind: str | None = None,
@@ -52,7 +54,7 @@ def ensemble(
     Args:
         network: one network.
         problem: data; or an environment, one that varies (`wannjax.make(name, vary={...})`) unless
-            `kind` is "vote".
+            `kind` is "vote". A name for `wannjax.make` will do.
         members: how many copies; for "vote" how many shared weights, evenly spaced over the sweep's
             range.
         kind: one of `KINDS`, see above. None: "mixture" for data, "regions" for environments.
@@ -68,14 +70,18 @@ def ensemble(
 
     Raises:
         ValueError: a bad argument, or a kind that does not suit the problem.
+        TypeError: what is no network, no problem, or no list of callbacks.
     """
+    check_single(network)
+    problem = cast(Supervised | Episodic, as_problem(problem))
+    callbacks = as_callbacks(callbacks)
     kind = kind or ("mixture" if isinstance(problem, Supervised) else "regions")
     require("kind", kind, f"one of {', '.join(KINDS)}", kind in KINDS)
-    require("members", members, "an integer >= 2", isinstance(members, int) and members >= 2)
-    require_count("steps", steps)
-    require_seed(seed)
-    check_single(network)
+    members = require_count("members", members, least=2)
+    steps = require_count("steps", steps)
+    seed = require_seed(seed)
     require("start", start, "None or a finite weight", start is None or abs(start) < float("inf"))
+    start = None if start is None else float(start)
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)
     network = replace(
@@ -88,10 +94,10 @@ def ensemble(
         rule = "vote" if chooses else "outputs"
         return Ensemble(network, jnp.broadcast_to(spread[:, None], weights.shape), rule)
     if isinstance(problem, Supervised):
-        return train_on_data(network, problem, weights, kind, optimizer, steps, seed, list(callbacks), progress)
+        return train_on_data(network, problem, weights, kind, optimizer, steps, seed, callbacks, progress)
     suits = kind == "regions" and isinstance(problem, Episodic) and bool(problem.context_names)
     require("kind", f"{kind} for {problem.name}", "vote, or regions of an environment that varies", suits)
-    return train_on_environment(network, problem, weights, optimizer, steps, seed, list(callbacks), progress)
+    return train_on_environment(network, problem, weights, optimizer, steps, seed, callbacks, progress)
 
 
 def _spread(members: int) -> Float32[Array, " M"]:

@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from wannjax.common.wording import counted
 from wannjax.export.weights import weighted_graph
 from wannjax.networks.gradients import Topology, run_on_batch, topology_of
 from wannjax.networks.graph import Graph, network_of
@@ -42,7 +43,8 @@ class NetworkModule(nnx.Module):
         return outputs[:, 0].T.reshape(*observation.shape[:-1], self.graph.outputs)
 
     def __repr__(self) -> str:
-        return f"NetworkModule({self.graph.inputs} inputs, {self.graph.outputs} outputs, {len(self.graph.connections)} connections)"
+        sizes = ((self.graph.inputs, "input"), (self.graph.outputs, "output"), (len(self.graph.connections), "connection"))
+        return f"NetworkModule({', '.join(counted(*size) for size in sizes)})"
 
 
 def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
@@ -59,7 +61,7 @@ def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
     >>> graph = Graph(("x",), ("y",), (1,), (Connection(0, 2), Connection(1, 2)))
     >>> module = to_flax(network_of(graph), weight=0.5)
     >>> module
-    NetworkModule(1 inputs, 1 outputs, 2 connections)
+    NetworkModule(1 input, 1 output, 2 connections)
     >>> loss, gradient = nnx.value_and_grad(lambda module: module(jnp.array([3.0])).sum())(module)
     >>> float(loss), gradient.weights[...].tolist()
     (2.0, [1.0, 3.0])

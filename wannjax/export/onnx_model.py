@@ -1,11 +1,10 @@
 """A network as an ONNX model of standard operations, and back.
 
 The model holds a growing table of values [B, rows]: rows 0 and 1 are the constants 0 and 1, then
-    come the inputs, then hidden nodes
-and outputs. Nodes that depend on equally many others in a row are computed together, in groups of
-one activation and about as many sources: a group gathers [B, nodes, sources] from the table,
-multiplies by its weights, sums and activates. A node with fewer sources than its group is wide
-reads row 0, so the file grows with the connections, not with nodes².
+come the inputs, then hidden nodes and outputs. Nodes that depend on equally many others in a row
+are computed together, in groups of one activation and about as many sources: a group gathers
+[B, nodes, sources] from the table, multiplies by its weights, sums and activates. A node with fewer
+sources than its group is wide reads row 0, so the file grows with the connections, not with nodes².
 
 To read a model back, its `sources` and `weights` and the metadata suffice. The rest of the graph
 must then be what `to_onnx` would write: a file that tells of another network than its operations
@@ -28,7 +27,7 @@ from wannjax.networks.network import FIRST_INPUT, Network
 
 FORMAT, VERSION = "wannjax network", 1
 OPSET, IR_VERSION = 17, 8
-"""Of 2022, so that runtimes that are not of this year read the files too."""
+"""The versions of 2022, so that runtimes that are not of this year read the files too."""
 
 _CONSTANTS: dict[str, np.generic | np.ndarray] = {
     "zero": np.float32(0.0),

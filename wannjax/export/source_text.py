@@ -7,7 +7,6 @@ appear only in comments, escaped as Python escapes them.
 
 import builtins
 import keyword
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from wannjax.common.files import Pathlike
 from wannjax.common.validation import require
+from wannjax.export.c_names import is_free
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Graph
@@ -22,11 +22,6 @@ from wannjax.networks.network import Network
 
 TERMS_PER_LINE = 8
 """Long sums are split: compilers limit how long a line is and how deep an expression."""
-
-_C_KEYWORDS = (
-    "auto break case char const continue default do double else enum extern float for goto if inline int long main register restrict "
-    "return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool _Complex _Imaginary"
-)
 
 
 class _Language(NamedTuple):
@@ -120,8 +115,8 @@ def to_python(network: Network, path: Pathlike | None = None, *, name: str = "ne
         # result[0]: 'force'
         return [y0]
     """
-    is_free = name.isidentifier() and not keyword.iskeyword(name) and name not in {"math", *dir(builtins)}
-    require("name", name, "a Python identifier that has no meaning yet", is_free)
+    unused = name.isidentifier() and not keyword.iskeyword(name) and name not in {"math", *dir(builtins)}
+    require("name", name, "a Python identifier that has no meaning yet", unused)
     graph = weighted_graph(network, weight)
     lines = [
         *_names(_PYTHON, "observation", graph.input_names),
@@ -140,7 +135,7 @@ def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network
     overlap. It includes only <math.h>, allocates nothing and has no state.
 
     Raises ValueError as `to_python` does, for a `name` that is not an identifier or means something
-    in C.
+    in C, its library or C++.
 
     >>> from wannjax.networks.graph import Connection, Graph, network_of
     >>> connections = (Connection(0, 3, 0.25), Connection(2, 3, -1.5))
@@ -159,9 +154,7 @@ def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network
         outputs[0] = y0;
     }
     """
-    functions = re.findall(r"\w+(?=\()", " ".join(_C.activations.values()))
-    is_free = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None and name not in {*_C_KEYWORDS.split(), *functions}
-    require("name", name, "a C identifier that has no meaning yet", is_free)
+    require("name", name, "a C identifier that has no meaning yet", is_free(name))
     graph = weighted_graph(network, weight)
     lines = [
         *_names(_C, "observation", graph.input_names),

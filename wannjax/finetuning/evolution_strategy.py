@@ -36,7 +36,7 @@ class EvolutionStrategy(Settings):
     def trainer(self, problem: Problem, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         @jax.jit
         def displace(key, weights):
-            half = self.deviation * jax.random.normal(key, (weights.shape[0], self.pairs, weights.shape[1]))
+            half = self.deviation * jax.random.normal(key, (weights.shape[0], self.pairs, weights.shape[1]), jnp.float32)
             displacements = jnp.concatenate([half, -half], axis=1)
             displaced = (weights[:, None] + displacements).reshape(-1, weights.shape[1])
             return displacements, copies(topology, displaced)

@@ -25,7 +25,9 @@ from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network
 from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import Problem, check_single
-from wannjax.runs.loop import Callback, drive
+from wannjax.problems.registry import as_problem
+from wannjax.runs.ending import Ending
+from wannjax.runs.loop import Callback, as_callbacks, drive
 from wannjax.runs.progress import TrainingView
 from wannjax.runs.resuming import SAVE_EVERY, saving
 from wannjax.runs.run_directory import TRAINING_CHECKPOINTS
@@ -38,7 +40,7 @@ METHODS: dict[str, type[Gradient] | type[PolicyGradient] | type[EvolutionStrateg
 
 def finetune(
     network: Network,
-    problem: Problem,
+    problem: Problem | str,
     *,
     method: str | Method | None = None,
     optimizer: optax.GradientTransformation | None = None,
@@ -57,10 +59,12 @@ def finetune(
 
     Args:
         network: one network. Absent connections stay absent.
-        problem: from `wannjax.make`, or anything that fulfils `Problem`.
+        problem: from `wannjax.make`, or anything that fulfils `Problem`; or a name for
+            `wannjax.make`.
         method: "gradient", "policy_gradient" or "evolution", or one of `Gradient`,
             `PolicyGradient`, `EvolutionStrategy` with settings of your own. None chooses: gradients
-            for data, the policy gradient for discrete actions, evolution strategies for the rest.
+            for data, the policy gradient where an action is one discrete choice, evolution
+            strategies elsewhere.
         optimizer: any optax transformation. None: Adam, at the method's own rate which falls to 0
             along a cosine, after clipping to norm 1.
         steps: of training. One step is one update of a gradient or evolution strategy, and one
@@ -84,7 +88,7 @@ def finetune(
 
     Returns the best of all checks of all members, the starts included, after a comparison on fresh
     held-out episodes. Ctrl-C, or SIGTERM, ends training after the current step and keeps the best
-    so far.
+    so far; a second Ctrl-C interrupts at once, and leaves it in `run_dir`.
 
     Steps, and other activations that are flat: see `wannjax.networks.gradients`.
 
@@ -92,28 +96,43 @@ def finetune(
         ValueError: a bad argument, a method that does not suit the problem, no finite score at all;
             `run_dir` holds another training, or one without `resume`, or is used by another
             process.
+        TypeError: no network, no problem, or no list of callbacks.
         OSError: a checkpoint cannot be written.
     """
-    chosen = method_for(method, problem)
-    require_count("steps", steps)
     check_single(network)
-    require_seed(seed)
+    problem, callbacks = as_problem(problem), as_callbacks(callbacks)
+    require("finish", finish, "a function, or None", finish is None or callable(finish))
+    chosen = method_for(method, problem)
+    steps = require_count("steps", steps)
+    seed = require_seed(seed)
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)
-    callbacks = list(callbacks)
     with ExitStack() as stack:
-        interrupted = stack.enter_context(interrupt_flag())
+        interrupted = stack.enter_context(interrupt_flag("step"))
         training = Training(network, graph, problem, chosen, optimizer, steps, starts, seed)
         saver = stack.enter_context(saving(run_dir, TRAINING_CHECKPOINTS, training, resume=resume, every=save_every))
+        view = None
         if progress and hosts.is_first():
             view = TrainingView(problem, chosen.name, len(graph.connections), len(training.names), steps, training.number)
             callbacks.insert(0, stack.enter_context(view))
+        directory = Path(run_dir) if run_dir is not None and hosts.is_first() else None
+
+        def leave(directory: Path) -> bool:
+            standing = training.standing()
+            if standing is not None:
+                write(directory, standing)
+            return standing is not None
+
+        ending = stack.enter_context(Ending(training, "step", "the same with `--resume`, or `resume=True`,", directory, leave, view, saver))
+        interrupted.answer = ending.answer
         drive(training, steps, callbacks, interrupted, saver)
+        ending.begin("comparing the best weights once more, on fresh episodes…")
         tuned = training.result()
-        if run_dir is not None and hosts.is_first():
-            write(Path(run_dir), tuned)
+        if directory is not None:
+            write(directory, tuned)
             if finish is not None:
-                finish(Path(run_dir))
+                ending.begin(f"drawing, in {directory}…")
+                finish(directory)
     return tuned
 
 

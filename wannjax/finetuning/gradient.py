@@ -1,12 +1,13 @@
-"""Back-propagation: through the loss of a data set, or through the dynamics of an environment that
-is differentiable.
+"""Back-propagation: through the loss of a data set, through a function that is a score, or through
+the dynamics of an environment that is differentiable.
 
 Through a long episode gradients explode: on swing-up they are not finite for weights beyond ±1.4.
-    So the gradient that flows from one
-time step's state and observation to the step before is scaled down, episode by episode, to a norm
-of `clip` at the most. That makes it finite, at the price of a bias: the far future counts less.
+So the gradient that flows from one time step's state and observation to the step before is scaled
+down, episode by episode, to a norm of `clip` at the most. That makes it finite, at the price of a
+bias: the far future counts less.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jaxtyping import Array
 
 from wannjax.common import devices
 from wannjax.common.settings import Settings, count, positive, rate, setting
@@ -23,7 +25,7 @@ from wannjax.common.validation import require
 from wannjax.finetuning.method import Trainer, climber, where_lanes
 from wannjax.networks import gradients
 from wannjax.networks.gradients import SURROGATE, Topology
-from wannjax.problems.capabilities import Episodic, Supervised
+from wannjax.problems.capabilities import Episodic, Scored, Supervised
 
 _SEGMENT = 32
 """Time steps whose values are kept together on the backward pass; all others are computed again."""
@@ -38,7 +40,9 @@ class Gradient(Settings):
     name = "gradient"
     updates = 1
 
-    episodes: int = count(16, "episodes of a step in an environment; of data, a step is a mini-batch of the problem's own size")
+    episodes: int = count(
+        16, "episodes of a step in an environment or of a function; of data, a step is a mini-batch of the problem's own size"
+    )
     clip: float = setting(
         1.0, "bound of the norm of the gradient that flows from one time step to the one before", "> 0", lambda value: value > 0
     )
@@ -48,8 +52,10 @@ class Gradient(Settings):
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         if isinstance(problem, Supervised):
             return climber(self._through_data(problem, topology), optimizer)
+        if isinstance(problem, Scored) and problem.traceable:
+            return climber(self._through_function(problem, topology), optimizer)
         able = isinstance(problem, Episodic) and problem.differentiable
-        require("method", f"gradient for {problem.name}", "one that needs no gradients of the environment, which has none", able)
+        require("method", f"gradient for {problem.name}", "one that needs no gradients of the problem, which has none", able)
         return climber(self._through_dynamics(problem.with_gradients(), topology), optimizer)
 
     def _through_data(self, problem: Supervised, topology: Topology):
@@ -59,7 +65,7 @@ class Gradient(Settings):
 
         def climb(key, weights, examples, *, shares):
             # Filled up to equal shares for all devices; what is filled in does not count.
-            places = jnp.arange(-(-batch // shares) * shares).reshape(shares, -1)
+            places = jnp.arange(_equal_shares(batch, shares), dtype=jnp.int32).reshape(shares, -1)
 
             def on_device(share, key, weights, examples):
                 own = places[share]
@@ -77,6 +83,20 @@ class Gradient(Settings):
         spread = Spread(climb, _mean)
         return lambda key, weights: spread(key, weights, problem.examples)
 
+    def _through_function(self, problem: Scored, topology: Topology):
+        def score_of(weights, key):
+            def run(batch):
+                return gradients.run_on_batch(topology, weights[None], batch, surrogate=self.surrogate)[:, 0].T
+
+            return problem.scored(key, run)
+
+        def score(weights, keys):
+            over_keys = jax.vmap(score_of, in_axes=(None, 0))
+            scores = jnp.mean(jax.vmap(over_keys, in_axes=(0, None))(weights, keys), axis=1)
+            return jnp.sum(scores), scores
+
+        return Spread(partial(_over_episodes, score, self.episodes if problem.stochastic else 1), _mean)
+
     def _through_dynamics(self, problem: Episodic, topology: Topology):
         segments = -(-problem.max_steps // _SEGMENT)
 
@@ -93,24 +113,34 @@ class Gradient(Settings):
                 return (new_observations, new_state, alive & ~after.ended & (time + 1 < problem.max_steps), returns), None
 
             def segment(carry, start):
-                return lax.scan(advance, carry, start + jnp.arange(_SEGMENT))
+                return lax.scan(advance, carry, start + jnp.arange(_SEGMENT, dtype=jnp.int32))
 
             observations, state = problem.reset(keys, weights.shape[0], params)
             grid = weights.shape[0], keys.shape[0]
-            carry = observations, state, jnp.ones(grid, bool), jnp.zeros(grid)
-            (*_, returns), _ = lax.scan(jax.checkpoint(segment), carry, jnp.arange(segments) * _SEGMENT)
+            carry = observations, state, jnp.ones(grid, bool), jnp.zeros(grid, jnp.float32)
+            (*_, returns), _ = lax.scan(jax.checkpoint(segment), carry, jnp.arange(segments, dtype=jnp.int32) * _SEGMENT)
             scores = jnp.mean(returns, axis=1)
             return jnp.sum(scores), scores
 
-        def climb(key, weights, params, *, shares):
-            def on_device(share, key, weights, params):
-                keys = jax.random.split(key, -(-self.episodes // shares) * shares).reshape(shares, -1)
-                return jax.grad(score, has_aux=True)(weights, keys[share], params)
-
-            return on_devices(on_device, shares, key, weights, params)
-
-        spread = Spread(climb, _mean, compiler_options=devices.compiler_options())
+        spread = Spread(partial(_over_episodes, score, self.episodes), _mean, compiler_options=devices.compiler_options())
         return lambda key, weights: spread(key, weights, problem.params)
+
+
+def _equal_shares(count: int, shares: int) -> int:
+    """The least number from `count` on that so many devices can share equally."""
+    return -(-count // shares) * shares
+
+
+def _over_episodes(score: Callable[..., tuple[Array, Array]], episodes: int, key, weights, *params, shares: int):
+    """The gradient of `score(weights, keys, *params)`, and the scores, on equal shares of the
+    episodes.
+    """
+
+    def on_device(share, key, weights, *params):
+        keys = jax.random.split(key, _equal_shares(episodes, shares)).reshape(shares, -1)
+        return jax.grad(score, has_aux=True)(weights, keys[share], *params)
+
+    return on_devices(on_device, shares, key, weights, *params)
 
 
 def _mean(shares):

@@ -40,12 +40,12 @@ class Method(Protocol):
 
     @property
     def learning_rate(self) -> float:
-        """Of Adam, which is used where no optimizer is given."""
+        """The rate of Adam, which is used where no optimizer is given."""
         ...
 
     @property
     def updates(self) -> int:
-        """Of the weights, in one step."""
+        """How often one step moves the weights."""
         ...
 
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
@@ -91,11 +91,17 @@ def ascend(optimizer: optax.GradientTransformation, params: Any, gradient: Any, 
     def one(params, gradient, state):
         fine = jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]))
         downhill = jax.tree.map(lambda leaf: jnp.where(fine, -leaf, 0.0), gradient)
-        updates, new_state = optimizer.update(downhill, state, params)
-        moved = optax.apply_updates(params, updates)
+        moved, new_state = descend(optimizer, params, downhill, state)
         return jax.tree.map(lambda new, old: jnp.where(fine, new, old), (moved, new_state), (params, state))
 
     return jax.vmap(one)(params, gradient, state)
+
+
+def descend(optimizer: optax.GradientTransformation, params: Any, gradient: Any, state: Any) -> tuple[Any, Any]:
+    """The parameters and the optimizer's state after one step of `optimizer` down `gradient`."""
+    with jax.numpy_dtype_promotion("standard"):  # which optax counts on
+        updates, state = optimizer.update(gradient, state, params)
+        return optax.apply_updates(params, updates), state
 
 
 def where_lanes(mask: Bool[Array, "M L"], new: Array, old: Array) -> Array:

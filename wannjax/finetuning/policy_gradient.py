@@ -1,11 +1,11 @@
 """Proximal policy optimization (Schulman et al. 2017, arXiv 1707.06347) with generalized advantage
 estimation, for environments.
 
-The policy is the network with noise on its outputs: Gumbel noise where the greatest output is the
-    action, which makes it a draw from
-their softmax; Gaussian noise of a learned deviation where outputs are continuous. Without the noise
-it is the policy that `evaluate` scores. The baseline is a small perceptron per member. Episodes
-that end are followed by fresh ones within the same batch of steps.
+The policy is the network with noise on its outputs: Gumbel noise where the greatest of all, or of
+each group, says the action, which makes it a draw from their softmax; Gaussian noise of a learned
+deviation elsewhere, switches and boxes of integers included. Without the noise it is the policy
+that `evaluate` scores. The baseline is a small perceptron per member. Episodes that end are
+followed by fresh ones within the same batch of steps.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32
@@ -111,6 +112,8 @@ class PolicyGradient(Settings):
         baseline: Any = linen.Sequential([linen.Dense(64), linen.tanh, linen.Dense(64), linen.tanh, linen.Dense(1)])
         baseline_optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))
 
+        groups = problem.environment.actions.groups
+
         @jax.vmap
         def values(params, observations):
             return baseline.apply(params, jnp.arcsinh(observations))[..., 0]
@@ -120,16 +123,21 @@ class PolicyGradient(Settings):
             outputs = gradients.run(topology, policy.weights, jnp.moveaxis(observations, -1, 0), surrogate=self.surrogate)
             return jnp.moveaxis(outputs, 0, -1)
 
+        def of_groups(function, outputs):
+            """`function` of each group of outputs [M, B, O]."""
+            parts = jnp.split(outputs, np.cumsum(groups)[:-1], axis=-1)
+            return jnp.concatenate([function(part) for part in parts], axis=-1)
+
         def noisy(policy: Policy, outputs, key):
-            if problem.discrete:
-                return outputs + jax.random.gumbel(key, outputs.shape)
-            return outputs + jnp.exp(policy.log_deviation)[:, None] * jax.random.normal(key, outputs.shape)
+            if groups:
+                return outputs + jax.random.gumbel(key, outputs.shape, jnp.float32)
+            return outputs + jnp.exp(policy.log_deviation)[:, None] * jax.random.normal(key, outputs.shape, jnp.float32)
 
         def log_probability(policy: Policy, outputs, choice):
-            """Of `choice` [M, B, O] given the outputs, and the entropy bonus; both [M, B]."""
-            if problem.discrete:
-                logits = jax.nn.log_softmax(outputs)
-                chosen = jax.nn.one_hot(jnp.argmax(choice, axis=-1), outputs.shape[-1])
+            """That of `choice` [M, B, O] given the outputs, and the entropy bonus; both [M, B]."""
+            if groups:
+                logits = of_groups(jax.nn.log_softmax, outputs)
+                chosen = of_groups(lambda part: jax.nn.one_hot(jnp.argmax(part, axis=-1), part.shape[-1], dtype=jnp.float32), choice)
                 return jnp.sum(chosen * logits, axis=-1), -jnp.sum(jnp.exp(logits) * logits, axis=-1)
             log_deviation = policy.log_deviation[:, None]
             scaled = (choice - outputs) * jnp.exp(-log_deviation)
@@ -139,7 +147,7 @@ class PolicyGradient(Settings):
         def fresh(key, members, params) -> Lanes:
             observations, state = problem.reset(jax.random.split(key, self.episodes), members, params)
             grid = members, self.episodes
-            return Lanes(jnp.moveaxis(observations, 0, -1), state, jnp.zeros(grid, jnp.int32), jnp.zeros(grid))
+            return Lanes(jnp.moveaxis(observations, 0, -1), state, jnp.zeros(grid, jnp.int32), jnp.zeros(grid, jnp.float32))
 
         def collect(key, learner: Learner, params) -> tuple[Lanes, Batch]:
             reset_key, noise_key, step_key = jax.random.split(key, 3)
@@ -167,7 +175,7 @@ class PolicyGradient(Settings):
                 begun = jax.tree.map(lambda leaf: jnp.roll(leaf, time, axis=1), starts)
                 return jax.tree.map(partial(where_lanes, ended), begun, after), batch
 
-            return lax.scan(advance, lanes, jnp.arange(self.horizon))
+            return lax.scan(advance, lanes, jnp.arange(self.horizon, dtype=jnp.int32))
 
         def policy_objective(policy: Policy, batch: Batch, advantage):
             log_prob, entropy = log_probability(policy, outputs_of(policy, batch.observations), batch.choice)
@@ -206,11 +214,11 @@ class PolicyGradient(Settings):
         @compiled
         def start(key, weights, params):
             members = weights.shape[0]
-            policy = Policy(weights, jnp.full((members, problem.outputs), jnp.log(self.deviation)))
-            one = jnp.zeros((1, problem.inputs))
+            policy = Policy(weights, jnp.full((members, problem.outputs), jnp.log(jnp.float32(self.deviation))))
+            one = jnp.zeros((1, problem.inputs), jnp.float32)
             baselines = jax.vmap(lambda key: baseline.init(key, one))(jax.random.split(key, members))
             states = jax.vmap(optimizer.init)(policy), jax.vmap(baseline_optimizer.init)(baselines)
-            return Learner(policy, states[0], baselines, states[1], fresh(key, members, params), jnp.full(members, jnp.nan))
+            return Learner(policy, states[0], baselines, states[1], fresh(key, members, params), jnp.full(members, jnp.nan, jnp.float32))
 
         @compiled
         def advance(key, learner: Learner, params):

@@ -18,7 +18,7 @@ from jaxtyping import Array
 
 from wannjax.analysis.evaluation import RANDOM_RANGE
 from wannjax.common.pytrees import arrays_of, tree_like
-from wannjax.common.validation import require
+from wannjax.common.validation import require, whole
 from wannjax.finetuning.method import Method
 from wannjax.finetuning.tuned import Tuned
 from wannjax.networks.files import network_text
@@ -161,11 +161,23 @@ class Training:
         final = self.scores_of(jnp.asarray(candidates), self.final_key, FINAL_EPISODES)
         winner = int(np.argmax(final))
         require("problem", self.problem.name, "one that gives finite scores", bool(np.isfinite(final[winner])))
+        return self._tuned(candidates[winner], float(final[winner]), self.names[winner % len(self.names)], final[: len(self.names)])
+
+    def standing(self) -> Tuned | None:
+        """The best of all checks so far, without that comparison and without any computation; None
+        where there was no check with a finite score.
+        """
+        winner = int(np.argmax(self.best_scores))
+        if not np.isfinite(self.best_scores[winner]):
+            return None
+        return self._tuned(self.best[winner], float(self.best_scores[winner]), self.names[winner], self.best_scores)
+
+    def _tuned(self, weights: np.ndarray, score: float, start: float | str, member_scores: np.ndarray) -> Tuned:
         return Tuned(
-            network=network_of(self.graph.with_weights(candidates[winner].tolist())),
-            score=float(final[winner]),
-            start=self.names[winner % len(self.names)],
-            member_scores=final[: len(self.names)],
+            network=network_of(self.graph.with_weights(weights.tolist())),
+            score=score,
+            start=start,
+            member_scores=member_scores,
             history=history_of(self.records, TrainingRecord),
             method=self.method,
             problem_name=self.problem.name,
@@ -181,9 +193,9 @@ def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key
     if starts is None and graph.has_weights:
         return jnp.array([graph.weights], jnp.float32), ["own"]
     starts = SWEEP if starts is None else starts
-    if isinstance(starts, int):
-        require("starts", starts, "shared weights, or a number of random starts >= 1", not isinstance(starts, bool) and starts >= 1)
-        return jax.random.uniform(key, (starts, count), minval=-RANDOM_RANGE, maxval=RANDOM_RANGE), ["random"] * starts
+    if np.ndim(starts) == 0:
+        starts = whole("starts", starts, "shared weights, or a number of random starts >= 1", 1)
+        return jax.random.uniform(key, (starts, count), jnp.float32, minval=-RANDOM_RANGE, maxval=RANDOM_RANGE), ["random"] * starts
     given = np.asarray(starts, np.float32)
     fine = given.size > 0 and (given.ndim == 1 or given.shape[1:] == (count,)) and bool(np.isfinite(given).all())
     require("starts", starts, f"finite shared weights, at least one, or rows of {count} weights", fine)

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from wannjax.common.digits import kept
 from wannjax.finetuning.method import Method
 from wannjax.networks.files import save
 from wannjax.networks.network import Network
@@ -52,7 +53,7 @@ def write(directory: Path, tuned: Tuned) -> None:
         "settings": asdict(cast(Any, tuned.method)),
         "steps run": int(tuned.history["step"][-1]),
         "start": tuned.start,
-        "held-out score": round(tuned.score, 3),
+        "held-out score": kept(tuned.score),
         "seconds": round(tuned.seconds, 1),
         **circumstances(),
     }

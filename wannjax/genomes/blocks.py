@@ -2,9 +2,8 @@
 hold them.
 
 A block has no weights, inputs or outputs of its own: in a network, its roots (nodes without a
-    source in the block) read something
-and its sinks are read by something. Files may come from strangers: see `common/files.py`, whose
-rules hold here.
+source in the block) read something and its sinks are read by something. Files may come from
+strangers: see `common/files.py`, whose rules hold here.
 
 To change how a block is called, edit `Block.name`; nothing reads names.
 """

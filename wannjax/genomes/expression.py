@@ -73,7 +73,7 @@ def _steps_of(fan_in, live, hidden: int):
     """
     chain = jnp.maximum((fan_in + FAN_IN - 3) // (FAN_IN - 1), 1)
     is_output = jnp.arange(fan_in.shape[0]) >= hidden
-    return jnp.where(live, chain - is_output, 0).astype(jnp.int32)
+    return jnp.where(live, chain - is_output.astype(chain.dtype), 0).astype(jnp.int32)
 
 
 def _pack(mask) -> UInt32[Array, "targets words"]:

@@ -9,9 +9,8 @@ be computed one after the other: the operator decides which cells of the matrix 
 written, and one draw chooses among them. To add such an operator, add its row to `_TABLE`.
 
 Differences from the published code: it deletes nothing, and knows no blocks; it draws the source of
-    a new connection first and its
-target second, so that pairs are not uniform, and it demands a strictly later *layer*; here every
-allowed absent pair is equally likely.
+a new connection first and its target second, so that pairs are not uniform, and it demands a
+strictly later *layer*; here every allowed absent pair is equally likely.
 """
 
 from typing import NamedTuple
@@ -176,8 +175,9 @@ def _change_activation(genome: Genome, operator: Int[Array, ""], draws, activati
     node = index(draws[1], count)
     table = jnp.array(activations, jnp.int8)
     same = table == genome.activations[node]
-    others = len(activations) - jnp.any(same)
-    different = table[(jnp.argmax(same) + jnp.any(same) + index(draws[2], others)) % len(activations)]
+    present = jnp.any(same).astype(jnp.int32)
+    others = len(activations) - present
+    different = table[(jnp.argmax(same).astype(jnp.int32) + present + index(draws[2], others)) % len(activations)]
     applies = (operator == CHANGE_ACTIVATION) & (count > 0)
     here = applies & (jnp.arange(genome.activations.shape[0]) == node)
     child = Genome(genome.connections, jnp.where(here, different, genome.activations), genome.inputs, genome.outputs)
@@ -232,7 +232,7 @@ def _rewire(genome: Genome, operator, draws, new_activation, keep: bool):
     rows = jnp.arange(connections.shape[0])[:, None]
     columns = jnp.arange(connections.shape[1])[None, :]
     written = _of_operator((ENABLED if keep else DISABLED, *_WRITTEN[1:]), operator)
-    target = column + ((column >= slot) & (column < hidden))
+    target = column + ((column >= slot) & (column < hidden)).astype(column.dtype)
     connections = jnp.where(exists & (rows == row) & (columns == target), written, connections)
     into_new = (rows == row) & (columns == slot)
     out_of_new = (rows - first_hidden == slot) & (columns == target)

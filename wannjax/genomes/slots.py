@@ -2,8 +2,7 @@
 things by uniform draws.
 
 Shifts are static, selected with `where`: no gather. Everything is for one genome; callers vmap. A
-    slot of H, the number of them, stands
-for none.
+slot of H, the number of them, stands for none.
 """
 
 import jax.numpy as jnp
@@ -14,7 +13,8 @@ from wannjax.genomes.genome import ABSENT, Genome
 
 def index(draw, count):
     """A uniform index below `count`; 0 when there is none."""
-    return jnp.minimum(jnp.floor(draw * count).astype(jnp.int32), jnp.maximum(count - 1, 0))
+    count = jnp.asarray(count, jnp.int32)
+    return jnp.minimum(jnp.floor(draw * count.astype(jnp.float32)).astype(jnp.int32), jnp.maximum(count - 1, 0))
 
 
 def open_slots(genome: Genome, slot, activation, width: int = 1) -> Genome:

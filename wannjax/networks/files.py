@@ -6,12 +6,15 @@ raise `VERSION` and keep reading the old ones.
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wannjax.common.files import VERSION, Pathlike, check_header, parse_score, read_document, read_text, reading, write_text
+from wannjax.common.digits import kept
+from wannjax.common.files import VERSION, Pathlike, check_header, ending_of, parse_score, read_document, read_text, reading, write_text
+from wannjax.common.wording import counted
 from wannjax.networks.activations import LINEAR, NAMES
 from wannjax.networks.graph import Connection, Graph, default_names, graph_of, network_of, require_distinct
 from wannjax.networks.network import Network
@@ -23,13 +26,18 @@ _NO_NETWORK = "not a wannjax network"
 def save(path: Pathlike, network: Network) -> None:
     """Writes one network: `.json`, or the published format where the name ends in `.out`.
 
-    Raises ValueError for another ending, and for weights that differ from lane to lane.
+    In the published format a weight of 0 is no connection. What its matrix does not tell (how many
+    nodes are inputs and outputs, whether weights are shared) stands in a comment behind it, which
+    `np.loadtxt(path, delimiter=",")`, the published reader, skips.
+
+    Raises ValueError for another ending, and for weights that differ from lane to lane, and
+    TypeError for what is no network.
     """
-    path = Path(path)
     graph = graph_of(network)
-    if path.suffix == ".json":
+    path, ending = Path(path), ending_of(path)
+    if ending == ".json":
         write_text(path, network_text(graph) + "\n")
-    elif path.suffix == ".out":
+    elif ending == ".out":
         write_text(path, _published_text(graph))
     else:
         raise ValueError(f"path: must end in .json or .out, got {str(path)!r}")
@@ -39,14 +47,15 @@ def load(path: Pathlike, *, inputs: int | None = None, outputs: int | None = Non
     """Reads one network that `save` or the published code wrote.
 
     Args:
-        inputs, outputs: for `.out` files, which do not say how many of their nodes these are. When
-            None, the nodes at the start without incoming connections are bias and inputs, and those
-            at the end without outgoing ones are outputs. Weights that are all 1 count as shared.
+        inputs, outputs: for `.out` files of others, which do not say how many of their nodes these
+            are. When None, the nodes at the start without incoming connections are bias and inputs,
+            and those at the end without outgoing ones are outputs. Weights that are all 1 count as
+            shared there.
 
     Raises ValueError for anything that is not such a file, and OSError when it cannot be read.
     """
     path = Path(path)
-    if path.suffix != ".out":
+    if ending_of(path) != ".out":
         return read_document(path, _NO_NETWORK, lambda document: network_of(parse_network(document)))
     text = read_text(path)
     with reading(path, _NO_NETWORK):
@@ -57,10 +66,8 @@ def save_front(path: Pathlike, networks: list[Network], scores: np.ndarray, weig
     """Writes networks with their `scores` [F, W] over the sweep `weights` as JSON."""
     members = []
     for network, row in zip(networks, scores, strict=True):
-        per_weight = json.dumps({str(weight): round(float(score), 3) for weight, score in zip(weights, row, strict=True)})
-        members.append(
-            f'{{"mean score": {float(np.mean(row)):.3f}, "scores": {per_weight}, "network":\n{network_text(graph_of(network))}}}'
-        )
+        per_weight = json.dumps({str(weight): kept(score) for weight, score in zip(weights, row, strict=True)})
+        members.append(f'{{"mean score": {kept(np.mean(row))}, "scores": {per_weight}, "network":\n{network_text(graph_of(network))}}}')
     head = f'"format": {json.dumps(FRONT_FORMAT)}, "version": {VERSION}'
     write_text(Path(path), f'{{{head}, "members": [\n' + ",\n".join(members) + "\n]}\n")
 
@@ -145,18 +152,26 @@ def _published_text(graph: Graph) -> str:
     matrix[:, -1] = [LINEAR] * graph.first_hidden + list(graph.activations)
     for connection in graph.connections:
         matrix[connection.source, connection.target] = 1.0 if connection.weight is None else connection.weight
-    return "".join(",".join(format(value, ".9g") for value in row) + "\n" for row in matrix)
+    weights = "individual" if graph.has_weights else "shared"
+    told = f"# inputs {graph.inputs} outputs {graph.outputs} weights {weights}\n"
+    return "".join(",".join(format(value, ".9g") for value in row) + "\n" for row in matrix) + told
 
 
 def _parse_published(text: str, inputs: int | None, outputs: int | None) -> Graph:
-    rows = [line for line in text.splitlines() if line.strip()]
+    told = re.search(r"^# inputs (\d{1,9}) outputs (\d{1,9}) weights (shared|individual)$", text, re.MULTILINE)
+    if told is not None:
+        sizes = int(told[1]), int(told[2])
+        if inputs not in (None, sizes[0]) or outputs not in (None, sizes[1]):
+            raise ValueError(f"it has {counted(sizes[0], 'input')} and {counted(sizes[1], 'output')}, not {inputs} and {outputs}")
+        inputs, outputs = sizes
+    rows = [line for line in (line.partition("#")[0] for line in text.splitlines()) if line.strip()]
     size = len(rows)
     if size < 3:
         raise ValueError(f"it has {size} rows; a network has at least bias, one input and one output")
     edges: list[tuple[int, int, float]] = []
     activations: list[int] = []
     for number, line in enumerate(rows):
-        cells = line.split(",")
+        cells = line.split("," if "," in line else None)
         if len(cells) != size + 1:
             raise ValueError(f"row {number} has {len(cells)} columns; {size} rows need {size + 1}")
         values = [float(cell) for cell in cells]
@@ -171,7 +186,9 @@ def _parse_published(text: str, inputs: int | None, outputs: int | None) -> Grap
         outputs = next((i for i in range(size) if size - 1 - i in sources), size)
     if inputs < 1 or outputs < 1 or 1 + inputs + outputs > size:
         raise ValueError(f"{size} nodes cannot be a bias, {inputs} inputs and {outputs} outputs")
-    shared = all(weight == 1 for _, _, weight in edges)
+    shared = told[3] == "shared" if told else all(weight == 1 for _, _, weight in edges)
+    if shared and not all(weight == 1 for _, _, weight in edges):
+        raise ValueError("it says that weights are shared, and has some that are not 1")
     connections = tuple(
         Connection(source, target, None if shared else _weight(weight))
         for source, target, weight in sorted(edges, key=lambda edge: (edge[1], edge[0]))

@@ -8,12 +8,11 @@ is gathered from the steps that read it. Slopes and the weights' gradients are c
 steps at once.
 
 Gradients of activations are those of `activations.slope`: 0 where one is flat. `step` is flat
-    everywhere and would cut off all that lies
-before it, so training gives it a surrogate gradient by default, while its value stays that of the
-step.
+everywhere and would cut off all that lies before it, so training gives it a surrogate gradient by
+default, while its value stays that of the step.
 
 Gradients are finite whatever the values do: what is not finite counts as 0, and every node's
-    gradient is held within ±`LARGEST`.
+gradient is held within ±`LARGEST`.
 """
 
 from dataclasses import dataclass, field
@@ -145,7 +144,7 @@ def run(
             connection has none.
         surrogate: sharpness of the step's surrogate gradient; 0 for its true gradient, which is 0.
     """
-    return _run(surrogate, topology, _table(topology, weights), observations)
+    return _run(surrogate, topology, _table(topology, weights), observations.astype(jnp.float32))
 
 
 @partial(jax.jit, static_argnames="surrogate")
@@ -161,8 +160,8 @@ def _table(topology: Topology, weights: Float32[Array, "M C"]) -> Float32[Array,
     """The weights as the tape reads them: 1 on the links between partial sums, 0 where there is
     nothing.
     """
-    ends = jnp.broadcast_to(jnp.array([1.0, 0.0]), (weights.shape[0], 2))
-    return jnp.concatenate([weights, ends], axis=1).T[topology.connection]
+    ends = jnp.broadcast_to(jnp.array([1.0, 0.0], jnp.float32), (weights.shape[0], 2))
+    return jnp.concatenate([weights.astype(jnp.float32), ends], axis=1).T[topology.connection]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -174,7 +173,7 @@ def _forward(_surrogate, topology: Topology, table, observations):
     sources, activations = topology.sources, topology.activations
     inputs, steps = observations.shape[0], sources.shape[0]
     first = FIRST_INPUT + inputs
-    values = jnp.zeros((first + steps, *observations.shape[1:])).at[1].set(1.0).at[FIRST_INPUT:first].set(observations)
+    values = jnp.zeros((first + steps, *observations.shape[1:]), jnp.float32).at[1].set(1.0).at[FIRST_INPUT:first].set(observations)
 
     def step(i, values):
         total = jnp.sum(_rows(values, sources[i]) * table[i][..., None], axis=0)
@@ -193,7 +192,7 @@ def _backward(surrogate, residual, cotangent):
     totals = jnp.sum(read * table[..., None], axis=1)
     ids = topology.activations[:, None, None]
     slopes = jnp.where(ids == SUM, 1.0, slope(ids, totals, topology.activation_ids, surrogate=surrogate))
-    given = jnp.zeros((steps, *lanes)).at[steps - topology.outputs :].set(cotangent)
+    given = jnp.zeros((steps, *lanes), jnp.float32).at[steps - topology.outputs :].set(cotangent)
     arranged = table.reshape(steps * FAN_IN, -1)[topology.reading][..., None]
 
     def gathered(own, row, start):
@@ -211,9 +210,9 @@ def _backward(surrogate, residual, cotangent):
         return lax.dynamic_update_index_in_dim(own, _held(passed * slopes[i]), i, 0)
 
     # Row `steps` stays 0: the reader of a row that has no more readers.
-    own = lax.fori_loop(0, steps, step, jnp.zeros((steps + 1, *lanes)))
+    own = lax.fori_loop(0, steps, step, jnp.zeros((steps + 1, *lanes), jnp.float32))
     gradient = jnp.sum(_held(read) * own[:steps, None], axis=-1)
-    to_inputs = lax.map(lambda row: _held(gathered(own, row, jnp.zeros(lanes))), jnp.arange(FIRST_INPUT, first))
+    to_inputs = lax.map(lambda row: _held(gathered(own, row, jnp.zeros(lanes, jnp.float32))), jnp.arange(FIRST_INPUT, first))
     return None, gradient, to_inputs
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 import numpy as np
 
+from wannjax.common.wording import printable
 from wannjax.networks.activations import NAMES, SUM
-from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network
+from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, as_network
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Graph:
         """The same graph to be shown: what cannot be printed in the names of its inputs and outputs
         is escaped.
         """
-        input_names, output_names = (tuple(map(_printable, names)) for names in (self.input_names, self.output_names))
+        input_names, output_names = (tuple(map(printable, names)) for names in (self.input_names, self.output_names))
         return replace(self, input_names=input_names, output_names=output_names)
 
     def name(self, node: int) -> str:
@@ -120,6 +121,19 @@ class Graph:
         if node >= self.size - self.outputs:
             return self.output_names[node - (self.size - self.outputs)]
         return f"hidden {node - self.inputs}"
+
+    def label(self, node: int) -> str:
+        """What node number `node` is called wherever people see it: its name, and `h7` for what
+        files call `hidden 7`, or `h7_2` where an input or output has that name.
+        """
+        name = self.name(node)
+        if not self.first_hidden <= node < self.size - self.outputs:
+            return name
+        label, number = f"h{node - self.inputs}", 1
+        while label in self.input_names or label in self.output_names:
+            number += 1
+            label = f"h{node - self.inputs}_{number}"
+        return label
 
     def activation_name(self, node: int) -> str:
         """The name of a node's activation; empty for bias and inputs, which have none."""
@@ -133,17 +147,16 @@ def require_distinct(names: list[str]) -> None:
         raise ValueError(f"two nodes are called {name!r}")
 
 
-def _printable(name: str) -> str:
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
-
-
 def default_names(count: int, kind: str) -> tuple[str, ...]:
     """`input 0`, `input 1`, …; just `input` where there is one."""
     return (kind,) if count == 1 else tuple(f"{kind} {i}" for i in range(count))
 
 
 def graph_of(network: Network) -> Graph:
-    """The graph of one network. Raises ValueError for weights that differ from lane to lane."""
+    """The graph of one network. Raises ValueError for weights that differ from lane to lane, and
+    TypeError for what is no network.
+    """
+    network = as_network(network)
     if network.activations.ndim != 1 or (network.weights is not None and network.weights.ndim != 2):
         raise ValueError("network: must be one network with one set of weights")
     sources, activations = np.asarray(network.sources), np.asarray(network.activations)

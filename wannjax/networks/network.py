@@ -8,10 +8,10 @@ takes several steps, chained through partial sums (activation `SUM`, no weight a
 steps are the outputs'. They stand at fixed places, whatever else the tape holds.
 
 Measured on one CPU core (`python -m benchmarks.throughput`): networks side by side with lanes
-    (weights × episodes) in the minor
-dimension run an order of magnitude faster than a dense padded matrix under vmap. The gather and the
-sum must stay one reduction, as in `_step`: spelled as three gathers and two additions, XLA fuses
-them into the activation and no longer vectorises it (8 times slower).
+(weights × episodes) in the minor dimension run an order of magnitude faster than a dense padded
+matrix under vmap. The gather and the sum must stay one reduction, as in `_step`: spelled as three
+gathers and two additions, XLA fuses them into the activation and no longer vectorises it (8 times
+slower).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Float32, Int8, Int32
 
 from wannjax.common.pytrees import Placeholder
-from wannjax.common.validation import require
+from wannjax.common.validation import require, require_type
+from wannjax.common.wording import counted
 from wannjax.networks.activations import NAMES, SUM, activate
 
 FAN_IN = 3
@@ -78,7 +79,24 @@ class Network:
         if self.activations.ndim != 1:
             return f"Network(population={self.activations.shape[0]}, inputs={self.inputs}, outputs={self.outputs})"
         weights = "shared weight" if self.weights is None else "individual weights"
-        return f"Network({self.inputs} inputs, {self.outputs} outputs, {connection_count(self)} connections, {weights})"
+        sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, {counted(connection_count(self), 'connection')}"
+        return f"Network({sizes}, {weights})"
+
+
+def as_network(network: object, argument: str = "network") -> Network:
+    """`network` itself. Raises TypeError, which says how to get one, for anything else."""
+    if isinstance(network, Network):
+        return network
+    if hasattr(network, "champion"):
+        way = "such as its champion: result.champion"
+    elif hasattr(network, "network"):
+        way = "such as its network: tuned.network"
+    elif hasattr(network, "evaluate") and hasattr(network, "inputs"):
+        way = "which comes before the problem"
+    else:
+        way = "such as a run's result.champion, or what wannjax.load(path) reads from a file"
+    require_type(argument, network, f"a Network, {way}", False)
+    raise AssertionError("unreachable")
 
 
 def checked_observation(observation: Observation, inputs: int) -> Float32[Array, "... I"]:
@@ -162,7 +180,7 @@ def individual_weights(network: Network, weights: jax.typing.ArrayLike) -> Float
     """The network's weights, or 1 where it has none, times `weights` (broadcast against [S, K, L])
     on connections, and 1 on the links between partial sums. Leading axes pass through.
     """
-    own = jnp.ones(network.sources.shape) if network.weights is None else network.weights
+    own = jnp.ones(network.sources.shape, jnp.float32) if network.weights is None else network.weights
     own = own if own.ndim > network.sources.ndim else own[..., None]
     weights = jnp.asarray(weights, jnp.float32)
     weights = weights.reshape((1,) * (own.ndim - weights.ndim) + weights.shape)
@@ -210,7 +228,7 @@ def tape_of(networks: Network) -> Tape:
 def initial_values(tape: Tape, lanes: int) -> Float32[Array, "rows N L"]:
     """The table of values before the first forward pass: zeros, and the bias."""
     steps, count = tape.activations.shape
-    return jnp.zeros((FIRST_INPUT + tape.inputs + steps - tape.outputs, count, lanes)).at[1].set(1.0)
+    return jnp.zeros((FIRST_INPUT + tape.inputs + steps - tape.outputs, count, lanes), jnp.float32).at[1].set(1.0)
 
 
 def forward(
@@ -226,7 +244,7 @@ def forward(
     again, and the outputs.
 
     Args:
-        gain: the shared weight of each lane.
+        gain: the shared weight of each lane, [L], or of each lane of each network, [N, L].
         activation_ids: the activation ids that can occur.
         dynamic_length: stop at the longest network rather than at the padded length. Pays on a CPU;
             not differentiable.
@@ -237,7 +255,7 @@ def forward(
 
     def body(i, values):
         value = _step(tape, values, i, 1, gain, activation_ids)
-        return lax.dynamic_update_slice(values, value, (first_step + i, 0, 0))
+        return lax.dynamic_update_slice_in_dim(values, value, first_step + i, 0)
 
     values = lax.fori_loop(0, tape.length if dynamic_length else hidden_steps, body, values)
     return values, _step(tape, values, hidden_steps, tape.outputs, gain, activation_ids)
@@ -248,7 +266,7 @@ def _step(tape: Tape, values, start, size: int, gain, activation_ids):
     count, lanes = values.shape[1:]
     rows = lax.dynamic_slice_in_dim(tape.rows, start, size)
     gathered = lax.gather(
-        values.reshape(-1, lanes),
+        values.reshape(values.shape[0] * count, lanes),
         rows.reshape(-1, 1),
         lax.GatherDimensionNumbers(offset_dims=(1,), collapsed_slice_dims=(0,), start_index_map=(0,)),
         slice_sizes=(1, lanes),
@@ -260,13 +278,13 @@ def _step(tape: Tape, values, start, size: int, gain, activation_ids):
         gathered = gathered * lax.dynamic_slice_in_dim(tape.weights, start, size)
     total = jnp.sum(gathered, axis=1)
     ids = lax.dynamic_slice_in_dim(tape.activations, start, size)[..., None]
-    return jnp.where(ids == SUM, total, activate(ids, gain[None, None, :] * total, activation_ids))
+    return jnp.where(ids == SUM, total, activate(ids, jnp.expand_dims(gain, tuple(range(3 - gain.ndim))) * total, activation_ids))
 
 
 @jax.jit
 def _call(network: Network, observation: Float[Array, "*B I"], weight):
     batch = jnp.atleast_2d(observation)
     tape = tape_of(jax.tree.map(lambda leaf: leaf[None], network))
-    gain = jnp.full(batch.shape[0], weight)
+    gain = jnp.full(batch.shape[0], weight, jnp.float32)
     _, outputs = forward(tape, initial_values(tape, batch.shape[0]), batch.T[:, None, :], gain)
     return outputs[:, 0, :].T.reshape(*observation.shape[:-1], network.outputs)

@@ -26,7 +26,8 @@ from matplotlib.transforms import Affine2D
 from PIL import Image
 
 from wannjax.analysis.episodes import Episodes, episodes_of
-from wannjax.common.files import replacing
+from wannjax.common.digits import decimals_for
+from wannjax.common.files import ending_of, replacing, require_folder
 from wannjax.common.validation import require, require_seed
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
@@ -36,6 +37,7 @@ from wannjax.pictures.layout import layout_of
 from wannjax.pictures.rendering import Film, render
 from wannjax.problems.capabilities import Episodic
 from wannjax.problems.problem import Problem
+from wannjax.problems.registry import as_problem
 
 SUFFIXES = (".gif", ".mp4")
 
@@ -49,7 +51,7 @@ _DOTS = 80
 """Per inch."""
 
 _COLOURS = 48
-"""Of a GIF."""
+"""The colours of a GIF."""
 
 _STEPS = 8
 """Shades of a value on either side of 0."""
@@ -61,32 +63,36 @@ _WIDTHS = {1: 7.0, 2: 5.4, 3: 4.4}
 _MAP = LinearSegmentedColormap.from_list("values", ["#053061", "#2f79b5", "#dfe3e8", "#cf4a3c", "#67001f"])
 
 
-def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequence[float] | None = None, seed: int = 0) -> Episodes:
+def watch(network: Network, problem: Problem | str, path: str | Path, *, weights: Sequence[float] | None = None, seed: int = 0) -> Episodes:
     """Films one episode of `network` at several shared weights side by side, and writes it to
     `path` (.gif, or .mp4 with ffmpeg).
 
     All columns show the same episode: the same start and noise, and the same wiring under another
-        weight. A node's colour is its value now
-    (blue negative, red positive), and its size and a line's width grow with what they carry.
+    weight. A node's colour is its value now (blue negative, red positive), and its size and a
+    line's width grow with what they carry.
 
     Args:
+        problem: an environment, or a name for `wannjax.make`.
         weights: one to six shared weights; -2, -0.5 and 1 when None, or just 1, which leaves them
             as they are, for individual weights.
         seed: of the episode.
 
     Returns the episodes shown, one lane per weight. Raises ValueError for another ending, for .mp4
-    without ffmpeg, for a problem that is not an environment, and for a network of other sizes.
+    without ffmpeg, for a problem that is not an environment, and for a network of other sizes,
+    OSError where `path` cannot be written, and TypeError for what is no network or no problem.
     """
+    graph = graph_of(network).with_printable_names()
+    problem = as_problem(problem)
     path = Path(path)
-    require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", path.suffix in SUFFIXES)
-    require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", path.suffix == ".gif" or FFMpegWriter.isAvailable())
+    require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", ending_of(path) in SUFFIXES)
+    require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", ending_of(path) == ".gif" or FFMpegWriter.isAvailable())
     if not isinstance(problem, Episodic):
         raise ValueError(f"problem: must be an environment, got {problem.name}, which has no episodes to watch")
-    graph = graph_of(network).with_printable_names()
+    require_folder(path)
     weights = tuple(weights if weights is not None else (1.0,) if graph.has_weights else (-2.0, -0.5, 1.0))
     sound = 1 <= len(weights) <= _MOST_WEIGHTS and all(np.isfinite(weights))
     require("weights", weights, f"one to {_MOST_WEIGHTS} finite numbers", sound)
-    require_seed(seed)
+    seed = require_seed(seed)
     keys = jnp.stack([jax.random.key(seed)] * len(weights))
     episodes = episodes_of(network, problem, keys, jnp.asarray(weights, jnp.float32))
     figure, moving, move = _arrange(graph, problem, episodes, weights)
@@ -95,7 +101,7 @@ def watch(network: Network, problem: Problem, path: str | Path, *, weights: Sequ
     if times[-1] != length - 1:
         times.append(length - 1)
     with replacing(path) as temporary:
-        if path.suffix == ".gif":
+        if ending_of(path) == ".gif":
             _write_gif(temporary, frames(figure, moving, move, times))
         else:
             _write_mp4(temporary, figure, move, times)
@@ -161,6 +167,7 @@ def _arrange(
     moving: list[Artist] = []
     movers: list[Callable[[int], None]] = []
     returns = np.cumsum(episodes.rewards, axis=0)
+    decimals = decimals_for(returns[-1].max(), 0.1 * np.ptp(returns))  # the same in all frames, so that words stand still
     kind = "own weights ×" if graph.has_weights else "weight"
     for lane, weight in enumerate(weights):
         left, share = lane / len(weights), 1 / len(weights)
@@ -174,7 +181,9 @@ def _arrange(
         film = Film(environment, params, states, values[:, 1 : graph.first_hidden], values[:, first_output:], problem.input_names)
         parts, move_environment = render(above, film)
         view = _NetworkView(below, graph, weight, (0.96 * width, 0.97 * heights[2]))
-        words = figure.text(left + 0.5 * share, 1 - 0.55 * heights[0] / total, "", ha="center", va="center", fontsize=10, color=INK)
+        words = figure.text(
+            left + 0.5 * share, 1 - 0.55 * heights[0] / total, "", ha="center", va="center", fontsize=10, color=INK, parse_math=False
+        )
         moving += [*parts, *view.artists, words]
         steps = int(episodes.steps[lane])
 
@@ -183,7 +192,7 @@ def _arrange(
             environment(now)
             view.show(values[now])
             state = "ended at step" if time >= steps else "step"
-            words.set_text(f"{kind} {weight:g}    {state} {now + 1}    {problem.metric} {returns[now, lane]:.1f}")
+            words.set_text(f"{kind} {weight:g}    {state} {now + 1}    {problem.metric} {returns[now, lane]:.{decimals}f}")
 
         movers.append(move)
     _scale(figure, heights[3] / total)

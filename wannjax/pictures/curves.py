@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from wannjax.analysis.sensitivity import WeightCurve
 from wannjax.common.files import replacing
+from wannjax.common.wording import counted
 from wannjax.runs.many import ManyResults
 
 _COLOURS = ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270")
@@ -36,10 +39,10 @@ def plot_scores(axes: Axes, history: dict[str, np.ndarray]) -> None:
     generation = history["generation"]
     axes.plot(generation, history["mean_score"], color="#6b86a8", linewidth=1.4, linestyle="--", label="best of the generation")
     axes.plot(generation, history["median_score"], color="#9a6a1f", linewidth=1.6, linestyle=":", label="median of the generation")
-    axes.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, confirmed")
+    axes.plot(generation, history["champion_score"], color="#1f4e8c", linewidth=2, label="champion, when confirmed: optimistic")
     axes.set(xlabel="generation", ylabel="mean score")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False)
+    axes.legend(edgecolor="none", framealpha=0.8, fontsize=9)
 
 
 def plot_sizes(axes: Axes, history: dict[str, np.ndarray]) -> None:
@@ -68,15 +71,20 @@ def plot_front(axes: Axes, connections: Sequence[int], means: Sequence[float], c
 def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title: str = "") -> Figure:
     """Draws the champions of several runs over generations, median and quartiles over seeds for
     each of the settings; writes it to `path` unless that is None. Returns the figure.
+
+    Scores are those of the rounds that confirmed the champions, and optimistic; `str(many)` has the
+    final comparison's.
     """
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    columns = {"champion_score": "champion's mean score over the sweep", "champion_connections": "champion's connections"}
+    columns = {"champion_score": "champion's mean score, when confirmed: optimistic", "champion_connections": "champion's connections"}
     for axes, (column, label) in zip(figure.subplots(1, 2), columns.items(), strict=True):
         quartiles = zip(many.labels, *many.statistics(column), cycle(_COLOURS), cycle(_LINES), strict=False)
         for name, lower, median, upper, colour, line in quartiles:
             generation = np.arange(1, len(median) + 1)
             axes.fill_between(generation, lower, upper, color=colour, alpha=0.15, linewidth=0)
-            axes.plot(generation, median, color=colour, linestyle=line, linewidth=2, label=name or f"median of {len(many.seeds)} seeds")
+            axes.plot(
+                generation, median, color=colour, linestyle=line, linewidth=2, label=name or f"median of {counted(len(many.seeds), 'seed')}"
+            )
         axes.set(xlabel="generation", ylabel=label)
     scores, sizes = figure.axes
     scores.set_title(title)
@@ -114,17 +122,22 @@ def draw_weights(curves: dict[str, WeightCurve], path: str | Path | None = None,
 
 def plot_weights(axes: Axes, curves: dict[str, WeightCurve]) -> None:
     """Scores over the shared weight, mean and standard deviation over episodes, by label."""
-    for (label, curve), colour, line in zip(curves.items(), cycle(_COLOURS), cycle(_LINES), strict=False):
+    lines: list[Line2D] = []
+    for curve, colour, line in zip(curves.values(), cycle(_COLOURS), cycle(_LINES), strict=False):
         low, high = curve.means - curve.deviations, curve.means + curve.deviations
         axes.fill_between(curve.weights, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.plot(curve.weights, curve.means, color=colour, linestyle=line, linewidth=2, label=label)
+        lines += axes.plot(curve.weights, curve.means, color=colour, linestyle=line, linewidth=2)
     metrics = dict.fromkeys(curve.metric for curve in curves.values())
     axes.set(xlabel="shared weight", ylabel=", ".join(metrics))
-    axes.legend(frameon=False)
+    axes.legend(lines, list(curves), frameon=False)  # named here, since a label "_x" would be left out
 
 
 def finished(figure: Figure, path: str | Path | None) -> Figure:
-    """The figure with a light grid, written to `path` unless that is None."""
+    """The figure with a light grid, written to `path` unless that is None. Its words are text as it
+    stands: a name such as "$x_1" is no formula.
+    """
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     for axes in figure.axes:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

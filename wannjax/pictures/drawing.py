@@ -21,8 +21,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, PathPatch, Rectangle
 from matplotlib.path import Path as Curve
 
-from wannjax.common.files import replacing, write_text
+from wannjax.common.files import ending_of, replacing, require_folder, write_text
 from wannjax.common.validation import require
+from wannjax.common.wording import counted, printable
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
@@ -33,7 +34,7 @@ from wannjax.pictures.page import page_of, with_titles
 SUFFIXES = (".svg", ".png", ".pdf", ".html")
 
 INK = "#20242c"
-"""Of text, and of inputs."""
+"""The colour of text, and of inputs."""
 
 _NEGATIVE, _POSITIVE = "#b3261e", "#33507a"
 _PITCH = 1.12
@@ -46,7 +47,7 @@ _LETTER = 0.094
 """Inches that a letter of a name takes, at most."""
 
 
-def draw(network: Network, path: str | Path | None = None, *, title: str = "") -> Figure:
+def draw(network: Network, path: str | Path | None = None, *, title: str = "", labels: bool = False) -> Figure:
     """Draws one network; writes it to `path` (.svg, .png, .pdf or .html) unless that is None.
     Returns the figure.
 
@@ -56,28 +57,36 @@ def draw(network: Network, path: str | Path | None = None, *, title: str = "") -
     connections say what they are when pointed at; .html is one file to zoom and pan in. The same
     network gives the same bytes.
 
-    Raises ValueError for another ending.
+    With `labels`, hidden nodes have their names beside them: h1, h2, …, as in formulas and in what
+    `explain` and `prune` print.
+
+    Raises ValueError for another ending, OSError where `path` cannot be written, and TypeError for
+    what is no network.
     """
     if path is not None:
-        require("path", str(path), f"a file name that ends in {', '.join(SUFFIXES)}", Path(path).suffix in SUFFIXES)
-    figure, heading, titles = _drawn(network, title)
+        require("path", str(path), f"a file name that ends in {', '.join(SUFFIXES)}", ending_of(path) in SUFFIXES)
+        require_folder(path)
+    figure, heading, titles = _drawn(network, title, labels)
     if path is not None:
         _write(figure, Path(path), heading, titles)
     return figure
 
 
-def drawing_svg(network: Network, title: str = "") -> str:
+def drawing_svg(network: Network, title: str = "", *, labels: bool = False) -> str:
     """What `draw` writes as an .svg, as a text."""
-    figure, heading, titles = _drawn(network, title)
+    figure, heading, titles = _drawn(network, title, labels)
     return with_titles(svg_text(figure), heading, titles)
 
 
-def _drawn(network: Network, title: str) -> tuple[Figure, str, dict[str, str]]:
+def _drawn(network: Network, title: str, labels: bool) -> tuple[Figure, str, dict[str, str]]:
     """The figure of a network, its heading, and what its parts are."""
     graph = graph_of(network).with_printable_names()
     layout = layout_of(graph)
     hidden = len(graph.activations) - graph.outputs
-    heading = title or f"{counted(hidden, 'hidden node')}, {counted(len(graph.connections), 'connection')}"
+    heading = (
+        "\n".join(map(printable, title.splitlines()))
+        or f"{counted(hidden, 'hidden node')}, {counted(len(graph.connections), 'connection')}"
+    )
     before, after = (0.4 + _LETTER * max(map(len, names), default=0) for names in _drawn_names(graph, layout))
     width = max(layout.width + before + after + 2 * RADIUS, 0.088 * len(heading) + 0.4, 4.5)
     left = before + (width - layout.width - before - after) / 2
@@ -92,7 +101,7 @@ def _drawn(network: Network, title: str) -> tuple[Figure, str, dict[str, str]]:
     axes.set_axis_off()
     axes.set_xlim(-left, width - left)
     axes.set_ylim(-RADIUS - below, height - RADIUS - below)
-    pen = Pen(axes, graph, layout)
+    pen = Pen(axes, graph, layout, labels=labels)
     pen.network()
     axes.text(width / 2 - left, layout.height + RADIUS + 0.3, heading, ha="center", va="center", fontsize=12, color=INK, parse_math=False)
     columns = min(columns, len(used))
@@ -130,14 +139,9 @@ def sketch_svg(network: Network, heading: str) -> str:
     return with_titles(svg_text(figure), heading, {})
 
 
-def counted(number: int, thing: str) -> str:
-    """So many things, in words that fit one and several."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def _drawn_names(graph: Graph, layout: Layout) -> tuple[list[str], list[str]]:
     """The names on the left and on the right."""
-    return [graph.name(node) for node in layout.nodes if node < graph.first_hidden], list(graph.output_names)
+    return [graph.label(node) for node in layout.nodes if node < graph.first_hidden], list(graph.output_names)
 
 
 def _notes(graph: Graph, layout: Layout) -> list[str]:
@@ -146,7 +150,7 @@ def _notes(graph: Graph, layout: Layout) -> list[str]:
         strongest = max(abs(weight or 0.0) for weight in graph.weights)
         notes.append(f"solid: positive; dashed: negative; the widest has a weight of ±{strongest:.3g}")
     if layout.left_out:
-        names = [graph.name(node) for node in layout.left_out]
+        names = [graph.label(node) for node in layout.left_out]
         few = len(names) <= 6 and sum(map(len, names)) < 50
         notes.append(
             f"not connected: {', '.join(names)}" if few else f"{len(names)} of {graph.inputs + 1} inputs (with the bias) are not connected"
@@ -158,13 +162,14 @@ def _notes(graph: Graph, layout: Layout) -> list[str]:
 class Pen:
     """Draws parts of a network on `axes`, whose unit is an inch at `scale` 1.
 
-    `titles` gathers what the drawn parts are, by their ids in an SVG: node-N, trunk-N,
-    connection-M-N.
+    With `labels`, hidden nodes have theirs beside them. `titles` gathers what the drawn parts are,
+    by their ids in an SVG: node-N, trunk-N, connection-M-N.
     """
 
     axes: Axes
     graph: Graph
     layout: Layout
+    labels: bool = False
     titles: dict[str, str] = field(default_factory=dict)
 
     def network(self) -> None:
@@ -173,18 +178,18 @@ class Pen:
         fade = float(np.clip(1.1 - len(graph.connections) / 500, 0.65, 0.9))
         for node, points in layout.trunks.items():
             if len(points) > 1:
-                self.titles[f"trunk-{node}"] = f"from {graph.name(node)}"
+                self.titles[f"trunk-{node}"] = f"from {graph.label(node)}"
                 self._line(trunk_curve(points), f"trunk-{node}", color=self._tint(node), linewidth=1.3, alpha=fade)
         for number, connection in enumerate(graph.connections):
             name = f"connection-{connection.source}-{connection.target}"
             weight = "" if connection.weight is None else f", weight {connection.weight:.4g}"
-            self.titles[name] = f"{graph.name(connection.source)} → {graph.name(connection.target)}{weight}"
+            self.titles[name] = f"{graph.label(connection.source)} → {graph.label(connection.target)}{weight}"
             self._line(branch_curve(layout, graph, number), name, alpha=fade, **self._line_style(number))
         for node, (x, y) in layout.nodes.items():
             self.node(node, x, y)
 
     def node(self, node: int, x: float, y: float) -> None:
-        """One node, with its name beside it if it is an input or an output."""
+        """One node, with its name beside it if it is an input or an output, or is to have one."""
         graph = self.graph
         degree = Counter(c.source == node for c in graph.connections if node in (c.source, c.target))
         if node < graph.first_hidden:
@@ -193,16 +198,21 @@ class Pen:
             square.set_gid(f"node-{node}")
             self.axes.add_patch(square)
             size = min(10.0, 40 * self.layout.input_pitch)
-            self.axes.text(x - 0.15, y, graph.name(node), ha="right", va="center", fontsize=size, color=INK, parse_math=False)
-            self.titles[f"node-{node}"] = f"{graph.name(node)}: {degree[True]} out"
+            self.axes.text(x - 0.15, y, graph.label(node), ha="right", va="center", fontsize=size, color=INK, parse_math=False)
+            self.titles[f"node-{node}"] = f"{graph.label(node)}: {degree[True]} out"
             return
         activation = graph.activations[node - graph.first_hidden]
         is_output = node >= graph.size - graph.outputs
         _symbol(self.axes, x, y, RADIUS, activation, ring=is_output, name=f"node-{node}")
         flow = f"{degree[False]} in" if is_output else f"{degree[False]} in, {degree[True]} out"
-        self.titles[f"node-{node}"] = f"{graph.name(node)}: {NAMES[activation]}, {flow}"
+        self.titles[f"node-{node}"] = f"{graph.label(node)}: {NAMES[activation]}, {flow}"
         if is_output:
-            self.axes.text(x + 0.27, y, graph.name(node), ha="left", va="center", fontsize=10, color=INK, parse_math=False)
+            self.axes.text(x + 0.27, y, graph.label(node), ha="left", va="center", fontsize=10, color=INK, parse_math=False)
+        elif self.labels:
+            paper = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.4}
+            self.axes.text(
+                x, y - RADIUS - 0.02, graph.label(node), ha="center", va="top", fontsize=7, color=INK, bbox=paper, parse_math=False
+            )
 
     def _tint(self, node: int) -> tuple[float, ...]:
         """The colour of lines from a node: its own, greyed, so that lines can be followed."""
@@ -295,10 +305,10 @@ def svg_text(figure: Figure) -> str:
 
 def _write(figure: Figure, path: Path, heading: str, titles: dict[str, str]) -> None:
     """Writes a drawing without a date or a random id, so that equal networks give equal files."""
-    if path.suffix in (".svg", ".html"):
+    if ending_of(path) in (".svg", ".html"):
         text = with_titles(svg_text(figure), heading, titles)
-        write_text(path, page_of(text, heading) if path.suffix == ".html" else text)
+        write_text(path, page_of(text, heading) if ending_of(path) == ".html" else text)
         return
-    metadata = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
+    metadata = {"Software": None} if ending_of(path) == ".png" else {"CreationDate": None}
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=130, metadata=metadata)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wannjax.analysis.explanation import Explanation
+from wannjax.common.digits import number
 from wannjax.pictures.curves import finished
 
 _BAR, _WORST = "#1f4e8c", "#b8600b"
@@ -18,14 +19,14 @@ def draw_effects(explanation: Explanation, path: str | Path | None = None, *, to
     that is None. Returns the figure.
     """
     names = [explanation.connection_name(place) for place in range(len(explanation.connection_effects))]
-    nodes = [explanation.graph.name(node) for node in explanation.nodes.tolist()]
+    nodes = [explanation.graph.label(node) for node in explanation.nodes.tolist()]
     shown = min(max(len(names), len(nodes), 3), top)
     figure = Figure(figsize=(11, 1.6 + 0.27 * shown), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     _bars(left, "connections", names, explanation.connection_effects, explanation.connection_errors, top)
     _bars(right, "nodes", nodes, explanation.node_effects, explanation.node_errors, top)
     score = float(explanation.scores.mean())
-    figure.suptitle(f"{explanation.problem_name}: score lost without a part, of {score:.4g}", fontsize=11)
+    figure.suptitle(f"{explanation.problem_name}: score lost without a part, of {number(score)}", fontsize=11)
     if len(explanation.weights) > 1 and names:
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)

@@ -2,9 +2,8 @@
 Tagawa & Toda 1981.
 
 All connections of one source share a trunk: a line through the layers up to its last target, from
-    which every connection branches
-off one layer before its own target. That leaves one line per source and layer to place, however
-many connections skip layers.
+which every connection branches off one layer before its own target. That leaves one line per source
+and layer to place, however many connections skip layers.
 
 To change how much room things take, edit the lengths below; all are inches.
 """
@@ -19,7 +18,7 @@ from jaxtyping import Float
 from wannjax.networks.graph import Graph
 
 RADIUS = 0.16
-"""Of a node."""
+"""The radius of a node."""
 
 _NODE_PITCH, _LINE_PITCH, _MIXED_PITCH = 0.46, 0.15, 0.3
 """Least distances in a layer: between nodes, between lines passing by, and between a node and a
@@ -50,12 +49,17 @@ one that its trunk passes through.
 
 @dataclass(frozen=True)
 class Layout:
-    """Attributes: nodes: the centre of every node that is drawn, by number: inputs (and the bias)
-    without connections are left out. trunks: by source, the points of its trunk [points, 2], the
-    source's own first. branches: per connection, in the graph's order, how many points of the trunk
-    come before it, and where it ends [2]. width, height: of the whole, which begins at 0, 0.
-    input_pitch: the least distance between two inputs. left_out: the numbers of the nodes that are
-    not drawn.
+    """Where everything in a drawing goes, in inches.
+
+    Attributes:
+        nodes: the centre of every node that is drawn, by number: inputs (and the bias) without
+            connections are left out.
+        trunks: by source, the points of its trunk [points, 2], the source's own first.
+        branches: per connection, in the graph's order, how many points of the trunk come before
+            it, and where it ends [2].
+        width, height: of the whole, which begins at 0, 0.
+        input_pitch: the least distance between two inputs.
+        left_out: the numbers of the nodes that are not drawn.
     """
 
     nodes: dict[int, Float[np.ndarray, " 2"]]

@@ -8,8 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wannjax.analysis.motifs import Motifs
+from wannjax.common.digits import numbers
 from wannjax.common.files import replacing
 from wannjax.common.validation import require
+from wannjax.common.wording import counted
 from wannjax.genomes.blocks import Block
 from wannjax.networks.activations import NAMES
 from wannjax.pictures.glyphs import COLOURS, curve_of
@@ -18,7 +20,7 @@ COLUMNS = 4
 CLEAR = 0.42
 """Distance between an arrow and a node that it does not lead to, where layers are 1 apart."""
 RADIUS = 0.24
-"""Of the curves in the nodes, on the same scale."""
+"""The radius of the curves in the nodes, on the same scale."""
 
 
 def draw_motifs(motifs: Motifs, path: str | Path | None = None) -> Figure:
@@ -37,9 +39,10 @@ def draw_motifs(motifs: Motifs, path: str | Path | None = None) -> Figure:
             motif = motifs.ranked[place]
             _draw_block(axes, motif.block)
             name = fill(motif.block.name, 42, break_long_words=False)
-            count = f"{motif.count:.2g} a network, {motif.expected:.2g} at random"
-            axes.set_title(f"{name}\nz {motif.z:.1f}; {motif.runs} of {motifs.runs} runs\n{count}", fontsize=8)
-    figure.suptitle(f"Building blocks in the fronts of {motifs.runs} runs", fontsize=12)
+            count, expected = numbers([motif.count, motif.expected], motif.spread)
+            counts = f"{count} a network, {expected} at random"
+            axes.set_title(f"{name}\nz {motif.z:.1f}; {motif.runs} of {counted(motifs.runs, 'run')}\n{counts}", fontsize=8)
+    figure.suptitle(f"Building blocks in the fronts of {counted(motifs.runs, 'run')}", fontsize=12)
     if path is not None:
         with replacing(Path(path)) as temporary:
             figure.savefig(temporary, dpi=110)

@@ -38,7 +38,9 @@ const explore = (svg, keys) => {
     show([at.x - (at.x - left) * factor, at.y - (at.y - top) * factor, width * factor, height * factor]);
   };
   const press = key => {
-    const { left, top, width, height } = svg.getBoundingClientRect(), x = left + width / 2, y = top + height / 2;
+    const all = svg.getBoundingClientRect(), seen = svg.parentElement.getBoundingClientRect();
+    const x = (Math.max(all.left, seen.left) + Math.min(all.right, seen.right)) / 2;
+    const y = (Math.max(all.top, seen.top) + Math.min(all.bottom, seen.bottom)) / 2;
     const acts = { '+': () => zoom(0.8, x, y), '-': () => zoom(1.25, x, y), '0': () => svg.setAttribute('viewBox', whole),
       ArrowLeft: () => move(40, 0), ArrowRight: () => move(-40, 0), ArrowUp: () => move(0, 40), ArrowDown: () => move(0, -40) };
     if (acts[key]) acts[key]();

@@ -8,6 +8,8 @@ step. To add an environment, write one and list it in `RENDERERS`, or give it as
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from matplotlib.artist import Artist
@@ -16,11 +18,12 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.quiver import Quiver
 
-from wannjax.problems.environment import Discrete
+from wannjax.common.wording import printable
+from wannjax.problems.spaces import Box, Discrete
 
 _DARK, _MIDDLE, _LIGHT, _SIGNAL, _GOAL = "#20242c", "#5b6270", "#c3c9d2", "#c0392b", "#1b7a43"
 _CHANNELS = ("#101319", "#4f9bd9", "#f2c14e", "#e4572e", "#76b041", "#b07cc6", "#f5f5f5", "#17a398", "#f08cae", "#9a7b4f", "#8d99ae")
-"""Of an empty cell, and of the channels of a grid."""
+"""The colours of an empty cell, and of the channels of a grid."""
 
 _SMALLEST_GRID = 4
 """Rows and columns from which an observation counts as a grid."""
@@ -38,15 +41,20 @@ class Film(NamedTuple):
 
     @property
     def discrete(self) -> bool:
-        """Whether an action is one of a number of choices."""
+        """Whether an action is one choice: a `Discrete`."""
         return isinstance(self.environment.actions, Discrete)
 
     @property
     def actions(self) -> np.ndarray:
-        """Per step: the index of the action [T] where they are discrete, else how far each part is
-        pushed, from -1 to 1 [T, O].
+        """Per step: the index of the action [T] where it is one choice; how far each part of a box
+        is pushed, from -1 to 1 [T, O]; several choices or switches as they are [T, ...].
         """
-        return np.argmax(self.outputs, axis=1) if self.discrete else np.clip(self.outputs, -1.0, 1.0)
+        if self.discrete:
+            return np.argmax(self.outputs, axis=1)
+        actions = self.environment.actions
+        if isinstance(actions, Box):
+            return np.clip(self.outputs, -1.0, 1.0)
+        return np.asarray(jax.vmap(actions.action)(jnp.asarray(self.outputs)))
 
 
 Moving = tuple[Sequence[Artist], Callable[[int], None]]
@@ -220,7 +228,7 @@ def _traces(axes: Axes, film: Film) -> Moving:
     axes.set_xlim(0, max(len(observations) - 1, 1))
     axes.set_ylim(-0.3, len(rows))
     if len(rows) <= 16:
-        axes.set_yticks(rows + 0.4, film.input_names, fontsize=7)
+        axes.set_yticks(rows + 0.4, [printable(name) for name in film.input_names], fontsize=7, parse_math=False)
     axes.tick_params(length=0)
     lines = [axes.plot([], [], color=_MIDDLE, linewidth=1.2)[0] for _ in rows]
 

@@ -18,7 +18,7 @@ class Episodic(Problem, Protocol):
         environment: see `Environment`.
         params: what the functions are given.
         max_steps: the length of an episode at the most.
-        discrete: whether an action is one of a number of choices.
+        discrete: whether an action is one choice, the greatest output's.
         differentiable: whether gradients flow through its dynamics.
         context_names: the parameters that differ from episode to episode, by name.
     """
@@ -99,4 +99,19 @@ class Supervised(Problem, Protocol):
 
     def metric_of(self, outputs: Float32[Array, "B O"], targets: Shaped[Array, "B ..."]) -> Float32[Array, " B"]:
         """What reports show, of every example, given outputs."""
+        ...
+
+
+@runtime_checkable
+class Scored(Problem, Protocol):
+    """Its score is a function of a key and of what maps observations to outputs.
+
+    Attributes:
+        traceable: whether the function is.
+    """
+
+    traceable: bool
+
+    def scored(self, key: Key[Array, ""], run: Callable[[Float32[Array, "B I"]], Any]) -> Float32[Array, ""]:
+        """The score of what gives outputs [B, O] for observations as `run` does."""
         ...

@@ -7,7 +7,7 @@ that its table of values stays in the cache.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,10 +21,12 @@ from jaxtyping import Array, Float, Float32, Key, Shaped
 
 from wannjax.common import devices
 from wannjax.common.spreading import Spread
-from wannjax.common.validation import require, require_count, require_seed
+from wannjax.common.validation import plain, require, require_count, require_seed, whole
+from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import Shares, put_together, sharded
+from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, warn_of_scale
 
 Loss = Callable[[Array, Array], Array]
 """(outputs [O], target of one example) → the loss of this example, a scalar."""
@@ -34,6 +36,10 @@ LOSSES: dict[str, Loss] = {
     "mse": lambda outputs, target: jnp.mean(optax.squared_error(outputs, target)),
 }
 SPLITS = ("train", "validation", "test")
+VALIDATION = 0.2
+"""The share of the examples that is kept for choosing, unless another one is given."""
+FEW = 20
+"""Of fewer examples none is kept: they are a truth table, or too few to spare any."""
 
 
 class Examples(NamedTuple):
@@ -69,70 +75,82 @@ class DataProblem(Problem):
         loss: str | Loss = "cross_entropy",
         x_test: Any = None,
         y_test: Any = None,
-        validation: float = 0.2,
+        validation: float | None = None,
         batch: int = 256,
         outputs: int | None = None,
         seed: int = 0,
         name: str = "data",
-        input_names: tuple[str, ...] = (),
-        output_names: tuple[str, ...] = (),
+        input_names: Sequence[str] = (),
+        output_names: Sequence[str] = (),
     ):
         """
         Args:
-            x: inputs [n, ...], any numbers; everything behind the first axis is flattened.
-            y: targets: class labels (integers or booleans [n]), or the probability of each class
-                (one-hot included) [n, O], for cross-entropy; numbers [n] or [n, O] for "mse";
-                anything with n rows for a loss of your own.
+            x: inputs [n, ...], any numbers; everything behind the first axis is flattened. Of a
+                table with `columns`, such as a DataFrame of pandas, the columns are the names of
+                the inputs.
+            y: targets: for cross-entropy class labels [n], which are strings or whole numbers, or
+                the probability of each class (one-hot included) [n, O]; numbers [n] or [n, O] for
+                "mse"; anything with n rows for a loss of your own. Classes are the labels that
+                occur, in sorted order; but where `outputs` is given, numbers from 0 to O - 1 are
+                the numbers of classes.
             loss: "cross_entropy" (softmax of the outputs), "mse", or a function (outputs [O],
                 target of one example) → scalar.
             x_test, y_test: examples for reports, which nothing is fitted to; the validation split
                 serves when None.
-            validation: share of `x` that is kept from training, for choosing among networks.
+            validation: share of `x` that is kept from training, for choosing among networks. 0:
+                none is; training, choosing, and reports without `x_test`, all use all examples, as
+                a truth table wants it. None: 0 for fewer than `FEW` examples, else a fifth.
             batch: examples of a mini-batch, at the most.
             outputs: O; needed where `y` does not tell, for classes that do not occur and for a loss
                 of your own.
             seed: of the validation split.
-            input_names, output_names: for people.
+            input_names, output_names: for people; those of the columns and classes, where they have
+                some, when empty.
 
         Raises:
-            ValueError: wrong shapes, labels out of range, values that are not finite.
+            ValueError: wrong shapes, labels that are no classes, values that are not finite, names
+                that `checked_names` refuses.
+
+        Warns where the targets of "mse" are far from unit scale.
         """
-        require_seed(seed)
+        seed = require_seed(seed)
         require("loss", loss, f"one of {', '.join(LOSSES)}, or a function", callable(loss) or (isinstance(loss, str) and loss in LOSSES))
-        require("validation", validation, "in (0, 1)", isinstance(validation, float) and 0 < validation < 1)
-        require_count("batch", batch)
-        require("outputs", outputs, "None or an integer >= 1", outputs is None or (isinstance(outputs, int) and outputs >= 1))
+        is_share = validation is None or (isinstance(plain(validation), int | float) and 0 <= validation < 1)
+        require("validation", validation, "None or in [0, 1)", is_share)
+        batch = require_count("batch", batch)
+        outputs = None if outputs is None else whole("outputs", outputs, "None or an integer >= 1", 1)
         require("x_test, y_test", "one without the other", "given both or none", (x_test is None) == (y_test is None))
         self.loss: Loss = loss if callable(loss) else LOSSES[loss]
         self.classifies = loss == "cross_entropy"
         self.metric = "accuracy %" if self.classifies else "minus loss"
-        inputs, self.inputs = _inputs("x", x, None)
-        targets, self.outputs = _targets("y", y, loss, outputs, len(inputs))
-        order = np.random.default_rng(seed).permutation(len(inputs))
-        held_out = round(validation * len(inputs))
-        require("x", f"{len(inputs)} examples", "enough for training and validation", 0 < held_out < len(inputs))
-        self._splits = {
-            "train": _examples(inputs[order[held_out:]], targets[order[held_out:]]),
-            "validation": _examples(inputs[order[:held_out]], targets[order[:held_out]]),
-        }
-        self._splits["test"] = self._splits["validation"]
+        inputs = inputs_of("x", x)
+        self.inputs = inputs.shape[1]
+        targets = self._targets("y", y, loss, outputs, len(inputs), None)
+        self.outputs = targets.outputs
+        if loss == "mse":
+            warn_of_scale("y", targets.values)
+        self._splits = _split(inputs, targets.values, validation, seed)
         if x_test is not None:
-            inputs, _ = _inputs("x_test", x_test, self.inputs)
-            targets, _ = _targets("y_test", y_test, loss, self.outputs, len(inputs))
-            self._splits["test"] = _examples(inputs, targets)
+            columns, names = columns_of(x), columns_of(x_test)
+            require("x_test", f"columns {', '.join(names)}", f"of the columns of x, {', '.join(columns)}", not names or names == columns)
+            inputs = inputs_of("x_test", x_test)
+            require("x_test", f"{inputs.shape[1]} features", f"of {self.inputs} features, as x", inputs.shape[1] == self.inputs)
+            self._splits["test"] = _examples(
+                inputs, self._targets("y_test", y_test, loss, self.outputs, len(inputs), targets.classes).values
+            )
         for split, examples in self._splits.items():
             self._check_loss("y_test" if split == "test" else "y", examples.targets)
         self.examples = self._splits["train"]
         self.batch = min(batch, self.size)
         self.name = name
-        self.input_names = checked_names("input_names", tuple(input_names), self.inputs, "input")
-        self.output_names = checked_names("output_names", tuple(output_names), self.outputs, "class" if self.classifies else "output")
+        self.input_names, self.output_names = self._names(input_names, columns_of(x), output_names, targets.names)
         spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
         self._evaluate = spread(self._score_sample, static_argnames=("count", "activation_ids"))
         self._measure = spread(self._score_metric, static_argnames=("activation_ids",))
 
     def __repr__(self) -> str:
-        return f"DataProblem({self.name}: {self.inputs} inputs, {self.outputs} outputs, {self.size} examples)"
+        sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, {counted(self.size, 'example')}"
+        return f"DataProblem({self.name}: {sizes})"
 
     @property
     def size(self) -> int:
@@ -161,8 +179,9 @@ class DataProblem(Problem):
         without repetition; on all examples where these are not more. See `Problem`.
         """
         check_population(networks, self)
-        require_count("episodes", episodes)
+        episodes = require_count("episodes", episodes)
         count = min(episodes * self.batch, self.size)
+        weights = jnp.asarray(weights, jnp.float32)
         scores, computed = self._evaluate(key, networks, weights, self.examples, count=count, activation_ids=activation_ids)
         return Evaluation(scores, jnp.full(scores.shape, count, jnp.int32), computed)
 
@@ -183,7 +202,8 @@ class DataProblem(Problem):
         tables = individual_weights(networks, gain)
         flat = jax.tree.map(lambda leaf: jnp.repeat(leaf, lanes, axis=0), replace(networks, weights=None))
         tables = jnp.moveaxis(tables, -1, 1).reshape(count * lanes, *tables.shape[1:3])
-        scores, _ = self._measure(replace(flat, weights=tables), jnp.ones(1), self.examples, activation_ids=activation_ids)
+        ones = jnp.ones(1, jnp.float32)
+        scores, _ = self._measure(replace(flat, weights=tables), ones, self.examples, activation_ids=activation_ids)
         return scores.reshape(count, lanes)
 
     def draw(self, key: Key[Array, ""], examples: Examples, count: int) -> Examples:
@@ -192,6 +212,26 @@ class DataProblem(Problem):
             return examples
         chosen = jax.random.choice(key, examples.inputs.shape[0], (count,), replace=False)
         return Examples(examples.inputs[chosen], examples.targets[chosen])
+
+    def _names(self, input_names, columns, output_names, found) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Those given, or else those in the data, where a label may be an input's name too."""
+        kind = "class" if self.classifies else "output"
+        check = partial(checked_names, inputs=self.inputs, outputs=self.outputs, output_kind=kind)
+        inputs = input_names if len(input_names) else columns
+        if len(output_names) or not found:
+            return check(inputs, output_names)
+        try:
+            return check(inputs, found)
+        except ValueError:
+            return check(inputs, [f"{kind} {name}" for name in found])
+
+    def _targets(self, name: str, y: Any, loss: str | Loss, outputs: int | None, examples: int, classes: np.ndarray | None) -> Targets:
+        if loss == "cross_entropy":
+            return probabilities_of(name, y, examples, outputs, classes)
+        if loss == "mse":
+            return numbers_of(name, y, examples, outputs)
+        require("outputs", outputs, "given with a loss of your own", outputs is not None)
+        return Targets(anything_of(name, y, examples), int(outputs or 0), (), None)
 
     def _check_loss(self, name: str, targets: Array) -> None:
         """Raises ValueError unless the loss takes O outputs and one target to a scalar."""
@@ -210,7 +250,11 @@ class DataProblem(Problem):
         return -self.loss(outputs, target)
 
     def _metric_of_one(self, outputs, target):
-        return 100.0 * (jnp.argmax(outputs) == jnp.argmax(target)) if self.classifies else self._minus_loss(outputs, target)
+        return (
+            jnp.where(jnp.argmax(outputs) == jnp.argmax(target), jnp.float32(100), 0)
+            if self.classifies
+            else self._minus_loss(outputs, target)
+        )
 
     def _score_sample(self, key, networks, weights, examples, *, shares, count, activation_ids) -> Shares:
         drawn = self.draw(key, examples, count)
@@ -250,65 +294,25 @@ class DataProblem(Problem):
                 scores = jax.vmap(jax.vmap(scores, in_axes=(1, None)), in_axes=(1, None))(outputs, target)
                 return (total + jnp.sum(jnp.where(valid, scores, 0.0), axis=-1), values), None
 
-            start = jnp.zeros((count, lanes)), initial_values(tape, lanes * batch)
+            start = jnp.zeros((count, lanes), jnp.float32), initial_values(tape, lanes * batch)
             (total, _), _ = lax.scan(add, start, (inputs, targets, valid))
             return total / size, jnp.float32(batches * batch * lanes)
 
         return sharded(run, networks, chunk, shares, inputs, targets, valid, weights)
 
 
+def _split(inputs: np.ndarray, targets: np.ndarray, validation: float | None, seed: int) -> dict[str, Examples]:
+    """The examples of each split, of which "test" is that for validation."""
+    if validation is None:
+        validation = VALIDATION if len(inputs) >= FEW else 0
+    if validation == 0:
+        return dict.fromkeys(SPLITS, _examples(inputs, targets))
+    order = np.random.default_rng(seed).permutation(len(inputs))
+    held_out = round(validation * len(inputs))
+    require("x", f"{len(inputs)} examples", "enough for training and validation", 0 < held_out < len(inputs))
+    kept = _examples(inputs[order[:held_out]], targets[order[:held_out]])
+    return {"train": _examples(inputs[order[held_out:]], targets[order[held_out:]]), "validation": kept, "test": kept}
+
+
 def _examples(inputs: np.ndarray, targets: np.ndarray) -> Examples:
     return Examples(jnp.asarray(inputs), jnp.asarray(targets))
-
-
-def _array(name: str, values: Any) -> np.ndarray:
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name}: must be an array ({error})") from error
-
-
-def _finite(name: str, values: Any) -> np.ndarray:
-    """`values` as finite float32."""
-    array = _array(name, values)
-    require(name, f"an array of {array.dtype}", "numbers", array.dtype.kind in "fiub")
-    with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
-    bad = int(np.sum(~np.isfinite(array)))
-    require(name, f"{bad} values that are not", "finite in float32", bad == 0)
-    return array
-
-
-def _inputs(name: str, x: Any, features: int | None) -> tuple[np.ndarray, int]:
-    """float32[n, I], and I."""
-    x = _finite(name, x)
-    require(name, f"shape {x.shape}", "of shape [n, ...] with at least one example and feature", x.ndim >= 2 and x.size > 0)
-    x = x.reshape(len(x), -1)
-    require(name, f"{x.shape[1]} features", f"of {features} features, as x", features in (None, x.shape[1]))
-    return x, x.shape[1]
-
-
-def _targets(name: str, y: Any, loss: str | Loss, outputs: int | None, examples: int) -> tuple[np.ndarray, int]:
-    """The targets with leading axis n, and O."""
-    y = _array(name, y)
-    require(name, f"shape {y.shape}", f"of {examples} rows, one per example", y.ndim >= 1 and len(y) == examples)
-    if loss == "cross_entropy":
-        if y.ndim == 1:
-            require(name, f"labels of {y.dtype}", "integers or booleans, or probabilities [n, O]", y.dtype.kind in "iub")
-            labels = y.astype(np.int64)
-            least, most = int(labels.min()), int(labels.max())
-            classes = outputs or max(most + 1, 2)
-            require(name, f"labels from {least} to {most}", f"in 0 to {classes - 1}", 0 <= least <= most < classes)
-            return (labels[:, None] == np.arange(classes)).astype(np.float32), classes
-        y = _finite(name, y)
-        good = y.ndim == 2 and y.shape[1] >= 2 and y.min() >= 0 and np.allclose(y.sum(axis=1), 1, atol=1e-3)
-        require(name, f"shape {y.shape}", "labels [n], or probabilities [n, O] that sum to 1", bool(good))
-    elif loss == "mse":
-        y = _finite(name, y)
-        y = y.reshape(len(y), -1)
-        require(name, f"shape {y.shape}", "of at least one column", y.size > 0)
-    else:
-        require("outputs", outputs, "given with a loss of your own", outputs is not None)
-        return (y if y.dtype.kind in "iub" else _finite(name, y)), int(outputs or 0)
-    require(name, f"{y.shape[1]} columns", f"of {outputs} columns, as there are outputs", outputs in (None, y.shape[1]))
-    return y, y.shape[1]

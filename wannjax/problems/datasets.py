@@ -1,8 +1,7 @@
 """Labelled images to classify: scikit-learn's small digits, and MNIST as the paper prepares it.
 
 Files may come from strangers: nothing is unpickled, the sizes that a header claims are checked
-    before anything is allocated, and
-whatever is wrong with a file is one ValueError that names it.
+before anything is allocated, and whatever is wrong with a file is one ValueError that names it.
 """
 
 import gzip
@@ -18,7 +17,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
-from wannjax.common.files import MALFORMED, reading
+from wannjax.common.files import MALFORMED, ending_of, reading
 
 SIDE = 16
 """Pixels along each side of a prepared MNIST image (Gaier & Ha 2019, section 4.2)."""
@@ -210,7 +209,7 @@ def _find(directory: Path, stem: str, kind: str) -> Path:
 
 def _read_idx(path: Path, dimensions: int) -> UInt8[np.ndarray, "..."]:
     """One file in MNIST's own format: a magic number, the sizes as big-endian int32, the bytes."""
-    with reading(path, "not an MNIST file", _DAMAGED), path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
+    with reading(path, "not an MNIST file", _DAMAGED), path.open("rb") as raw, gzip.open(raw) if ending_of(path) == ".gz" else raw as file:
         header = file.read(4 + 4 * dimensions)
         magic = bytes((0, 0, _IDX_UNSIGNED_BYTE, dimensions))
         if header[:4] != magic:

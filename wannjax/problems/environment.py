@@ -11,50 +11,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Key
+from jaxtyping import Array, Bool, Float32, Key
 
 from wannjax.common.validation import require
-
-
-class Discrete(NamedTuple):
-    """The actions 0 to `n` - 1."""
-
-    n: int
-    dtype: Any = jnp.int32
-
-    @property
-    def outputs(self) -> int:
-        """How many outputs of a network choose an action."""
-        return self.n
-
-    def action(self, outputs: Float32[Array, " O"]) -> Array:
-        """The index of the greatest output."""
-        return jnp.argmax(outputs).astype(self.dtype)
-
-
-class Box(NamedTuple):
-    """Real actions between bounds, which may be infinite: arrays of the action's shape."""
-
-    low: Float[np.ndarray, "..."]
-    high: Float[np.ndarray, "..."]
-    dtype: Any = jnp.float32
-
-    @property
-    def outputs(self) -> int:
-        """How many outputs of a network choose an action."""
-        return int(np.prod(self.low.shape))
-
-    def action(self, outputs: Float32[Array, " O"]) -> Array:
-        """The outputs clipped to [-1, 1] and stretched to the bounds; where these are infinite, the
-        outputs as they are.
-        """
-        reach = (self.high - self.low) / 2  # infinite where a bound is
-        bounded = np.isfinite(reach)
-        centre = np.where(bounded, self.high, 0.0) - np.where(bounded, reach, 0.0)
-        outputs = outputs.reshape(self.low.shape)
-        action = jnp.where(bounded, centre + reach * jnp.clip(outputs, -1.0, 1.0), outputs)
-        return jnp.clip(action, self.low, self.high).astype(self.dtype)
+from wannjax.problems.spaces import ActionSpace
 
 
 class Transition(NamedTuple):
@@ -90,14 +50,15 @@ class Environment(ABC):
     Attributes:
         name: for people and for files.
         inputs: I, the length of an observation.
-        actions: the action space, `Discrete` or `Box`.
+        actions: the action space: a `Discrete`, `MultiDiscrete`, `MultiBinary` or `Box`.
         max_steps: the length of an episode at the most.
         params: what `reset` and `step` are given: any pytree. It is an argument of compiled
             programs and no constant in them, so that another value compiles nothing.
         input_names, output_names: of the parts of an observation and of the outputs, for people;
             empty where they have none.
         observation_shape: of an observation before it is flattened, where it is one array.
-        differentiable: whether gradients flow through actions and dynamics (see `with_gradients`).
+        differentiable: whether gradients flow through actions, which must be real, and dynamics
+            (see `with_gradients`).
         context_names: the parameters that differ from episode to episode, by name (see
             `context_of`).
         picture: what draws an episode: a function of matplotlib's axes and a
@@ -107,7 +68,7 @@ class Environment(ABC):
 
     name: str
     inputs: int
-    actions: Discrete | Box
+    actions: ActionSpace
     max_steps: int
     params: Any = None
     input_names: tuple[str, ...] = ()
@@ -134,7 +95,7 @@ class Environment(ABC):
 
     def context_of(self, key: Key[Array, ""], params: Any) -> Float32[Array, " G"]:
         """The values of the parameters in `context_names` in the episode of `key`."""
-        return jnp.zeros(0)
+        return jnp.zeros(0, jnp.float32)
 
     def drawn_as(self, states: Any, params: Any) -> tuple["Environment", Any, Any]:
         """The environment that a picture of one episode shows, its states and params: this one,

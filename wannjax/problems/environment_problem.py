@@ -20,12 +20,14 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common import devices
 from wannjax.common.spreading import Spread
-from wannjax.common.validation import require, require_count
+from wannjax.common.validation import require_count, whole
+from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
-from wannjax.problems.environment import Discrete, Environment, Transition
+from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_check import checked_shapes
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import Shares, put_together, sharded
+from wannjax.problems.spaces import Discrete
 
 ProblemT = TypeVar("ProblemT", bound="EnvironmentProblem")
 
@@ -50,7 +52,8 @@ class EnvironmentProblem(Problem):
 
     A discrete action is the index of the greatest output. A continuous one is the outputs clipped
     to [-1, 1] and stretched to the bounds (where these are infinite, the outputs as they are), so
-    that tanh outputs, which the search finds better networks with, reach all of it.
+    that tanh outputs, which the search finds better networks with, reach all of it. What becomes an
+    action of another kind: see `MultiDiscrete`, `MultiBinary` and `Box`.
 
     Attributes:
         environment: the environment.
@@ -74,32 +77,34 @@ class EnvironmentProblem(Problem):
             environment: see `Environment`.
             input_names, output_names: for people; those of the environment when empty.
             network_chunk: networks that one device runs side by side; chosen by device and memory
-                when None. Changes the speed only.
+                when None. Changes the speed only, but for roundings where it is 1.
 
         Raises:
-            ValueError: what does not keep to the contract of an `Environment`, or names of another
-                number.
+            ValueError: what does not keep to the contract of an `Environment`, or names that
+                `checked_names` refuses.
         """
-        require("network_chunk", network_chunk, "None or >= 1", network_chunk is None or network_chunk >= 1)
+        network_chunk = None if network_chunk is None else whole("network_chunk", network_chunk, "None or an integer >= 1", 1)
         shapes = checked_shapes(environment)
         self.environment, self.network_chunk = environment, network_chunk
-        self.name, self.params, self.max_steps = environment.name, environment.params, environment.max_steps
+        self.name, self.params, self.max_steps = environment.name, environment.params, int(environment.max_steps)
         self.inputs, self.outputs = environment.inputs, environment.actions.outputs
-        self.output_activation = "linear" if self.discrete else "tanh"
+        self.output_activation = environment.actions.output_activation
         self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
-        self.input_names = checked_names("input_names", tuple(input_names or environment.input_names), self.inputs, "input")
-        self.output_names = checked_names("output_names", tuple(output_names or environment.output_names), self.outputs, "output")
+        input_names = input_names if len(input_names) else environment.input_names
+        output_names = output_names if len(output_names) else environment.output_names
+        self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
         spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
         self._evaluate = spread(self._score, static_argnames=("episodes", "activation_ids"))
         self._score_copies = spread(self._score_packed, static_argnames=("episodes", "activation_ids"))
         self._rollout = spread(self._run, static_argnames=("activation_ids",))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name}: {self.inputs} inputs, {self.outputs} outputs, at most {self.max_steps} steps)"
+        sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, at most {counted(self.max_steps, 'step')}"
+        return f"{type(self).__name__}({self.name}: {sizes})"
 
     @property
     def discrete(self) -> bool:
-        """Whether an action is one of a number of choices."""
+        """Whether an action is one choice: a `Discrete`."""
         return isinstance(self.environment.actions, Discrete)
 
     @property
@@ -127,7 +132,8 @@ class EnvironmentProblem(Problem):
         ones for all. See `Problem`.
         """
         check_population(networks, self)
-        require_count("episodes", episodes)
+        episodes = require_count("episodes", episodes)
+        weights = jnp.asarray(weights, jnp.float32)
         found = self._evaluate(key, networks, weights, self.params, episodes=episodes, activation_ids=activation_ids)
         (scores, steps), iterations = found
         return Evaluation(scores, steps, iterations * (len(weights) * episodes))
@@ -159,6 +165,7 @@ class EnvironmentProblem(Problem):
             gain: the shared weight of each lane.
         """
         check_population(networks, self)
+        gain = jnp.asarray(gain, jnp.float32)
         (returns, steps), iterations = self._rollout(keys, networks, gain, self.params, activation_ids=activation_ids)
         return Rollouts(returns, steps, iterations * len(gain))
 
@@ -178,7 +185,7 @@ class EnvironmentProblem(Problem):
     ) -> Float32[Array, " P"]:
         """Mean returns over `episodes` episodes of P copies of one network. See `Problem`."""
         check_population(networks, self)
-        require_count("episodes", episodes)
+        episodes = require_count("episodes", episodes)
         scores, _ = self._score_copies(key, networks, self.params, episodes=episodes, activation_ids=activation_ids)
         return scores.reshape(-1)[: networks.activations.shape[0]]
 
@@ -198,8 +205,9 @@ class EnvironmentProblem(Problem):
         def over_episodes(returns, _steps):
             return jnp.mean(returns.reshape(-1, packed, episodes), axis=2)
 
-        gain = jnp.ones(packed * episodes)
-        return self._run(keys, members, gain, params, shares=shares, activation_ids=activation_ids, reduce=over_episodes)
+        gain = jnp.ones(packed * episodes, jnp.float32)
+        # One at a time, however many devices there are: as long as a row may be, or one a device.
+        return self._run(keys, members, gain, params, shares=shares, activation_ids=activation_ids, chunk=1, reduce=over_episodes)
 
     def with_params(self: ProblemT, params: Any) -> ProblemT:
         """This problem with other parameters of the environment; the compiled programs are
@@ -221,12 +229,12 @@ class EnvironmentProblem(Problem):
         other.environment = self.environment.with_gradients()
         return other
 
-    def _run(self, keys, networks: Network, gain, params, *, shares, activation_ids, reduce=lambda *rollouts: rollouts) -> Shares:
+    def _run(self, keys, networks: Network, gain, params, *, shares, activation_ids, chunk=None, reduce=lambda *all_of: all_of) -> Shares:
         """What `reduce` makes of the returns and steps [N, L] of every chunk, and its loop
         iterations.
         """
         lanes = gain.shape[0]
-        chunk = self.network_chunk or devices.chunk_size(lanes, self._bytes(networks, lanes))
+        chunk = chunk or self.network_chunk or devices.chunk_size(lanes, self._bytes(networks, lanes))
 
         def run(networks, keys, gain, params):
             rollouts, iterations = self._run_chunk(networks, keys, gain, params, activation_ids=activation_ids)
@@ -273,11 +281,11 @@ class EnvironmentProblem(Problem):
             memory, outputs = act(memory, observations)
             after = self.step(keys, time, state, outputs, params)
             returns = returns + jnp.where(alive, after.reward, 0.0)
-            return time + 1, alive & ~after.ended, returns, steps + alive, after.observation, after.state, memory
+            return time + 1, alive & ~after.ended, returns, steps + alive.astype(jnp.int32), after.observation, after.state, memory
 
         observations, state = self.reset(keys, count, params)
         grid = (count, len(keys))
-        carry = (jnp.int32(0), jnp.ones(grid, bool), jnp.zeros(grid), jnp.zeros(grid, jnp.int32), observations, state, memory)
+        carry = (jnp.int32(0), jnp.ones(grid, bool), jnp.zeros(grid, jnp.float32), jnp.zeros(grid, jnp.int32), observations, state, memory)
         time, _, returns, steps, *_ = lax.while_loop(running, advance, carry)
         return returns, steps, time
 

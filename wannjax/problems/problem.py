@@ -1,13 +1,16 @@
 """What a search needs to know of a task: the contract that every problem fulfils."""
 
+import re
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common.validation import require
+from wannjax.common.wording import counted
 from wannjax.networks.graph import default_names
-from wannjax.networks.network import ALL_ACTIVATIONS, Network
+from wannjax.networks.network import ALL_ACTIVATIONS, Network, as_network
 
 
 class Evaluation(NamedTuple):
@@ -84,7 +87,7 @@ class Problem(Protocol):
         """As `evaluate`, of P copies of one network that differ in their individual weights
         only.
         """
-        return self.evaluate(key, networks, jnp.ones(1), episodes=episodes, activation_ids=activation_ids).scores[:, 0]
+        return self.evaluate(key, networks, jnp.ones(1, jnp.float32), episodes=episodes, activation_ids=activation_ids).scores[:, 0]
 
 
 def is_measurable(problem: Problem) -> bool:
@@ -99,7 +102,8 @@ def check_population(networks: Network, problem: Problem) -> None:
 
 
 def check_single(network: Network) -> None:
-    """Raises ValueError unless `network` is one network."""
+    """Raises ValueError unless `network` is one network, and TypeError for what is none."""
+    network = as_network(network)
     require("network", network, "one network, not a population", network.activations.ndim == 1)
 
 
@@ -109,15 +113,37 @@ def check_sizes(networks: Network, problem: Problem) -> None:
     """
     require(
         "networks",
-        f"{networks.inputs} inputs and {networks.outputs} outputs",
-        f"of {problem.inputs} inputs and {problem.outputs} outputs, as {problem.name} needs",
+        f"{counted(networks.inputs, 'input')} and {counted(networks.outputs, 'output')}",
+        f"of {counted(problem.inputs, 'input')} and {counted(problem.outputs, 'output')}, as {problem.name} needs",
         (networks.inputs, networks.outputs) == (problem.inputs, problem.outputs),
     )
 
 
-def checked_names(argument: str, names: tuple[str, ...], count: int, default: str) -> tuple[str, ...]:
-    """`names`, or default ones where there are none. Raises ValueError unless they are `count`."""
-    if not names:
-        return default_names(count, default)
-    require(argument, names, f"{count} names", len(names) == count)
+def checked_names(
+    input_names: Iterable[str], output_names: Iterable[str], inputs: int, outputs: int, *, output_kind: str = "output"
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of I inputs and of O outputs; default ones, the outputs' of `output_kind`, where
+    there are none.
+
+    Raises ValueError for names that are no strings or of another number, for an empty one, and for
+    one that two nodes would share: bias and hidden nodes have names too.
+    """
+    names = _names("input_names", input_names, inputs, "input"), _names("output_names", output_names, outputs, output_kind)
+    first_with: dict[str, str] = {"bias": "the bias"}
+    for argument, some in zip(("input_names", "output_names"), names, strict=True):
+        for i, name in enumerate(some):
+            own = f"{argument}[{i}]"
+            other = "a hidden node" if _HIDDEN.fullmatch(name) else first_with.setdefault(name, own)
+            require(argument, name, f"names that no two nodes share, not also that of {other}", other == own)
     return names
+
+
+_HIDDEN = re.compile("hidden [1-9][0-9]*")
+
+
+def _names(argument: str, names: Iterable[str], count: int, kind: str) -> tuple[str, ...]:
+    require(argument, names, "names in a tuple or a list", isinstance(names, Iterable) and not isinstance(names, str))
+    given = tuple(names) or default_names(count, kind)
+    require(argument, given, counted(count, "name"), len(given) == count)
+    require(argument, given, "strings that are not empty", all(isinstance(name, str) and name for name in given))
+    return tuple(str(name) for name in given)

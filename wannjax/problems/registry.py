@@ -1,17 +1,23 @@
 """Problems by name."""
 
-import difflib
 import os
 import socket
-from typing import Any
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, NamedTuple
 
-from wannjax.common.validation import require
+from wannjax.common.validation import require, require_type
+from wannjax.common.wording import suggestion
+from wannjax.networks.network import Network
 from wannjax.problems.adapters.gymnax import GymnaxEnvironment
 from wannjax.problems.data import DataProblem
 from wannjax.problems.environment import Environment
 from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.problems.problem import Problem
 
 DATA_SETS = ("digits", "mnist")
+_DOWNLOADED = ("MNISTBandit-bsuite",)
+"""Environments that fetch data when they are made."""
 DOWNLOAD_SECONDS = 10.0
 """How long an environment that downloads data may wait for an answer."""
 
@@ -25,11 +31,14 @@ def environment_names() -> list[str]:
     return [*gymnax.registered_envs, *(name for name in _own() if name not in gymnax.registered_envs)]
 
 
-def _own() -> dict[str, type]:
-    """Environments of our own."""
+def _own() -> dict[str, Callable[[], Environment]]:
+    """What makes each environment of our own, by its name. To add one, add a line."""
     from wannjax.problems.environments import double_pole, swing_up
 
-    return {swing_up.NAME: swing_up.CartPoleSwingUp, double_pole.NAME: double_pole.DoublePole}
+    return {
+        swing_up.NAME: lambda: GymnaxEnvironment(swing_up.CartPoleSwingUp()),
+        double_pole.NAME: lambda: GymnaxEnvironment(double_pole.DoublePole()),
+    }
 
 
 def make(name: str, **options: Any) -> EnvironmentProblem | DataProblem:
@@ -43,6 +52,57 @@ def make(name: str, **options: Any) -> EnvironmentProblem | DataProblem:
     if name in DATA_SETS:
         return _data_set(name, **options)
     return make_environment(name, **options)
+
+
+class Entry(NamedTuple):
+    """What is known of a problem before it is made; None where that is not known."""
+
+    name: str
+    inputs: int | None
+    outputs: int | None
+    max_steps: int | None
+    needs: str = ""
+    """What must be installed, downloaded or given."""
+
+
+def entries() -> list[Entry]:
+    """Everything that `make` knows: environments by name, then data sets. Downloads nothing."""
+    found = []
+    for name in sorted(environment_names()):
+        if name in _DOWNLOADED:
+            found.append(Entry(name, None, None, None, "downloads its data when it is made"))
+            continue
+        environment = _environment(name)
+        found.append(Entry(name, environment.inputs, environment.actions.outputs, environment.max_steps))
+    digits = "" if find_spec("sklearn") else 'scikit-learn: pip install "wannjax[data]"'
+    return [*found, Entry("digits", 64, 10, None, digits), Entry("mnist", 256, 10, None, "its files: --data PATH, or path= in Python")]
+
+
+def is_known(name: str) -> bool:
+    """Whether `make` makes a problem of that name without more ado than files."""
+    return name in DATA_SETS or name in environment_names()
+
+
+def as_problem(problem: object) -> Problem:
+    """`problem` itself, or what `make` gives for its name. Raises TypeError, which says how to get
+    one, for anything else, and ValueError as `make` does.
+    """
+    if isinstance(problem, str):
+        return make(problem)
+    if not isinstance(problem, type) and isinstance(problem, Problem):
+        return problem
+    if isinstance(problem, Network):
+        way = "which comes after the network"
+    elif hasattr(problem, "step_env"):
+        way = "such as GymnaxProblem(env)"
+    elif isinstance(problem, Environment) or (isinstance(problem, type) and issubclass(problem, Environment)):
+        way = "such as EnvironmentProblem(environment)"
+    elif hasattr(problem, "action_space"):
+        way = "of an environment that is written in JAX: wannjax.make(name), GymnaxProblem(env) or EnvironmentProblem(environment)"
+    else:
+        way = "such as wannjax.make(name), GymnaxProblem(env) or DataProblem(x, y), or a name"
+    require_type("problem", problem, f"a Problem, {way}", False)
+    raise AssertionError("unreachable")
 
 
 def _data_set(name: str, path: str | os.PathLike | None = None, **options) -> DataProblem:
@@ -63,12 +123,8 @@ def make_environment(
     """
     known = environment_names()
     if name not in known:
-        by_lower = {other.lower(): other for other in (*known, *DATA_SETS)}
-        near = [by_lower[match] for match in difflib.get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.4)]
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join((*known, *DATA_SETS))}"
-        raise ValueError(f"environment: {name!r} is unknown; {hint}")
-    env, params = _gymnax(name)
-    environment: Environment = GymnaxEnvironment(env, params, name=name, max_steps=max_steps)
+        raise ValueError(f"environment: {name!r} is unknown; {suggestion(str(name), (*known, *DATA_SETS))}")
+    environment = _environment(name, max_steps)
     if vary is not None:
         from wannjax.problems.environments.varied import varied
 
@@ -76,11 +132,17 @@ def make_environment(
     return EnvironmentProblem(environment, **options)
 
 
+def _environment(name: str, max_steps: int | None = None) -> Environment:
+    """The environment called `name`, our own or gymnax's."""
+    if name not in _own():
+        return GymnaxEnvironment(*_gymnax(name), name=name, max_steps=max_steps)
+    environment = _own()[name]()
+    environment.max_steps = environment.max_steps if max_steps is None else max_steps
+    return environment
+
+
 def _gymnax(name: str) -> tuple[Any, Any]:
-    """The gymnax environment called `name` and its parameters."""
-    if name in _own():
-        env = _own()[name]()
-        return env, env.default_params
+    """The environment that gymnax calls `name`, and its parameters."""
     import gymnax
 
     patience = socket.getdefaulttimeout()

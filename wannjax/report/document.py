@@ -46,18 +46,27 @@ summary { cursor: pointer; color: var(--link); width: fit-content; }
 figure { margin: .8rem 0; max-width: 44rem; }
 figure.explore { max-width: none; }
 figcaption { color: var(--soft); }
-.picture { background: #fff; border: 1px solid var(--line); border-radius: 4px; padding: .3rem; overflow: hidden; }
-.picture svg { display: block; width: 100%; height: auto; margin: 0 auto; }
+.picture { background: #fff; border: 1px solid var(--line); border-radius: 4px; padding: .3rem; overflow: hidden;
+  width: fit-content; max-width: 100%; }
+.picture svg { display: block; width: var(--width); max-width: 100%; height: auto; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: .2rem 1.5rem; }
-.explore svg { cursor: grab; touch-action: pan-y; max-height: 46rem; }
+.explore svg { cursor: grab; touch-action: pan-y; width: min(var(--width), 46rem * var(--ratio)); }
 .explore svg text { user-select: none; }
 .explore button { font: inherit; min-width: 2.75rem; min-height: 2.75rem; margin: 0 .4rem .4rem 0; color: var(--ink);
   background: var(--shade); border: 1px solid var(--soft); border-radius: 4px; cursor: pointer; }
 ol.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 10rem), 1fr)); gap: .8rem; padding: 0;
   list-style: none; }
-.strip .picture { height: 9rem; }
-.strip .picture svg { height: 100%; }
+.strip svg { width: min(var(--width), 8.4rem * var(--ratio)); }
 .strip p { margin: .2rem 0; font-size: .9rem; line-height: 1.35; }
+@media (max-width: 40rem) {
+  .explore .picture { overflow: auto; max-height: 80vh; }
+  .explore svg { width: min(var(--width), 64rem); max-width: none; touch-action: pan-x pan-y; }
+  table.stacked :is(tbody, tr, th, td) { display: block; border: 0; padding: 0; }
+  table.stacked thead { display: none; }
+  table.stacked tr { padding: .45rem 0; border-bottom: 1px solid var(--line); }
+  table.stacked tbody th { font-weight: 600; }
+  table.stacked td + td { color: var(--soft); }
+}
 @media print { .explore button, nav { display: none; } details .scroll, pre { max-height: none; } }
 """
 
@@ -108,13 +117,18 @@ def folded(summary: str, content: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>\n{content}</details>\n"
 
 
-def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, figures: bool = True) -> str:
-    """A table whose first column names its rows. Columns of `figures` stand to the right."""
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, figures: bool = True, stacked: bool = False) -> str:
+    """A table whose first column names its rows. Columns of `figures` stand to the right. The cells
+    of a row of a `stacked` one stand below each other where the page is narrow.
+    """
+    # Where the cells of a table are blocks, only roles tell a screen reader that it is one.
+    whole, line, name, cell = (f' role="{role}"' if stacked else "" for role in ("table", "row", "rowheader", "cell"))
+    top = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
     lines = "\n".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>" for row in rows
+        f'<tr{line}><th scope="row"{name}>{escape(row[0])}</th>' + "".join(f"<td{cell}>{escape(text)}</td>" for text in row[1:]) + "</tr>"
+        for row in rows
     )
-    kind = ' class="figures"' if figures else ""
+    kind = (' class="figures"' if figures else ' class="stacked"' if stacked else "") + whole
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table{kind}><caption>{escape(caption)}</caption>\n'
         f"<thead><tr>{top}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>\n"
@@ -160,15 +174,14 @@ def strip(pictures: Iterable[tuple[str, str]], name: str) -> str:
 
 
 def inlined(svg: str, prefix: str) -> str:
-    """An SVG as an element of a page: as wide as it is wide at most, ids without use gone, the
-    others with `prefix`; numbers shortened.
+    """An SVG as an element of a page, which has its width and its ratio of width to height as CSS
+    variables; ids without use gone, the others with `prefix`; numbers shortened.
 
     Without a prefix the ids of a network's parts stay, by which a drawing is explored.
     """
     root = ElementTree.fromstring(svg)
-    width = float(root.attrib.pop("width").removesuffix("pt"))
-    root.attrib.pop("height")
-    root.set("style", f"max-width: {width * 4 / 3:.0f}px")
+    width, height = (float(root.attrib.pop(side).removesuffix("pt")) for side in ("width", "height"))
+    root.set("style", f"--width: {width * 4 / 3:.0f}px; --ratio: {width / height:.3f}")
     text = ElementTree.tostring(root, encoding="unicode")
     used = {*re.findall(r'href="#([^"]+)"', text), *re.findall(r"url\(#([^)]+)\)", text)}
     for element in root.iter():

@@ -15,28 +15,33 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wannjax.analysis.evaluation import Report, decimals_for, evaluate
+from wannjax.analysis.canonical import canonical
+from wannjax.analysis.evaluation import Report, evaluate
 from wannjax.analysis.formula import formula
-from wannjax.analysis.score_table import PAPER, report_note, report_rows
+from wannjax.analysis.score_table import PAPER, report_note, report_rows, report_size
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
+from wannjax.common.digits import number, numbers
 from wannjax.common.files import write_text
+from wannjax.common.wording import counted
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network, connection_count
 from wannjax.pictures.curves import draw_curves, finished, plot_front, plot_scores, plot_sizes, plot_weights
-from wannjax.pictures.drawing import counted, draw, drawing_svg, sketch_svg, svg_text
+from wannjax.pictures.drawing import draw, drawing_svg, sketch_svg, svg_text
 from wannjax.pictures.page import with_titles
 from wannjax.problems.problem import Problem, is_measurable
 from wannjax.problems.registry import DATA_SETS, environment_names
 from wannjax.report.document import explorable, folded, page, paragraph, picture, preformatted, strip, table
 from wannjax.runs import run_directory
+from wannjax.runs.run import FINAL_EPISODES
+from wannjax.search.activation_settings import AUTO
 from wannjax.search.wann.config import SWEEP, WannConfig
 
 CURVE_EPISODES = 32
 """Episodes at every shared weight of the curve."""
 
 _MOST_ROWS = 100
-"""Of the table of generations."""
+"""Rows of the table of generations."""
 
 _MOST_LISTED = 400
 """Connections of the champion that are listed as text."""
@@ -51,14 +56,14 @@ def write(directory: Path, problem: Problem) -> Report | None:
     """
     saved = run_directory.read(directory)
     sweep = " over the sweep" if len(saved.config.weights) > 1 else ""
-    draw(saved.champion, directory / run_directory.DRAWING, title=f"{saved.problem}: mean score {saved.mean:.0f}{sweep}")
+    draw(saved.champion, directory / run_directory.DRAWING, title=f"{saved.problem}: mean score {number(saved.mean)}{sweep}")
     draw_curves(saved.history, directory / run_directory.CURVES, title=saved.problem)
     report, table_part = None, paragraph(f"Not measured: {problem.name} has no `measure`, which reports need.")
     weight_part = table_part
     if is_measurable(problem):
         report = evaluate(saved.champion, problem, seed=saved.seed + 1, weights=_sweep(saved))
         curve = weight_curve(saved.champion, problem, episodes=CURVE_EPISODES, seed=saved.seed + 1)
-        table_part, weight_part = _table(report, problem), _weights(curve)
+        table_part, weight_part = _table(report, problem), _weights(curve, problem)
     sections = [
         ("scores", "Scores beside the paper" if saved.problem in PAPER else "Scores", table_part),
         ("champion", "The champion", _champion(saved)),
@@ -67,11 +72,12 @@ def write(directory: Path, problem: Problem) -> Report | None:
         ("search", "The search", _search(saved)),
         ("front", "The front: score against size", _front(saved)),
         ("growth", "How the champion grew", _growth(saved)),
-        ("settings", "Settings and versions", _settings(saved)),
-        ("again", "How to run it again", _again(saved, directory)),
+        ("settings", "Settings and versions", _settings(saved, problem)),
+        ("again", "How to run it again", _again(saved, problem, directory)),
     ]
     write_text(
-        directory / run_directory.REPORT, page(f"{saved.problem}: {saved.config.name} search, seed {saved.seed}", _lead(saved), sections)
+        directory / run_directory.REPORT,
+        page(f"{saved.problem}: {saved.config.name} search, seed {saved.seed}", _lead(saved, problem), sections),
     )
     return report
 
@@ -88,16 +94,21 @@ def _which_weights(saved: run_directory.Saved) -> str:
     return f"over the shared weights {weights}" if saved.champion.weights is None else "with weights of its own"
 
 
-def _lead(saved: run_directory.Saved) -> str:
+def _lead(saved: run_directory.Saved, problem: Problem) -> str:
     generations, planned = len(saved.history["generation"]), saved.config.generations
     ended = "" if generations >= planned else f" of {planned}; the run was ended early"
-    graph = graph_of(saved.champion).with_printable_names()
-    hidden = len(graph.activations) - graph.outputs
+    form = canonical(saved.champion).network
+    episodes = f"{FINAL_EPISODES} fresh episodes a weight" if problem.stochastic else "the validation examples"
     return paragraph(
-        f"The champion has {counted(len(graph.connections), 'connection')} and {counted(hidden, 'hidden node')}, and a mean score of "
-        f"{_number(saved.mean)} {_which_weights(saved)}. Found in "
-        f"{counted(generations, 'generation')}{ended}, {saved.config.population} networks each, {saved.seconds:.0f} s."
+        f"The champion has {_size(saved.champion)} ({_size(form)} in normal form, where what computes a constant, or the same twice, "
+        f"counts once), and a mean score of {number(saved.mean)} {_which_weights(saved)}, on {episodes} of the final comparison, which it "
+        f"won. Found in {counted(generations, 'generation')}{ended}, {saved.config.population} networks each, {saved.seconds:.0f} s."
     )
+
+
+def _size(network: Network) -> str:
+    graph = graph_of(network)
+    return f"{counted(len(graph.connections), 'connection')} and {counted(len(graph.activations) - graph.outputs, 'hidden node')}"
 
 
 def _table(report: Report, problem: Problem) -> str:
@@ -109,7 +120,13 @@ def _table(report: Report, problem: Problem) -> str:
         if paper
         else ""
     )
-    return table(f"{counted(report.connections, 'connection')}; {report_note(report, problem)}", head, rows) + source
+    note = (
+        "Measured on episodes of their own, on which no network was chosen: the scores to compare with others. Those of the "
+        "headline and of the search are of episodes on which the champion was chosen."
+        if problem.stochastic
+        else f"{problem.metric}; the scores in the headline and the curves are minus the loss, on the examples that chose the champion."
+    )
+    return paragraph(note[0].upper() + note[1:]) + table(f"{report_size(report)}; {report_note(report, problem)}", head, rows) + source
 
 
 def _champion(saved: run_directory.Saved) -> str:
@@ -117,7 +134,7 @@ def _champion(saved: run_directory.Saved) -> str:
     head = ["connection", "source's activation", "target's activation", *(["weight"] if graph.has_weights else [])]
     rows = [
         (
-            f"{graph.name(each.source)} → {graph.name(each.target)}",
+            f"{graph.label(each.source)} → {graph.label(each.target)}",
             graph.activation_name(each.source) or "none",
             graph.activation_name(each.target),
             *([] if each.weight is None else [f"{each.weight:.4g}"]),
@@ -129,38 +146,37 @@ def _champion(saved: run_directory.Saved) -> str:
         f"From the inputs on the left to the outputs on the right; each activation has its own symbol ({used}). Drag to move; click it, "
         "then the wheel, + and -, the arrow keys and 0 work too. Point at a node or a line to see what it is."
     )
-    mean = f"{saved.problem}: mean score {_number(saved.mean)} over the sweep"
+    mean = f"{saved.problem}: mean score {number(saved.mean)} over the sweep, in the final comparison"
     shown = f"the first {len(rows)} of {len(graph.connections)}" if len(rows) < len(graph.connections) else f"all {len(rows)}"
-    return explorable(drawing_svg(saved.champion, mean), caption) + folded(
+    return explorable(drawing_svg(saved.champion, mean, labels=True), caption) + folded(
         "The drawing as a list", table(f"Connections, {shown}", head, rows, figures=False)
     )
 
 
 def _formulas(network: Network) -> str:
-    try:
-        formulas = formula(network)
-    except ImportError as error:
-        return paragraph(f"Not shown: {error}; then wannjax report RUN_DIR writes them here.")
+    formulas = formula(network)
     said = "w is the shared weight, and scales the individual weights." if network.weights is not None else "w is the shared weight."
     return (
-        paragraph(f"{said} Names such as h7 stand for hidden nodes of the drawing.")
+        paragraph(f"{said} h1, h2 and so on are hidden nodes, by their labels in the drawing.")
         + preformatted(str(formulas), "Formulas")
         + folded("As LaTeX", preformatted(formulas.latex(), "Formulas as LaTeX"))
         + folded("As a Python function", preformatted(formulas.python().rstrip(), "Formulas as Python"))
     )
 
 
-def _weights(curve: WeightCurve) -> str:
-    best, rest = curve.best_weight, f"{counted(curve.episodes, 'episode')} each" if curve.episodes > 1 else "Test examples"
+def _weights(curve: WeightCurve, problem: Problem) -> str:
+    best, spread = curve.best_weight, float(curve.deviations.mean())
+    rest = f"{counted(curve.episodes, 'fresh episode')} each" if problem.stochastic else "Test examples"
+    highest, lowest = numbers([curve.means.max(), curve.means.min()], spread)
     told = (
-        f"{curve.metric} is highest at a shared weight of {best:.1f}, {_number(curve.means.max())}, and lowest, "
-        f"{_number(curve.means.min())}, at {curve.weights[np.argmin(curve.means)]:.1f}; within a tenth of that range of the best at "
+        f"{curve.metric} is highest at a shared weight of {best:.1f}, {highest}, and lowest, "
+        f"{lowest}, at {curve.weights[np.argmin(curve.means)]:.1f}; within a tenth of that range of the best at "
         f"{100 * curve.good_share:.0f} % of the weights from {curve.weights[0]:g} to {curve.weights[-1]:g}."
     )
     told = told[0].upper() + told[1:]
     svg = _plot(lambda axes: plot_weights(axes, {"mean; shaded: ± sd": curve}), f"Score against the shared weight. {told}")
     rows = [
-        (f"{weight:.1f}", _number(mean), _number(deviation))
+        (f"{weight:.1f}", *numbers([mean, deviation], deviation))
         for weight, mean, deviation in zip(curve.weights, curve.means, curve.deviations, strict=True)
     ]
     data = table(f"{curve.metric} at each shared weight, {rest}", ("shared weight", "mean", "sd"), rows)
@@ -173,7 +189,7 @@ def _search(saved: run_directory.Saved) -> str:
     sizes = history["champion_connections"]
     scores = _plot(
         lambda axes: plot_scores(axes, history),
-        f"Mean score over generations: the champion's goes from {_number(first)} at first to {_number(last)} at last.",
+        f"Mean score over generations: the champion's, when confirmed, goes from {number(first)} at first to {number(last)} at last.",
     )
     counts = _plot(
         lambda axes: plot_sizes(axes, history),
@@ -182,9 +198,9 @@ def _search(saved: run_directory.Saved) -> str:
     columns = ("mean_score", "median_score", "champion_score", "champion_connections", "median_connections", "largest_hidden")
     count = len(history["generation"])
     kept = np.unique(np.linspace(0, count - 1, min(count, _MOST_ROWS)).round().astype(int))
-    rows = [(f"{history['generation'][i]:.0f}", *(_number(history[name][i]) for name in columns)) for i in kept]
+    rows = [(f"{history['generation'][i]:.0f}", *(number(history[name][i]) for name in columns)) for i in kept]
     head = (
-        "generation", "best mean score", "median mean score", "champion's mean score", "champion's connections", "median connections",
+        "generation", "best mean score", "median mean score", "champion's, when confirmed", "champion's connections", "median connections",
         "hidden nodes of the largest",
     )  # fmt: skip
     caption = (
@@ -193,7 +209,10 @@ def _search(saved: run_directory.Saved) -> str:
         else "All generations"
     )
     pictures = picture(scores, "history-scores") + picture(counts, "history-sizes")
-    note = paragraph("Scores here and below are what the search maximises: returns of episodes, or minus the loss on data.")
+    note = paragraph(
+        "Scores here and below are what the search maximises: returns of episodes, or minus the loss on data. The champion's are those of "
+        "the rounds that confirmed it, of many rounds the luckiest: they are optimistic."
+    )
     return note + f'<div class="pair">{pictures}</div>\n' + folded("The curves as a table", table(caption, head, rows))
 
 
@@ -204,14 +223,14 @@ def _front(saved: run_directory.Saved) -> str:
     champion = (connection_count(saved.champion), saved.mean)
     alt = (
         f"Mean score against connections, {counted(len(sizes), 'network')} of {min(sizes)} to {max(sizes)} connections with scores from "
-        f"{_number(min(saved.front_means))} to {_number(max(saved.front_means))}; the champion: {champion[0]} and {_number(champion[1])}."
+        f"{number(min(saved.front_means))} to {number(max(saved.front_means))}; the champion: {champion[0]} and {number(champion[1])}."
     )
     svg = _plot(lambda axes: plot_front(axes, sizes, saved.front_means, champion), alt)
-    rows = [("champion", str(champion[0]), _number(champion[1]))]
-    rows += [(f"{place}", str(size), _number(mean)) for place, (size, mean) in enumerate(zip(sizes, saved.front_means, strict=True), 1)]
+    rows = [("champion", str(champion[0]), number(champion[1]))]
+    rows += [(f"{place}", str(size), number(mean)) for place, (size, mean) in enumerate(zip(sizes, saved.front_means, strict=True), 1)]
     note = (
         "Networks of the last generation of which none is at least as good as another in mean score, best score and fewness of connections "
-        f"together; scored on fresh episodes. {run_directory.FRONT} holds them."
+        f"together; scored on the episodes of the final comparison. {run_directory.FRONT} holds them."
     )
     data = table("The front, best mean score first", ("network", "connections", "mean score"), rows)
     return paragraph(note) + picture(svg, "front-plot") + folded("The front as a table", data)
@@ -223,37 +242,40 @@ def _growth(saved: run_directory.Saved) -> str:
         items.append(("Chosen in the final comparison", saved.champion, saved.mean))
     pictures = []
     for when, network, score in items:
-        caption = f"{when}: {counted(connection_count(network), 'connection')}, score {_number(score)}"
+        caption = f"{when}: {counted(connection_count(network), 'connection')}, score {number(score)}"
         pictures.append((sketch_svg(network, f"Drawing of the champion. {caption}"), caption))
     note = (
-        "The champions of the search at the generations in which they became it. Scores are those that confirmed them, on fresh episodes."
+        "The champions of the search at the generations in which they became it. Scores are those of the rounds that confirmed them, and "
+        "optimistic; the last, where it was chosen in the final comparison, has its score there."
     )
     return paragraph(note) + strip(pictures, "growth-")
 
 
-def _changes(saved: run_directory.Saved) -> dict[str, Any]:
-    """The settings that are not the defaults."""
+def _changes(saved: run_directory.Saved, problem: Problem) -> dict[str, Any]:
+    """The settings that are not the defaults: those that were left to the problem are."""
     default = type(saved.config)()
+    if default.output_activation == AUTO:
+        default = default.replace(output_activation=problem.output_activation)
     values = {setting.name: getattr(saved.config, setting.name) for setting in fields(saved.config)}
     return {name: value for name, value in values.items() if value != getattr(default, name)}
 
 
-def _settings(saved: run_directory.Saved) -> str:
-    changes = _changes(saved)
+def _settings(saved: run_directory.Saved, problem: Problem) -> str:
+    changes = _changes(saved, problem)
     rows = [("problem", saved.problem, ""), ("seed", str(saved.seed), "")]
     for setting in fields(saved.config):
         changed = " (not the default)" if setting.name in changes else ""
         rows.append((setting.name, f"{_plain(getattr(saved.config, setting.name))}{changed}", setting.metadata["meaning"].replace("`", "")))
     versions = [*saved.versions.items()]
     return (
-        table("Settings of the search", ("setting", "value", "meaning"), rows, figures=False)
+        table("Settings of the search", ("setting", "value", "meaning"), rows, figures=False, stacked=True)
         + "<h3>Versions</h3>\n"
         + table(f"Ran on {saved.devices}", ("package", "version"), versions, figures=False)
     )
 
 
-def _again(saved: run_directory.Saved, directory: Path) -> str:
-    changes, library = _changes(saved), f"{directory.resolve().name}/{run_directory.LIBRARY}"
+def _again(saved: run_directory.Saved, problem: Problem, directory: Path) -> str:
+    changes, library = _changes(saved, problem), str(directory / run_directory.LIBRARY)
     in_python = {name: repr(value) for name, value in changes.items()}
     if "blocks" in changes:
         in_python["blocks"], changes["blocks"] = f"wannjax.load_blocks({library!r})", library
@@ -278,7 +300,7 @@ def _again(saved: run_directory.Saved, directory: Path) -> str:
         )
         if part
     )
-    here, data = shlex.quote(directory.resolve().name), f" --data {path}" if path else ""
+    here, data = shlex.quote(str(directory)), f" --data {path}" if path else ""
     resume = f"wannjax resume {here}{data} --generations {2 * saved.config.generations}"
     if len(saved.history["generation"]) < saved.config.generations:
         resume = f"wannjax resume {here}{data}"
@@ -286,7 +308,8 @@ def _again(saved: run_directory.Saved, directory: Path) -> str:
     return (
         paragraph(
             "The same versions, seed and settings give the same networks, on any number of CPU devices. A problem that was made with "
-            "options of its own must be made with them again."
+            "options of its own must be made with them again. Paths are as they were given when this page was written: paste the commands "
+            "where it was written from."
         )
         + "<h3>On the command line</h3>\n"
         + preformatted(command, "Command")
@@ -303,13 +326,6 @@ def _plot(plot: Callable[[Axes], None], alternative: str) -> str:
     figure = Figure(figsize=(5.2, 3.5), layout="constrained")
     plot(figure.subplots())
     return with_titles(svg_text(finished(figure, None)), alternative, {})
-
-
-def _number(value: float) -> str:
-    """A score or a count, with as many decimals as are worth showing."""
-    if float(value).is_integer():
-        return f"{value:.0f}"
-    return f"{value:.{decimals_for(value) if abs(value) >= 10 else 3}f}"
 
 
 def _plain(value: object) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from wannjax.common.digits import number
 from wannjax.common.files import read_document
 from wannjax.networks.files import load
 from wannjax.pictures.curves import draw_training as draw_curves
@@ -22,4 +23,4 @@ def draw_training(directory: Path) -> None:
 
 
 def _title(training: Any) -> str:
-    return f"{training['problem']}: {training['held-out score']:.4g} on held-out episodes, tuned by {training['method']}"
+    return f"{training['problem']}: {number(training['held-out score'])} on held-out episodes, tuned by {training['method']}"

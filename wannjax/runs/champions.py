@@ -49,7 +49,7 @@ class Confirmed(NamedTuple):
 
 
 class Champions:
-    """Of one run.
+    """The champions of one run.
 
     Attributes:
         archive: confirmed networks, the best first.
@@ -114,12 +114,14 @@ class Champions:
         if not fine.any():
             raise ValueError("problem: gave no finite score to any network of the final comparison, on fresh episodes")
         champion = max((rescored[i] for i in np.flatnonzero(fine)), key=lambda member: member.quality)
-        front = [rescored[i] for i in np.flatnonzero(fine) if i >= len(self.archive)]
-        if front:
-            connections = np.array([connection_count(member.network) for member in front])
-            keep = non_dominated(_objectives(np.array([member.scores for member in front]), connections))
-            front = sorted((front[i] for i in keep), key=lambda member: member.quality, reverse=True)
-        return champion, front
+        return champion, _front_of([rescored[i] for i in np.flatnonzero(fine) if i >= len(self.archive)])
+
+    def standing_now(self, names: dict[str, Any]) -> tuple[Confirmed, list[Confirmed]]:
+        """The champion so far, of which there must be one, and the front of the archive, with
+        `names` on all networks: without the final comparison.
+        """
+        archive = [member._replace(network=replace(member.network, **names)) for member in self.archive]
+        return archive[0], _front_of(archive)
 
     def named_growth(self, names: dict[str, Any]) -> list[Stage]:
         """The champions so far, with `names` on all networks."""
@@ -142,6 +144,15 @@ class Champions:
         if "growth.scores" in arrays:
             champions.growth = _Growth.read(arrays, template)
         return champions
+
+
+def _front_of(members: list[Confirmed]) -> list[Confirmed]:
+    """The members that no other dominates, best first."""
+    if not members:
+        return []
+    connections = np.array([connection_count(member.network) for member in members])
+    keep = non_dominated(_objectives(np.array([member.scores for member in members]), connections))
+    return sorted((members[i] for i in keep), key=lambda member: member.quality, reverse=True)
 
 
 class _Archive(NamedTuple):

@@ -59,7 +59,7 @@ class Checkpoints:
         self.directory = directory
 
     def numbers(self) -> list[int]:
-        """Of the checkpoints, sound or not, the newest first."""
+        """The numbers of the checkpoints, sound or not, the newest first."""
         if not self.directory.is_dir():
             return []
         return sorted((int(path.name) for path in self.directory.iterdir() if re.fullmatch(r"[0-9]{8}", path.name)), reverse=True)

@@ -3,6 +3,7 @@ orderly end) and decides nothing.
 """
 
 import os
+import shlex
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,21 +12,22 @@ from pathlib import Path
 from wannjax.analysis.evaluation import Report
 from wannjax.common import hosts
 from wannjax.common.interrupts import interrupt_flag
-from wannjax.common.validation import require_seed
+from wannjax.common.validation import require, require_seed
 from wannjax.problems.problem import Problem
+from wannjax.problems.registry import as_problem, is_known
 from wannjax.runs import run_directory
 from wannjax.runs.compilations import count_compilations
-from wannjax.runs.loop import Callback, drive
+from wannjax.runs.ending import Ending
+from wannjax.runs.loop import Callback, as_callbacks, drive
 from wannjax.runs.progress import LiveView
 from wannjax.runs.result import Result
 from wannjax.runs.resuming import SAVE_EVERY, saving
 from wannjax.runs.run import Run
-from wannjax.search.registry import Config
-from wannjax.search.wann.config import WannConfig
+from wannjax.search.registry import Config, as_config
 
 
 def evolve(
-    problem: Problem,
+    problem: Problem | str,
     config: Config | None = None,
     *,
     generations: int | None = None,
@@ -41,7 +43,8 @@ def evolve(
     weights of their own.
 
     Args:
-        problem: from `wannjax.make`, or anything that fulfils `Problem`.
+        problem: from `wannjax.make`, or anything that fulfils `Problem`; or a name for
+            `wannjax.make`.
         config: the settings of a WANN or NEAT search; the recommended WANN search when None.
         generations: overrides `config.generations`.
         seed: the same seed gives the same result, on any number of CPU devices.
@@ -58,29 +61,46 @@ def evolve(
             the page and the pictures there, unless another one, or None, is given.
 
     Ctrl-C, or SIGTERM, ends the run after the current generation; everything found so far is in the
-    result. A second one interrupts at once.
+    result. A second Ctrl-C interrupts at once, and leaves the champion so far, the best networks
+    and the history in `run_dir`.
 
     Raises:
         ValueError: a setting out of range; no network of a generation had finite scores; `run_dir`
             holds another run, or one without `resume`, or is used by another process.
+        TypeError: no problem, no settings, or no list of callbacks.
         OSError: a checkpoint cannot be written.
     """
-    config = config or WannConfig()
+    problem, config, callbacks = as_problem(problem), as_config(config), as_callbacks(callbacks)
     config = config if generations is None else config.replace(generations=generations)
-    require_seed(seed)
-    callbacks = list(callbacks)
+    seed = require_seed(seed)
+    require("finish", finish, "a function, or None", finish is None or callable(finish))
     with ExitStack() as stack:
         compilations = stack.enter_context(count_compilations())
-        interrupted = stack.enter_context(interrupt_flag())
+        interrupted = stack.enter_context(interrupt_flag("generation"))
         run = Run(problem, config, seed)
         hosts.require_same({**run.identity, "generations": config.generations, "resume": resume, "saved": run_dir is not None})
         saver = stack.enter_context(saving(run_dir, run_directory.CHECKPOINTS, run, resume=resume, every=save_every))
+        view = None
         if progress and hosts.is_first():
-            callbacks.insert(0, stack.enter_context(LiveView(problem, config, run.number)))
+            view = stack.enter_context(LiveView(problem, config, run.number))
+            callbacks.insert(0, view)
+        directory = Path(run_dir) if run_dir is not None and hosts.is_first() else None
+
+        def leave(directory: Path) -> bool:
+            standing = run.standing(compilations)
+            if standing is not None:
+                run_directory.write(directory, standing)
+            return standing is not None
+
+        again = f"`wannjax resume {shlex.quote(str(run_dir))}`" if is_known(problem.name) else "`resume=True`"
+        ending = stack.enter_context(Ending(run, "generation", again, directory, leave, view, saver))
+        interrupted.answer = ending.answer
         drive(run, config.generations, callbacks, interrupted, saver)
+        ending.begin("comparing the best networks once more, on fresh episodes…")
         result = run.result(compilations)
-        if run_dir is not None and hosts.is_first():
-            run_directory.write(Path(run_dir), result)
+        if directory is not None:
+            run_directory.write(directory, result)
             if finish is not None:
-                result = replace(result, report=finish(Path(run_dir), problem))
+                ending.begin(f"measuring and drawing, for the report in {directory}…")
+                result = replace(result, report=finish(directory, problem))
     return result

@@ -2,9 +2,8 @@
 and `finetune` alike.
 
 A logger takes any record: a named tuple of plain numbers whose first field counts generations or
-    steps. A run that is resumed goes on in
-the same file: what the file holds of the generations that come again is replaced. Other services
-    need no more than a function:
+steps. A run that is resumed goes on in the same file: what the file holds of the generations that
+come again is replaced. Other services need no more than a function:
 `callbacks=[lambda record: wandb.log(record._asdict())]`.
 """
 

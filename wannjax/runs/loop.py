@@ -6,10 +6,21 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, runtime_checkable
 
 from wannjax.common import hosts
+from wannjax.common.validation import require_type
 from wannjax.runs.resuming import Saver
 
 Callback = Callable[[Any], object]
 """Called with every record; a true return value ends the run after it."""
+
+
+def as_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
+    """The callbacks as a list. Raises TypeError for anything else, one function included."""
+    single = callable(callbacks) or isinstance(callbacks, str) or not isinstance(callbacks, Iterable)
+    require_type("callbacks", callbacks, "a list of functions: callbacks=[function]", not single)
+    callbacks = list(callbacks)
+    for callback in callbacks:
+        require_type("callbacks", callback, "a list of functions that take a record", callable(callback))
+    return callbacks
 
 
 @runtime_checkable

@@ -14,19 +14,20 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from wannjax.analysis.evaluation import decimals_for
+from wannjax.common.digits import numbers
 from wannjax.common.interrupts import interrupt_flag
-from wannjax.common.validation import require, require_seed
+from wannjax.common.validation import require, require_seed, require_type
+from wannjax.common.wording import counted
 from wannjax.networks.network import connection_count
 from wannjax.problems.problem import Problem
+from wannjax.problems.registry import as_problem
 from wannjax.runs.compilations import count_compilations
 from wannjax.runs.loop import drive
 from wannjax.runs.progress import ManyView
 from wannjax.runs.records import Record
 from wannjax.runs.result import Result
 from wannjax.runs.run import Run
-from wannjax.search.registry import Config
-from wannjax.search.wann.config import WannConfig
+from wannjax.search.registry import Config, as_config
 
 
 class Statistics(NamedTuple):
@@ -82,6 +83,9 @@ class ManyResults:
         """Quartiles over seeds of a column of `Result.history`, per generation: each float[C,
         generations].
 
+        `champion_score` is each champion's in the rounds that confirmed it, and optimistic (see
+        `Record`); `champion_means` has those of the final comparison.
+
         Raises ValueError for a column that there is not.
         """
         known = [name for name in self.results[0].history if all(name in result.history for result in self.results)]
@@ -111,15 +115,16 @@ class ManyResults:
             rows.append((label, _in_brackets(self.champion_means, i), _in_brackets(self.champion_connections, i)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join([row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2].rjust(widths[2])]).rstrip() for row in rows]
-        title = f"{self.problem_name}: champions of {len(self.seeds)} seeds after {generations} generations, median [quartiles]"
+        length = f"{counted(len(self.seeds), 'seed')} after {counted(generations, 'generation')}"
+        title = f"{self.problem_name}: champions of {length}, median [quartiles]"
         return "\n".join([title, *lines])
 
 
 def _in_brackets(statistics: Statistics, number: int) -> str:
     """Median and quartiles of one of the settings."""
     lower, median, upper = (part[number] for part in statistics)
-    decimals = decimals_for(median)
-    return f"{median:.{decimals}f} [{lower:.{decimals}f}, {upper:.{decimals}f}]"
+    shown = numbers([median, lower, upper], upper - lower)
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def _plain(value: object) -> str:
@@ -148,7 +153,7 @@ class _Turns:
 
 
 def evolve_many(
-    problem: Problem,
+    problem: Problem | str,
     config: Config | Sequence[Config] | None = None,
     *,
     seeds: Iterable[int],
@@ -158,7 +163,8 @@ def evolve_many(
     """Runs an independent search for every seed. Each gives what `evolve` gives for it.
 
     Args:
-        problem: from `wannjax.make`, or anything that fulfils `Problem`.
+        problem: from `wannjax.make`, or anything that fulfils `Problem`; or a name for
+            `wannjax.make`.
         config: the settings; the recommended ones when None. With several, every one is run with
             every seed.
         seeds: different ones, such as `range(8)`.
@@ -169,24 +175,26 @@ def evolve_many(
     the results. A second one interrupts at once.
 
     Raises ValueError for a setting out of range, for different numbers of generations, and when no
-    network of a run's generation has finite scores.
+    network of a run's generation has finite scores, and TypeError for an argument of another kind.
     """
-    seeds = tuple(seeds)
-    for seed in seeds:
-        require_seed(seed)
+    problem = as_problem(problem)
+    require_type("seeds", seeds, "several integers, such as range(8)", isinstance(seeds, Iterable) and not isinstance(seeds, str))
+    seeds = tuple(require_seed(seed) for seed in seeds)
     require("seeds", seeds, "different seeds, at least one", 0 < len(seeds) == len(set(seeds)))
-    given = (config or WannConfig(),) if config is None or isinstance(config, Config) else tuple(config)
-    require("config", given, "settings, or several of them", len(given) > 0 and all(isinstance(each, Config) for each in given))
+    given = tuple(map(as_config, config)) if isinstance(config, Sequence) and not isinstance(config, str) else (as_config(config),)
+    require("config", config, "settings, or several of them", len(given) > 0)
     configs = tuple(each if generations is None else each.replace(generations=generations) for each in given)
     steps = configs[0].generations
     for each in configs:
         require("generations", each.generations, f"{steps}, as in the first settings", each.generations == steps)
     with ExitStack() as stack:
         compilations = stack.enter_context(count_compilations())
-        interrupted = stack.enter_context(interrupt_flag())
+        interrupted = stack.enter_context(interrupt_flag("generation"))
         runs = [Run(problem, each, seed) for each in configs for seed in seeds]
         views = [stack.enter_context(ManyView(problem, configs[0], len(runs)))] if progress else []
         drive(_Turns(runs), steps, views, interrupted)
+        for view in views:
+            view.doing("comparing the best networks of every run once more, on fresh episodes…")
         results = [run.result(compilations) for run in runs]
         seconds = runs[0].seconds
     return ManyResults(

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wannjax.common.digits import kept
 from wannjax.common.files import VERSION, Pathlike, parse_score, read_document, write_text
 from wannjax.common.validation import require
 from wannjax.networks.files import network_text, parse_network
@@ -26,7 +27,7 @@ class Stage(NamedTuple):
     Attributes:
         generation: from 1.
         network: the champion.
-        score: its mean score over the sweep, on the fresh episodes that confirmed it.
+        score: its mean score over the sweep in the round that confirmed it, which is optimistic.
     """
 
     generation: int
@@ -51,7 +52,7 @@ def remembered(growth: list[Stage], stage: Stage) -> list[Stage]:
 def save_growth(path: Pathlike, growth: list[Stage]) -> None:
     """Writes the stages as JSON."""
     members = [
-        f'{{"generation": {stage.generation}, "mean score": {stage.score:.3f}, "network":\n{network_text(graph_of(stage.network))}}}'
+        f'{{"generation": {stage.generation}, "mean score": {kept(stage.score)}, "network":\n{network_text(graph_of(stage.network))}}}'
         for stage in growth
     ]
     head = f'"format": {json.dumps(FORMAT)}, "version": {VERSION}'

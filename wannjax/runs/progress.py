@@ -3,109 +3,145 @@ now and then elsewhere.
 """
 
 import time
+from collections import deque
+from datetime import timedelta
 from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
+from rich.text import Text
 
 from wannjax.common.devices import describe, idle_cores
+from wannjax.common.digits import number, numbers
+from wannjax.common.terminal import screen
+from wannjax.common.wording import counted, printable
 from wannjax.problems.problem import Problem
 from wannjax.runs.records import Record, TrainingRecord
 from wannjax.search.registry import Config
 
 _LINE_SECONDS = 10.0
 """Seconds between two lines where there is no terminal."""
+_LATEST = 32
+"""Reports of progress that the time left is estimated from."""
 
 
-ViewT = TypeVar("ViewT", bound="_View")
+ViewT = TypeVar("ViewT", bound="View")
 
 
-class _View:
-    """A progress bar that counts `unit`s up to `total`; a context manager."""
+class View:
+    """A progress bar that counts `unit`s up to `total`, and beneath it what is going on; a context
+    manager.
+    """
 
-    def __init__(self, unit: str, total: int, headline: str, console: Console | None, done: int = 0):
-        self.console = console or Console(stderr=True)
+    def __init__(self, unit: str, total: int, name: str, facts: str, console: Console | None, done: int = 0):
+        self.console = console or screen(stderr=True)
         self.unit, self.total, self.before = unit, total, done
         self.progress = Progress(
-            TextColumn(unit + " {task.completed}/{task.total}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.description}"),
+            TextColumn(unit + " {task.completed}/{task.total}", markup=False),
+            BarColumn(bar_width=24, table_column=Column()),  # the first to shrink
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
             console=self.console,
         )
-        self.task = self.progress.add_task("compiling…", total=total, completed=done)
-        self.live = Live(self.progress, console=self.console, refresh_per_second=4) if self.console.is_terminal else None
-        self.console.print(headline, highlight=False)
+        self.task = self.progress.add_task("", total=total, completed=done)
+        self.text, self.now = "", "compiling…"
+        self.live = Live(get_renderable=self._drawn, console=self.console, refresh_per_second=4) if self.console.is_terminal else None
+        self.printed = time.perf_counter()
+        self._paces: deque[float] = deque(maxlen=_LATEST)
+        self._latest: tuple[int, float] | None = None
+        self.say(Text.assemble((printable(name), "bold"), f": {facts}"))
         if idle := idle_cores():
-            self.console.print(
-                f"[yellow]{idle} CPU core{'s' if idle > 1 else ''} idle:[/yellow] call wannjax.use_all_cores() before any JAX "
-                "computation to use all of them",
-                highlight=False,
-            )
+            hint = f"{counted(idle, 'CPU core')} idle:"
+            self.say(Text.assemble((hint, "yellow"), " call wannjax.use_all_cores() before any JAX computation to use all of them"))
 
     def __enter__(self: ViewT) -> ViewT:
-        self.started = self.printed = time.perf_counter()
         if self.live:
             self.live.start()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.now = ""  # the last picture stays, and shows what came of it
         if self.live:
             self.live.stop()
 
     def show(self, done: int, text: str) -> None:
-        self.progress.update(self.task, completed=done, description=text)
+        """Tells that so much is done, and what came of it."""
         now = time.perf_counter()
+        left = self._seconds_left(done, now)
+        self.text, self.now = text, ""
+        self.progress.update(self.task, completed=done, description="" if left is None else f"{timedelta(seconds=round(left))} left")
         due = done in (self.before + 1, self.total) or now - self.printed > _LINE_SECONDS
         if self.live is None and due:
             self.printed = now
-            left = (now - self.started) / (done - self.before) * (self.total - done)
-            self.console.print(f"{self.unit} {done}/{self.total}  {text}  {left:.0f} s left", highlight=False, soft_wrap=True)
+            self.say(f"{self.unit} {done}/{self.total}  {text}" + ("" if left is None else f"  {left:.0f} s left"))
+
+    def doing(self, text: str) -> None:
+        """Tells what is being done now that all steps are."""
+        self.now = text
+        self.progress.update(self.task, description="")
+        if self.live is None:
+            self.say(text)
+
+    def say(self, text: str | Text) -> None:
+        """Prints lines above the bar."""
+        self.console.print(text if isinstance(text, Text) else Text(text), soft_wrap=not self.console.is_terminal)
+
+    def _drawn(self) -> Group:
+        return Group(self.progress, Text(self.now or self.text))
+
+    def _seconds_left(self, done: int, now: float) -> float | None:
+        """By the median pace of late; None where none is known. The time up to the first report is
+        no pace: it went into compiling.
+        """
+        if self._latest is not None and done > self._latest[0]:
+            self._paces.append((now - self._latest[1]) / (done - self._latest[0]))
+        self._latest = (done, now)
+        return float(np.median(self._paces)) * (self.total - done) if self._paces and done < self.total else None
 
 
-class LiveView(_View):
+class LiveView(View):
     """Shows a search as it goes: a callback of `evolve`."""
 
     def __init__(self, problem: Problem, config: Config, done: int = 0, console: Console | None = None):
         resumed = f"resumed after generation {done}; " if done else ""
         sweep = f"{len(config.weights)} shared weights x " if len(config.weights) > 1 else ""
-        headline = (
-            f"[bold]{problem.name}[/bold]: {problem.inputs} inputs, {problem.outputs} outputs; {config.name}, population "
-            f"{config.population}, {sweep}{config.episodes} episodes; {resumed}{describe()}"
+        facts = (
+            f"{counted(problem.inputs, 'input')}, {counted(problem.outputs, 'output')}; {config.name}, population "
+            f"{config.population}, {sweep}{counted(config.episodes, 'episode')}; {resumed}{describe()}"
         )
-        super().__init__("generation", config.generations, headline, console, done)
+        super().__init__("generation", config.generations, problem.name, facts, console, done)
 
     def __call__(self, record: Record) -> None:
         self.show(record.generation, describe_record(record))
 
 
-class ManyView(_View):
+class ManyView(View):
     """Shows several searches as they go, by their medians."""
 
     def __init__(self, problem: Problem, config: Config, runs: int, console: Console | None = None):
-        headline = (
-            f"[bold]{problem.name}[/bold]: {problem.inputs} inputs, {problem.outputs} outputs; {runs} runs of population "
-            f"{config.population}, {len(config.weights)} shared weights x {config.episodes} episodes; {describe()}"
+        facts = (
+            f"{counted(problem.inputs, 'input')}, {counted(problem.outputs, 'output')}; {counted(runs, 'run')} of population "
+            f"{config.population}, {counted(len(config.weights), 'shared weight')} x {counted(config.episodes, 'episode')}; {describe()}"
         )
-        super().__init__("generation", config.generations, headline, console)
+        super().__init__("generation", config.generations, problem.name, facts, console)
 
     def __call__(self, records: list[Record]) -> None:
         low, median, high = np.quantile([record.champion_score for record in records], (0.25, 0.5, 0.75))
-        connections = np.median([record.champion_connections for record in records])
+        shown = numbers([median, low, high], high - low)
+        connections = float(np.median([record.champion_connections for record in records]))
         speed = sum(record.alive_steps for record in records) / sum(record.rollout_seconds for record in records)
         self.show(
             records[0].generation,
-            f"median champion {median:.4g} (quartiles {low:.4g} to {high:.4g}) with {connections:g} connections; "
+            f"median champion {shown[0]} (quartiles {shown[1]} to {shown[2]}) with {counted(connections, 'connection')}; "
             f"{speed / 1e6:.1f} M alive steps/s",
         )
 
 
-class TrainingView(_View):
+class TrainingView(View):
     """Shows training as it goes: a callback of `finetune`."""
 
     def __init__(
@@ -119,13 +155,12 @@ class TrainingView(_View):
         console: Console | None = None,
     ):
         resumed = f"resumed after step {done}; " if done else ""
-        starts = f"{members} start{'s' if members > 1 else ''}"
-        headline = f"[bold]{problem.name}[/bold]: {connections} weights from {starts} by {method}; {resumed}{describe()}"
-        super().__init__("step", steps, headline, console, done)
+        facts = f"{counted(connections, 'weight')} from {counted(members, 'start')} by {method}; {resumed}{describe()}"
+        super().__init__("step", steps, problem.name, facts, console, done)
 
     def __call__(self, record: TrainingRecord) -> None:
         if record.step > self.before:
-            self.show(record.step, f"held out: best {record.held_out_score:.4g}, median {record.median_score:.4g}")
+            self.show(record.step, f"held out: best {number(record.held_out_score)}, median {number(record.median_score)}")
 
 
 def describe_record(record: Record) -> str:
@@ -133,6 +168,6 @@ def describe_record(record: Record) -> str:
     speed = record.alive_steps / record.rollout_seconds if record.rollout_seconds > 0 else np.nan
     bad = f", {record.non_finite} not finite" if record.non_finite else ""
     return (
-        f"mean {record.mean_score:.4g}, best {record.best_score:.4g}{bad}; champion {record.champion_score:.4g} "
-        f"with {record.champion_connections} connections; {speed / 1e6:.1f} M alive steps/s"
+        f"mean {number(record.mean_score)}, best {number(record.best_score)}{bad}; champion {number(record.champion_score)} "
+        f"with {counted(record.champion_connections, 'connection')}; {speed / 1e6:.1f} M alive steps/s"
     )

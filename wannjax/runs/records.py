@@ -34,7 +34,10 @@ class Record(NamedTuple):
     median_score: float
     """The population's median mean score."""
     champion_score: float
-    """The champion's mean score over the sweep, on the fresh episodes that confirmed it."""
+    """The champion's mean score over the sweep in the rounds that confirmed it, on fresh episodes.
+    It is optimistic, on swing-up by 2 to 21 points: of many rounds the luckiest makes a champion.
+    `Result.champion_scores` are those of the final comparison.
+    """
     champion_connections: int
     median_connections: float
     largest_hidden: int

@@ -20,9 +20,10 @@ class Result:
         front: the last generation's non-dominated networks by mean score, best score and number of
             connections, rescored.
         front_scores: float[F, W], their scores on fresh episodes.
-        history: one array per field of `Record`, one entry per generation.
+        history: one array per field of `Record`, one entry per generation. Its `champion_score` is
+            that of the rounds which confirmed each champion, and optimistic.
         growth: the champions that the search had, from the first on, thinned to at most
-            `growth.KEPT`; the final comparison may have preferred another one.
+            `past_champions.KEPT`; the final comparison may have preferred another one.
         config, seed, problem_name: what was run.
         seconds: wall time of the run.
         compilations: how many programs were compiled, and the seconds this took.

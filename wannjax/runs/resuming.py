@@ -6,6 +6,7 @@ its `restore`.
 
 import io
 import json
+import math
 import os
 import time
 import warnings
@@ -44,11 +45,13 @@ class Resumable(Protocol):
 
 
 class Saver:
-    """Saves `run` now and then."""
+    """Saves `run` now and then: after its first step, so that there is something to go on from, and
+    then not before `every` seconds have passed.
+    """
 
     def __init__(self, checkpoints: Checkpoints, run: Resumable, every: float):
         self.checkpoints, self.run, self.every = checkpoints, run, every
-        self.saved, self.when = run.number, time.perf_counter()
+        self.saved, self.when = run.number, time.perf_counter() if run.number else -math.inf
 
     def keep(self, *, last: bool) -> None:
         """Saves the run if it is time to, or if this is the `last` opportunity. Raises OSError when

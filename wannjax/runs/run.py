@@ -19,8 +19,8 @@ from wannjax.common import hosts
 from wannjax.common.pytrees import arrays_of, capacities_of, tree_like, with_capacities
 from wannjax.common.validation import require
 from wannjax.networks.network import Network, require_runnable, take
-from wannjax.problems.problem import Problem
-from wannjax.runs.champions import Champions
+from wannjax.problems.problem import Problem, checked_names
+from wannjax.runs.champions import Champions, Confirmed
 from wannjax.runs.checkpoints import Checkpoint
 from wannjax.runs.compilations import Compilations
 from wannjax.runs.records import Record, Work, history_of, record_table, recorded, records_of
@@ -53,6 +53,7 @@ class Run:
     def __init__(self, problem: Problem, config: Config, seed: int):
         if config.output_activation == AUTO:
             config = config.replace(output_activation=problem.output_activation)
+        checked_names(problem.input_names, problem.output_names, problem.inputs, problem.outputs)  # which files are to have
         self.problem, self.config, self.seed = problem, config, seed
         self.held_out = problem.split("validation")
         self.algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
@@ -177,15 +178,29 @@ class Run:
         count = len(finalists.steps)
         filled = np.arange(-(-count // _FEW) * _FEW) % count  # few sizes, since each is compiled
         fresh = self._score(self.held_out, self.final_key, take(finalists, filled), FINAL_EPISODES)[0][:count]
-        names = {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
-        champion, front = self.champions.settle(finalists, fresh, names)
+        champion, front = self.champions.settle(finalists, fresh, self._names)
+        return self._result(champion, front, compilations)
+
+    def standing(self, compilations: Compilations) -> Result | None:
+        """What the run has found so far, without that comparison and without any computation; None
+        where there is no champion yet.
+        """
+        if not self.records or not self.champions.archive:
+            return None
+        return self._result(*self.champions.standing_now(self._names), compilations)
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        return {"input_names": self.problem.input_names, "output_names": self.problem.output_names}
+
+    def _result(self, champion: Confirmed, front: list[Confirmed], compilations: Compilations) -> Result:
         return Result(
             champion=champion.network,
             champion_scores=champion.scores,
             front=[member.network for member in front],
             front_scores=np.array([member.scores for member in front]),
             history=history_of(self.records, Record),
-            growth=self.champions.named_growth(names),
+            growth=self.champions.named_growth(self._names),
             config=self.config,
             seed=self.seed,
             problem_name=self.problem.name,

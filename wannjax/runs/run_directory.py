@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wannjax.common.devices import describe
+from wannjax.common.digits import kept
 from wannjax.common.files import MALFORMED, parse_json, parse_score, read_document, read_text, reading, reason_of, write_text
 from wannjax.common.validation import require, require_seed
 from wannjax.genomes.blocks import save_blocks
@@ -91,7 +92,7 @@ def write(directory: Path, result: Result) -> None:
         "seed": result.seed,
         "algorithm": result.config.name,
         "config": asdict(result.config),
-        "mean score": round(float(np.mean(result.champion_scores)), 3),
+        "mean score": kept(np.mean(result.champion_scores)),
         "generations run": len(result.history["generation"]),
         "seconds": round(result.seconds, 1),
         **circumstances(),
@@ -146,7 +147,7 @@ def _settings(document: Any) -> dict[str, Any]:
     """What `CONFIG` says of a run, as the fields of `Saved`."""
     problem, seed = document["problem"], document["seed"]
     require("problem", problem, "a name", isinstance(problem, str))
-    require_seed(seed)
+    seed = require_seed(seed)
     return {
         "problem": problem,
         "seed": seed,

@@ -10,7 +10,7 @@ def activation_names(default: tuple[str, ...], meaning: str):
     def check(names):
         return 0 < len(names) == len(set(names)) and set(names) <= set(NAMES[1:])
 
-    return setting(default, meaning, f"different names from {', '.join(NAMES[1:])}", check)
+    return setting(default, meaning, f"different names from {', '.join(NAMES[1:])}", check, names=NAMES[1:])
 
 
 def output_activation_id(name: str) -> int:

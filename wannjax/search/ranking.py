@@ -41,8 +41,7 @@ def rank(first: Float[Array, " P"], second: Float[Array, " P"]) -> Int32[Array, 
     Values must be finite.
 
     Source: NSGA-II (Deb et al. 2002). The published WANN code scales the crowding distance by
-        |1/max - min|, a slip for
-    1/(max - min); here it is the latter.
+    |1/max - min|, a slip for 1/(max - min); here it is the latter.
     """
     count = first.shape[0]
     front, crowding = fronts_and_crowding(first, second)
@@ -81,7 +80,7 @@ def fronts_and_crowding(first: Float[Array, " P"], second: Float[Array, " P"]) -
     index = jnp.arange(count)
     begin = jnp.searchsorted(front, front, side="left")
     end = jnp.searchsorted(front, front, side="right") - 1
-    crowding = jnp.zeros(count)
+    crowding = jnp.zeros(count, jnp.float32)
     for values in (first_sorted[by_front], second_sorted[by_front]):
         span = jnp.abs(values[begin] - values[end])
         gap = jnp.abs(values[jnp.maximum(index - 1, 0)] - values[jnp.minimum(index + 1, count - 1)])

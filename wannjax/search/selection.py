@@ -5,9 +5,8 @@ tolerance of the best that are left. So a genome that is outstanding somewhere h
 where its mean is low, and no two cases are ever weighed against each other.
 
 Source: La Cava, Spector & Danai 2016, "Epsilon-lexicase selection for regression": the tolerance of
-    a case is the median absolute
-deviation of its values in the population, here times a factor, and the best is that of the genomes
-which are left.
+a case is the median absolute deviation of its values in the population, here times a factor, and
+the best is that of the genomes which are left.
 """
 
 import jax
@@ -23,7 +22,7 @@ def tournaments(key: Key[Array, ""], order: Int32[Array, " N"], *, size: int, co
     """Winners of `count` tournaments of `size` genomes drawn with replacement; `order` lists the
     genomes, the best first.
     """
-    return order[jnp.min(jax.random.randint(key, (count, size), 0, order.shape[0]), axis=1)]
+    return order[jnp.min(jax.random.randint(key, (count, size), 0, order.shape[0], jnp.int32), axis=1)]
 
 
 def lexicase(
@@ -47,7 +46,7 @@ def lexicase(
             return left & (cases[:, case] >= best - near[case]), None
 
         left, _ = lax.scan(narrow, valid, jax.random.permutation(shuffle, cases.shape[1]))
-        return jnp.argmax(jnp.where(left, jax.random.uniform(draw, left.shape), -1.0)).astype(jnp.int32)
+        return jnp.argmax(jnp.where(left, jax.random.uniform(draw, left.shape, jnp.float32), -1.0)).astype(jnp.int32)
 
     return lax.map(event, jax.random.split(key, count), batch_size=_EVENTS)
 

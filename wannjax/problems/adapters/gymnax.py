@@ -3,6 +3,7 @@ left out.
 """
 
 import copy
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -10,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from wannjax.common.validation import require
-from wannjax.problems.environment import Box, Discrete, Environment, Transition
+from wannjax.common.validation import require, require_type
+from wannjax.problems.adapters.action_spaces import action_space_of
+from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.problems.spaces import Box
 
 _NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "CartPole-v1": (("x", "dx", "θ", "dθ"), ("left", "right")),
@@ -21,53 +24,56 @@ _NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "MountainCar-v0": (("x", "dx"), ("left", "coast", "right")),
     "MountainCarContinuous-v0": (("x", "dx"), ("force",)),
 }
-"""Of the observation's parts and of the outputs."""
+"""Names for the observation's parts and for the outputs, by environment."""
 
 
 class GymnaxEnvironment(Environment):
     """The gymnax `Environment` `env`, with `params`; its defaults when None.
 
-    Raises ValueError for an action space that is neither Discrete nor a Box, and where no length
-    limit is known.
+    Raises ValueError for an action space that `adapters.action_spaces` does not know, and where no
+    length limit is known.
     """
 
     def __init__(self, env: Any, params: Any = None, *, name: str | None = None, max_steps: int | None = None):
-        require("env", env, "a gymnax environment", hasattr(env, "step_env"))
+        require_type("env", env, "a gymnax environment", not isinstance(env, type))
+        require("env", env, "a gymnax environment (wannjax.make(name) takes names)", hasattr(env, "step_env"))
         self.env, self.name, self.picture = env, name or env.name, env.name
         self.params = env.default_params if params is None else params
         limit = getattr(self.params, "max_steps_in_episode", None) if max_steps is None else max_steps
-        require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", int(limit or 0) >= 1)
+        fine = max_steps is None or isinstance(max_steps, int)
+        require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", fine and int(limit or 0) >= 1)
         self.max_steps = int(limit or 0)
-        observation, _ = jax.eval_shape(env.reset_env, jax.random.key(0), self.params)
+        with _promotion():
+            observation, _ = jax.eval_shape(env.reset_env, jax.random.key(0), self.params)
         self.inputs = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(observation))
         self.observation_shape = getattr(observation, "shape", ())
-        self.actions = self._actions()
-        self.differentiable = isinstance(self.actions, Box) and getattr(env, "supports_transition_gradients", False)
+        self.actions = action_space_of(env.action_space(self.params), self.name)
+        real = isinstance(self.actions, Box) and not self.actions.integral
+        self.differentiable = real and getattr(env, "supports_transition_gradients", False)
         known_inputs, known_outputs = _NAMES.get(self.name, ((), ()))
         self.input_names = getattr(env, "input_names", known_inputs)
         self.output_names = getattr(env, "output_names", known_outputs)
 
-    def _actions(self) -> Discrete | Box:
-        space = self.env.action_space(self.params)
-        if hasattr(space, "n"):
-            return Discrete(int(space.n), space.dtype)
-        require("env", self.name, "an environment with a Discrete or a Box action space", hasattr(space, "low"))
-        low, high = (np.broadcast_to(np.asarray(bound, np.float32), space.shape) for bound in (space.low, space.high))
-        return Box(low, high, space.dtype)
-
     def reset(self, key, params):
-        observation, state = self.env.reset_env(key, params)
+        with _promotion():
+            observation, state = self.env.reset_env(key, params)
         return _flat(observation), state
 
     def step(self, key, state, action, params):
-        observation, state, reward, terminated, _ = self.env.step_env(key, state, action, params)
-        truncated = jnp.asarray(self.env.is_truncated(state, params))
+        with _promotion():
+            observation, state, reward, terminated, _ = self.env.step_env(key, state, action, params)
+            truncated = jnp.asarray(self.env.is_truncated(state, params))
         return Transition(_flat(observation), state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated), truncated)
 
     def with_gradients(self) -> "GymnaxEnvironment":
         other = copy.copy(super().with_gradients())
         other.env = self.env.with_transition_gradients()
         return other
+
+
+def _promotion() -> AbstractContextManager:
+    """What gymnax's own code runs in, since it counts on JAX's usual promotion of types."""
+    return jax.numpy_dtype_promotion("standard")
 
 
 def _flat(observation) -> Float32[Array, " I"]:
@@ -97,7 +103,8 @@ class GymnaxProblem(EnvironmentProblem):
             input_names, output_names, network_chunk: see `EnvironmentProblem`.
 
         Raises:
-            ValueError: the action space is neither discrete nor a box, or no length limit is known.
+            ValueError: the action space is not one of those in `problems.spaces`, or no length
+                limit is known.
         """
         environment = GymnaxEnvironment(env, env_params, name=name, max_steps=max_steps)
         super().__init__(environment, input_names=input_names, output_names=output_names, network_chunk=network_chunk)

@@ -119,7 +119,7 @@ def _slopes(motion, force, params: EnvParams):
         (theta1, theta1_dot, params.pole1_mass, params.pole1_length / 2),
         (theta2, theta2_dot, params.pole2_mass, params.pole2_length / 2),
     )
-    push, mass, pulls = force, jnp.asarray(params.cart_mass), []
+    push, mass, pulls = force, jnp.asarray(params.cart_mass, jnp.float32), []
     for theta, theta_dot, pole_mass, half in poles:
         sin, cos = sinpi_cospi(theta / np.pi)
         pull = params.hinge_friction * theta_dot / (pole_mass * half) - params.gravity * sin

@@ -78,7 +78,7 @@ class CartPoleSwingUp(environment.Environment[EnvState, EnvParams]):
         return observation, detached, reward, self.is_terminated(state, params), {"discount": self.discount(state, params)}
 
     def reset_env(self, key, params: EnvParams):
-        start = jnp.array([0.0, 0.0, jnp.pi, 0.0]) + params.start_deviation * jax.random.normal(key, (4,))
+        start = jnp.array([0.0, 0.0, jnp.pi, 0.0], jnp.float32) + params.start_deviation * jax.random.normal(key, (4,), jnp.float32)
         state = _state(start[0], start[1], start[2], start[3], 0)
         return self.get_obs(state), state
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from wannjax.common.validation import require
+from wannjax.common.validation import plain, require
 from wannjax.problems.environment import Environment
 
 CONTEXTS = 512
@@ -53,7 +53,7 @@ class VariedEnvironment(Environment):
 
     def context_of(self, key, params: VariedParams):
         """The row that the episode of `key` draws."""
-        return params.contexts[jax.random.randint(jax.random.fold_in(key, 1), (), 0, params.contexts.shape[0])]
+        return params.contexts[jax.random.randint(jax.random.fold_in(key, 1), (), 0, params.contexts.shape[0], jnp.int32)]
 
     def reset(self, key, params: VariedParams):
         context = self.context_of(key, params)
@@ -82,7 +82,8 @@ def varied(environment: Environment, vary: dict[str, tuple[float, float]], seed:
     known = [name for name in vars(environment.params) if name != "max_steps_in_episode"] if is_dataclass(environment.params) else []
     for name, bounds in vary.items():
         require("vary", name, f"a parameter of the environment, one of {', '.join(known)}", name in known)
-        ordered = isinstance(bounds, tuple | list) and len(bounds) == 2 and -np.inf < bounds[0] < bounds[1] < np.inf
+        pair = plain(bounds)
+        ordered = isinstance(pair, tuple) and len(pair) == 2 and -np.inf < pair[0] < pair[1] < np.inf
         require(f"vary[{name!r}]", bounds, "(low, high), finite and ascending", ordered)
     low, high = np.array(list(vary.values()), np.float32).T
     contexts = np.random.default_rng(seed).uniform(low, high, (CONTEXTS, len(vary))).astype(np.float32)

@@ -2,17 +2,15 @@
 Weights and topology evolve together.
 
 What it shares with WANN (`search/wann/`): the matrix of connections and its operators, expression,
-    the tape, the driver. What it has
-of its own: genes with historical markings and weights (`genes.py`), children of two parents
-    (`reproduction.py`), species that protect
-what is new (`species.py`). The settings, from which all this is called, are in `config.py`.
+the tape, the driver. What it has of its own: genes with historical markings and weights
+(`genes.py`), children of two parents (`reproduction.py`), species that protect what is new
+(`species.py`). The settings, from which all this is called, are in `config.py`.
 
 Differences from the paper: networks are feed-forward; a child has the disjoint and excess genes of
-    its fitter parent also when both are
-equally fit (of the smaller one then); after a generation that was narrowed to two species, patience
-starts again; the compatibility threshold is steered to a number of species, and there are twice as
-many at the most. A new sweep of episodes every generation makes scores noisy: records of species
-are then those of their luckiest genome.
+its fitter parent also when both are equally fit (of the smaller one then); after a generation that
+was narrowed to two species, patience starts again; the compatibility threshold is steered to a
+number of species, and there are twice as many at the most. A new sweep of episodes every generation
+makes scores noisy: records of species are then those of their luckiest genome.
 """
 
 from dataclasses import dataclass, field, replace
@@ -25,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int32, Key
 
 from wannjax.common.pytrees import Placeholder
-from wannjax.common.validation import require
+from wannjax.common.validation import require_count
 from wannjax.genomes.expression import express
 from wannjax.genomes.genome import Genome, enlarge, random_genome
 from wannjax.genomes.operators import NOTHING, changed
@@ -175,8 +173,7 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
     >>> state, info = algorithm.tell(state, scores)
     >>> state = algorithm.enlarge(state)
     """
-    require("inputs", inputs, "an integer >= 1", inputs >= 1)
-    require("outputs", outputs, "an integer >= 1", outputs >= 1)
+    inputs, outputs = require_count("inputs", inputs), require_count("outputs", outputs)
     places, new_weight = 2 * rules.species, rules.weight_mutation.scale
 
     @jax.jit
@@ -193,7 +190,7 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
                 density=rules.density,
                 output_activation=rules.output_activation,
             )
-            drawn = jax.random.uniform(weights, (1 + inputs, outputs), minval=-new_weight, maxval=new_weight)
+            drawn = jax.random.uniform(weights, (1 + inputs, outputs), jnp.float32, minval=-new_weight, maxval=new_weight)
             return genome, first_genes(drawn, SMALLEST_CAPACITY, capacity)
 
         genomes, genes = jax.vmap(one)(*(jax.random.split(each, rules.population) for each in (topology, weights)))
@@ -232,7 +229,7 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
         genes = genes._replace(weights=jnp.where(genes.markings == EMPTY, 0.0, weights))
         genome = with_enabled(birth.genome, genes, jnp.where(birth.crosses, both_enabled, birth.enabled))
 
-        operator = jnp.sum(draws[0] >= jnp.array(rules.operator_ends))
+        operator = jnp.sum(draws[0] >= jnp.array(rules.operator_ends, jnp.float32))
         operator = jnp.where(birth.elite | (operator == len(rules.operator_ends)), NOTHING, operator)
         genome, change = changed(genome, operator, draws[:4], rules.activations, keep=rules.keep)
         ends = ends_of(birth.ids, change.row, change.column, inputs)
@@ -250,7 +247,7 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
         fitness = fitness_of(score, valid)
         records, narrows = updated(state.records, score, valid, state.species, rules.population_stagnation)
         counts = children_of(records.age[:-1], narrows, fitness, valid, state.species, rules.stagnation)
-        draws = jax.random.uniform(draw_parents, (rules.population, 5))
+        draws = jax.random.uniform(draw_parents, (rules.population, 5), jnp.float32)
         parents = parents_of(draws, counts, fitness, gene_count(state.genes), valid, state.species, rules.mating)
 
         enabled = jax.vmap(is_enabled)(state.genomes, state.genes)
@@ -267,8 +264,8 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
             other_enabled=father[2],
             crosses=parents.crosses,
             elite=parents.elite,
-            draws=jax.random.uniform(draw_children, (rules.population, 6)),
-            gene_draws=jax.random.uniform(draw_genes, (rules.population, 2, enabled.shape[1])),
+            draws=jax.random.uniform(draw_children, (rules.population, 6), jnp.float32),
+            gene_draws=jax.random.uniform(draw_genes, (rules.population, 2, enabled.shape[1]), jnp.float32),
         )
         born = in_chunks(child, births)
         genomes, genes, ids, change, (sources, targets) = born

@@ -141,7 +141,9 @@ def distances(genes: Genes, others: Genes, distance: Distance) -> Float[Array, "
     known = jnp.sort(others.markings.reshape(-1))
     place = jnp.searchsorted(known, others.markings)
     owner = jnp.broadcast_to(jnp.arange(count)[:, None], place.shape)
-    table = jnp.full((known.shape[0], count), jnp.nan).at[place, owner].set(jnp.where(is_used(others), others.weights, jnp.nan))
+    table = (
+        jnp.full((known.shape[0], count), jnp.nan, jnp.float32).at[place, owner].set(jnp.where(is_used(others), others.weights, jnp.nan))
+    )
     other_sizes, other_newest = gene_count(others), _newest(others)
 
     def one(genes: Genes):
@@ -157,8 +159,8 @@ def distances(genes: Genes, others: Genes, distance: Distance) -> Float[Array, "
         disjoint = size + other_sizes - 2 * matching - newer - older
         larger = jnp.maximum(size, other_sizes)
         norm = jnp.where(larger < distance.normalise_from, 1, jnp.maximum(larger, 1))
-        structure = (distance.excess * (newer + older) + distance.disjoint * disjoint) / norm
-        return structure + distance.weights * difference / jnp.maximum(matching, 1)
+        excess, disjoint, norm, matching = (part.astype(jnp.float32) for part in (newer + older, disjoint, norm, jnp.maximum(matching, 1)))
+        return (distance.excess * excess + distance.disjoint * disjoint) / norm + distance.weights * difference / matching
 
     return in_chunks(one, genes, cached=True)
 

@@ -94,7 +94,7 @@ def followed(
 
     def moved(numbers, first, end):
         slots = numbers - first
-        shift = (slots >= change.opened).astype(jnp.int32) - (slots > change.closed)
+        shift = (slots >= change.opened).astype(jnp.int32) - (slots > change.closed).astype(jnp.int32)
         return jnp.where((slots >= 0) & (numbers < end), numbers + shift, numbers)
 
     rows, columns = moved(genes.rows, first_hidden, first_hidden + hidden), moved(genes.columns, 0, hidden)
@@ -160,7 +160,7 @@ def numbered(genes: Genes, ids: Int32[Array, " H"], change: Change, number, inpu
     """
     splits, adds = change.operator == ADD_NODE, change.operator == ADD_CONNECTION
     count, place = gene_count(genes), jnp.arange(genes.markings.shape[0])
-    first, second = place == count - 1 - splits, splits & (place == count - 1)
+    first, second = place == count - 1 - splits.astype(jnp.int32), splits & (place == count - 1)
     markings = jnp.where((splits | adds) & first, 2 * number, jnp.where(second, 2 * number + 1, genes.markings))
     new = splits & (jnp.arange(ids.shape[0]) == change.opened)
     return genes._replace(markings=markings), jnp.where(new, node_identity(number, inputs, outputs), ids)

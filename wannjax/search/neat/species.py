@@ -31,7 +31,7 @@ class Records(NamedTuple):
 
 def no_records(places: int) -> Records:
     """Those of a search that begins."""
-    return Records(jnp.full(places + 1, -jnp.inf), jnp.zeros(places + 1, jnp.int32))
+    return Records(jnp.full(places + 1, -jnp.inf, jnp.float32), jnp.zeros(places + 1, jnp.int32))
 
 
 def members_of(species: Int32[Array, " P"], places: int) -> Bool[Array, "M P"]:
@@ -46,7 +46,7 @@ def inhabited(species: Int32[Array, " P"], places: int) -> Bool[Array, " M"]:
 
 def representatives(key: Key[Array, ""], species: Int32[Array, " P"], places: int) -> Int32[Array, " M"]:
     """A random member of every species; of those without members any genome."""
-    draws = jax.random.uniform(key, species.shape)
+    draws = jax.random.uniform(key, species.shape, jnp.float32)
     return jnp.argmax(jnp.where(members_of(species, places), draws[None, :], -1.0), axis=1).astype(jnp.int32)
 
 
@@ -135,9 +135,9 @@ def children_of(
     best = jnp.max(jnp.where(members & valid[None, :], fitness[None, :], -1.0), axis=1)
     order = _places(jnp.where(alive, best, -2.0))
     may = alive & jnp.where(narrows, order < 2, (age < patience) | (order == 0))
-    mean = jnp.sum(jnp.where(members, fitness[None, :], 0.0), axis=1) / jnp.maximum(size, 1)
+    mean = jnp.sum(jnp.where(members, fitness[None, :], 0.0), axis=1) / jnp.maximum(size, 1).astype(jnp.float32)
     claims = jnp.where(may, mean, 0.0)
-    claims = jnp.where(jnp.sum(claims) > 0, claims, may)
+    claims = jnp.where(jnp.sum(claims) > 0, claims, may.astype(jnp.float32))
     return apportioned(claims, population)
 
 
@@ -148,7 +148,8 @@ def apportioned(claims: Float[Array, " M"], total: int) -> Int32[Array, " M"]:
     quotas = claims / jnp.max(claims)
     quotas = total * (quotas / jnp.sum(quotas))
     whole = jnp.floor(quotas).astype(jnp.int32)
-    return whole + (_places(jnp.where(claims > 0, quotas - whole, -1.0)) < total - jnp.sum(whole))
+    rest = jnp.where(claims > 0, quotas - whole.astype(jnp.float32), -1.0)
+    return whole + (_places(rest) < total - jnp.sum(whole, dtype=jnp.int32)).astype(jnp.int32)
 
 
 def _places(values: Float[Array, " M"]) -> Int32[Array, " M"]:
@@ -161,7 +162,7 @@ def _places(values: Float[Array, " M"]) -> Int32[Array, " M"]:
 
 
 class Parents(NamedTuple):
-    """Of P children.
+    """Where P children come from.
 
     Attributes:
         first, second: int32[P], genomes; the first is the fitter one, and of equals the smaller.
@@ -205,10 +206,10 @@ def parents_of(
     members = members_of(species, places)
     size, able = jnp.sum(members, axis=1), jnp.sum(members & valid[None, :], axis=1)
     starts = jnp.cumsum(size) - size
-    survivors = jnp.maximum(jnp.ceil(mating.survival * able), 1).astype(jnp.int32)
+    survivors = jnp.maximum(jnp.ceil(mating.survival * able.astype(jnp.float32)), 1).astype(jnp.int32)
 
     def drawn(home, draw):
-        return order[starts[home] + jnp.minimum((draw * survivors[home]).astype(jnp.int32), survivors[home] - 1)]
+        return order[starts[home] + jnp.minimum((draw * survivors[home].astype(jnp.float32)).astype(jnp.int32), survivors[home] - 1)]
 
     ends = jnp.cumsum(counts)
     child = jnp.arange(population)

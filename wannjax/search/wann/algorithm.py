@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int32, Key
 
 from wannjax.common.pytrees import Placeholder
-from wannjax.common.validation import require
+from wannjax.common.validation import require_count
 from wannjax.genomes.blocks import Block
 from wannjax.genomes.expression import express
 from wannjax.genomes.genome import Genome, random_genome
@@ -110,8 +110,7 @@ def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int) -> Algorithm:
     >>> state, info = algorithm.tell(state, scores)
     >>> state = algorithm.enlarge(state)
     """
-    require("inputs", inputs, "an integer >= 1", inputs >= 1)
-    require("outputs", outputs, "an integer >= 1", outputs >= 1)
+    inputs, outputs = require_count("inputs", inputs), require_count("outputs", outputs)
     populate, ask, tell = _programs(rules, inputs, outputs)
     of_blocks = {NAMES.index(name) for block in rules.blocks for name in block.activations}
     activation_ids = tuple(sorted({SUM, rules.output_activation, *rules.activations, *of_blocks}))
@@ -163,7 +162,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
         islands = (leaf.reshape(rules.islands, size, *leaf.shape[1:]) for leaf in (scores, state.sizes.connections))
         first = size * jnp.arange(rules.islands)[:, None]
         kept, parents = ((first + chosen).reshape(-1) for chosen in jax.vmap(select)(keys, *islands))
-        draws = jax.random.uniform(draw_moves, (len(parents), draws_of(rules.blocks)))
+        draws = jax.random.uniform(draw_moves, (len(parents), draws_of(rules.blocks)), jnp.float32)
         born = in_chunks(
             lambda pair: mutate(pair[0], pair[1], state.rates.ends, rules.activations, rules.blocks),
             (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws),
@@ -187,8 +186,8 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
 def _enlarge(state: WannState, blocks: tuple[Block, ...]) -> WannState:
     """`Algorithm.enlarge`."""
     hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
-    # What there will be after a generation, at the most. Both grow at once where they can: every
-    # new shape costs a compilation.
+    # What there will be after a generation, at the most. Both are enlarged at once where they
+    # can be: every new shape costs a compilation.
     room = doubled(state.steps, steps + most_steps(blocks) - 1)
     needed = hidden + most_nodes(blocks) - 1
     capacity = doubled(state.genomes.hidden, needed if room == state.steps else max(2 * hidden, needed))
@@ -207,7 +206,7 @@ def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_compl
     valid = usable(scores)
     mean = finite_or_worst(jnp.mean(scores, axis=1), valid)
     best = finite_or_worst(jnp.max(scores, axis=1), valid)
-    simplicity = finite_or_worst(1.0 / jnp.maximum(connections, 1), valid)
+    simplicity = finite_or_worst(1.0 / jnp.maximum(connections, 1).astype(jnp.float32), valid)
     return rank(mean, jnp.where(by_complexity, simplicity, best))
 
 

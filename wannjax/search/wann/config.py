@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from wannjax.common.settings import Settings, choice, count, rate, setting, share
 from wannjax.common.validation import require
 from wannjax.genomes.blocks import MOST, Block, block_of, load_blocks
-from wannjax.genomes.operators import SHARED, Operators
+from wannjax.genomes.operators import Operators
 from wannjax.networks.activations import NAMES, PUBLISHED, activation_ids
 from wannjax.search.activation_settings import AUTO, activation_names, output_activation_id
 from wannjax.search.algorithm import Algorithm
@@ -63,12 +63,6 @@ def _is_library(blocks) -> bool:
 
 def _is_sweep(weights) -> bool:
     return 0 < len(weights) == len(set(weights)) and all(abs(weight) < float("inf") for weight in weights)
-
-
-RATES = ("initial_density", "initial_fan_in", "complexity_probability", *SHARED, "insert_block")
-"""The settings that are numbers in the compiled programs: searches that differ in these alone, or
-in what no program uses, share them.
-"""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""How many networks should run side by side: `python -m benchmarks.blocks` prints the speed over
-block sizes, for `devices.py`.
+"""How many networks should run side by side: `python -m benchmarks.chunks` prints the speed over
+chunk sizes, for `devices.py`.
 """
 
 import argparse
@@ -18,23 +18,23 @@ def main() -> None:
     parser.add_argument("--environment", default="CartPoleSwingUp-v0")
     parser.add_argument("--population", type=int, default=192)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/blocks.json"))
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/chunks.json"))
     options = parser.parse_args()
 
     weights = jnp.array(wannjax.WannConfig().weights)
     rows, record = [], []
     for episodes in (1, 4, 16):
-        for block in (4, 8, 16, 32, 64, 128):
-            problem = wannjax.make(options.environment, network_chunk=block)
+        for chunk in (4, 8, 16, 32, 64, 128):
+            problem = wannjax.make(options.environment, network_chunk=chunk)
             genomes = random_genomes(0, options.population, nodes=29, connections=52, inputs=problem.inputs, outputs=problem.outputs)
             networks = express_all(genomes)
             evaluate = partial(problem.evaluate, jax.random.key(1), networks, weights, episodes=episodes)
             timing = measure(evaluate, options.repeats)
             lanes, steps = len(weights) * episodes, int(timing.result.computed_steps)
             speed = steps / timing.cpu / 1e6
-            rows.append([f"{lanes} lanes x {block} networks", str(lanes * block), f"{speed:.1f}"])
-            record.append({"lanes": lanes, "block": block, "million_steps_per_cpu_second": speed})
-    print_table(f"Block sizes on {options.environment}", ["block", "values a step", "M steps/CPU-s"], rows)
+            rows.append([f"{lanes} lanes x {chunk} networks", str(lanes * chunk), f"{speed:.1f}"])
+            record.append({"lanes": lanes, "chunk": chunk, "million_steps_per_cpu_second": speed})
+    print_table(f"Chunk sizes on {options.environment}", ["chunk", "values a step", "M steps/CPU-s"], rows)
     write_json(options.json, {"machine": machine(), "rows": record})
 
 
