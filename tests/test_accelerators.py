@@ -58,7 +58,7 @@ def test_neat_lowers():
     networks = algorithm.ask(state)
 
     def evaluate(key, networks, params):
-        return problem._score(key, networks, jnp.ones(1), params, episodes=2, activation_ids=algorithm.activation_ids)
+        return problem.with_params(params).evaluate(key, networks, jnp.ones(1), episodes=2, activation_ids=algorithm.activation_ids)
 
     assert "callback" not in lowered(evaluate, jax.random.key(0), networks, problem.params)
 
@@ -73,7 +73,7 @@ def test_evaluation_lowers(name):
     networks = algorithm.ask(algorithm.init(jax.random.key(0)))
 
     def evaluate(key, networks, weights, params):
-        return problem._score(key, networks, weights, params, episodes=2, activation_ids=algorithm.activation_ids)
+        return problem.with_params(params).evaluate(key, networks, weights, episodes=2, activation_ids=algorithm.activation_ids)
 
     text = lowered(evaluate, jax.random.key(0), networks, jnp.array(CONFIG.weights), problem.params)
     assert "callback" not in text
@@ -86,7 +86,7 @@ def test_rollouts_with_individual_weights_lower(state):
     keys = jax.random.split(jax.random.key(0), 4)
 
     def rollout(keys, networks, gain, params):
-        return problem._run(keys, networks, gain, params, activation_ids=network.ALL_ACTIVATIONS)
+        return problem.with_params(params).rollout(keys, networks, gain, activation_ids=network.ALL_ACTIVATIONS)
 
     assert "callback" not in lowered(rollout, keys, weighted, jnp.ones(4), problem.params)
 
@@ -107,7 +107,7 @@ def test_evaluation_on_data_lowers():
     networks = algorithm.ask(algorithm.init(jax.random.key(0)))
 
     def evaluate(key, networks, weights, examples):
-        return problem._score_sample(key, networks, weights, examples, count=16, activation_ids=algorithm.activation_ids)
+        return problem._evaluate(key, networks, weights, examples, count=16, activation_ids=algorithm.activation_ids)
 
     assert "callback" not in lowered(evaluate, jax.random.key(0), networks, jnp.array(CONFIG.weights), problem.examples)
 
@@ -119,7 +119,7 @@ def test_the_metric_of_data_with_individual_weights_lowers():
     weighted = network.Network(networks.sources, networks.activations, networks.steps, jnp.ones(networks.sources.shape), 5, 2)
 
     def metric(networks, examples):
-        return problem._score_metric(networks, jnp.ones(1), examples, activation_ids=network.ALL_ACTIVATIONS)
+        return problem._measure(networks, jnp.ones(1), examples, activation_ids=network.ALL_ACTIVATIONS)
 
     assert "callback" not in lowered(metric, weighted, problem.examples)
 

@@ -201,11 +201,12 @@ def test_arrays_are_arguments_of_the_compiled_program_and_no_constants_in_it():
     x, y = examples()
     problem, genes = DataProblem(x, y, validation=0.5), random_genes(3)
     networks = networks_of(genes, STEPS)
-    trace = problem._evaluate.trace(KEY, networks, jnp.array(WEIGHTS), problem.examples, count=problem.size, activation_ids=(0, *SMOOTH))
+    arguments = KEY, networks, jnp.array(WEIGHTS), problem.examples
+    trace = problem._evaluate.apart.trace(*arguments, shares=2, count=problem.size, activation_ids=(0, *SMOOTH))
     assert sum(np.size(constant) for constant in trace.jaxpr.consts) < problem.size
     keys, gain = jax.random.split(KEY, 3), jnp.ones(3)
     seen = [(score(some, genes).scores, some.measure(keys, networks, gain)) for some in map(problem.split, ("train", "validation"))]
-    assert problem._evaluate._cache_size() == problem._measure._cache_size() == 1
+    assert problem._evaluate.apart._cache_size() == problem._measure.apart._cache_size() == 1
     assert np.all(seen[0][0] != seen[1][0])
 
 

@@ -105,10 +105,11 @@ def shares_of(lengths: np.ndarray) -> np.ndarray:
     """What each process does of work whose pieces take so long: int[processes, share], equally many
     pieces, and equally long ones.
 
-    The shares are filled up with the shortest piece.
+    The shares are filled up with the shortest piece, and to two at the least where there are two:
+    what XLA compiles for one network alone rounds otherwise.
     """
     order = np.argsort(lengths, kind="stable")
-    missing = -len(order) % count()
+    missing = max(-len(order) % count(), min(len(order), 2) * count() - len(order))
     return np.concatenate([np.repeat(order[:1], missing), order]).reshape(-1, count()).T
 
 

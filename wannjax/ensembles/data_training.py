@@ -15,6 +15,7 @@ from jaxtyping import Array, Float32, Key
 
 from wannjax.common import hosts
 from wannjax.common.interrupts import interrupt_flag
+from wannjax.common.keys import key_of
 from wannjax.common.validation import require
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate, combined
@@ -89,7 +90,7 @@ class DataTraining:
         seed: int,
     ):
         self.network, self.problem, self.kind, self.steps = network, problem, kind, steps
-        noise_key, self.step_key = jax.random.split(jax.random.key(seed))
+        noise_key, self.step_key = jax.random.split(key_of(seed))
         self.topology, members = topology_of(network), len(weights)
         self.train, self.validation = problem.examples, problem.split("validation").examples
         self.centre = jnp.mean(self.train.inputs, axis=0)

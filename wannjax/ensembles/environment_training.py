@@ -8,6 +8,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float32
 
+from wannjax.common.keys import key_of
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate
 from wannjax.finetuning import Callback, finetune
@@ -55,7 +56,7 @@ def train_on_environment(
             break
     tuned_weights = jnp.asarray(trained)
 
-    key = jax.random.key(seed)
+    key = key_of(seed)
     topology = topology_of(network)
     keys = jax.random.split(key, GATE_EPISODES)
     seen = problem.contexts(keys, problem.params)

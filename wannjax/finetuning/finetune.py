@@ -79,8 +79,8 @@ def finetune(
         run_dir: a directory, such as the search's: checkpoints while training goes on, and at its
             end the files that the command line leaves.
         resume: continue the training in `run_dir` where its newest checkpoint stands, to the same
-            result as if it had never stopped; start it if there is none. All other arguments must
-            be the same.
+            result, on as many devices, as if it had never stopped; start it if there is none. All
+            other arguments must be the same.
         save_every: seconds between two checkpoints, at the least; 0 saves every step.
         finish: called in the end with `run_dir`, which holds all data of the training.
             `wannjax.finetune` gives a function that leaves the pictures there, unless another one,
@@ -95,7 +95,8 @@ def finetune(
     Raises:
         ValueError: a bad argument, a method that does not suit the problem, no finite score at all;
             `run_dir` holds another training, or one without `resume`, or is used by another
-            process.
+            process; a setting of JAX that draws or rounds otherwise than in the training that is
+            resumed.
         TypeError: no network, no problem, or no list of callbacks.
         OSError: a checkpoint cannot be written.
     """

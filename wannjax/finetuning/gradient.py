@@ -7,19 +7,20 @@ down, episode by episode, to a norm of `clip` at the most. That makes it finite,
 bias: the far future counts less.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import lax
-from jax.sharding import PartitionSpec
+from jaxtyping import Array
 
 from wannjax.common import devices
 from wannjax.common.settings import Settings, count, positive, rate, setting
+from wannjax.common.spreading import Spread, on_devices
 from wannjax.common.validation import require
 from wannjax.finetuning.method import Trainer, climber, where_lanes
 from wannjax.networks import gradients
@@ -60,21 +61,27 @@ class Gradient(Settings):
     def _through_data(self, problem: Supervised, topology: Topology):
         loss = jax.vmap(jax.vmap(problem.loss, in_axes=(-1, 0)), in_axes=(1, None))
 
-        batch, device_count = problem.batch, jax.local_device_count()
-        # Filled up to equal shares for all devices; what is filled in does not count.
-        places = np.arange(_equal_shares(batch))
+        batch = problem.batch
 
-        def score(weights, inputs, targets, valid):
-            losses = loss(gradients.run_on_batch(topology, weights, inputs, surrogate=self.surrogate), targets)
-            scores = -jnp.sum(jnp.where(valid, losses, 0.0), axis=1) * (device_count / batch)
-            return jnp.sum(scores), scores
+        def climb(key, weights, examples, *, shares):
+            # Filled up to equal shares for all devices; what is filled in does not count.
+            places = jnp.arange(_equal_shares(batch, shares), dtype=jnp.int32).reshape(shares, -1)
 
-        @jax.jit
-        def climb(key, weights, examples):
-            drawn = jax.tree.map(lambda leaf: leaf[places % batch], problem.draw(key, examples, batch))
-            return _on_devices(jax.grad(score, has_aux=True), weights, *drawn, places < batch)
+            def on_device(share, key, weights, examples):
+                own = places[share]
+                inputs, targets = jax.tree.map(lambda leaf: leaf[own % batch], tuple(problem.draw(key, examples, batch)))
 
-        return lambda key, weights: climb(key, weights, problem.examples)
+                def score(weights):
+                    losses = loss(gradients.run_on_batch(topology, weights, inputs, surrogate=self.surrogate), targets)
+                    scores = -jnp.sum(jnp.where(own < batch, losses, 0.0), axis=1) * (shares / batch)
+                    return jnp.sum(scores), scores
+
+                return jax.grad(score, has_aux=True)(weights)
+
+            return on_devices(on_device, shares, key, weights, examples)
+
+        spread = Spread(climb, _mean)
+        return lambda key, weights: spread(key, weights, problem.examples)
 
     def _through_function(self, problem: Scored, topology: Topology):
         def score_of(weights, key):
@@ -88,13 +95,7 @@ class Gradient(Settings):
             scores = jnp.mean(jax.vmap(over_keys, in_axes=(0, None))(weights, keys), axis=1)
             return jnp.sum(scores), scores
 
-        count = _equal_shares(self.episodes if problem.stochastic else 1)
-
-        @jax.jit
-        def climb(key, weights):
-            return _on_devices(jax.grad(score, has_aux=True), weights, jax.random.split(key, count))
-
-        return climb
+        return Spread(partial(_over_episodes, score, self.episodes if problem.stochastic else 1), _mean)
 
     def _through_dynamics(self, problem: Episodic, topology: Topology):
         segments = -(-problem.max_steps // _SEGMENT)
@@ -121,34 +122,30 @@ class Gradient(Settings):
             scores = jnp.mean(returns, axis=1)
             return jnp.sum(scores), scores
 
-        count = _equal_shares(self.episodes)
-
-        @partial(jax.jit, compiler_options=devices.compiler_options())
-        def climb(key, weights, params):
-            per_device = jax.grad(lambda weights, keys: score(weights, keys, params), has_aux=True)
-            return _on_devices(per_device, weights, jax.random.split(key, count))
-
-        return lambda key, weights: climb(key, weights, problem.params)
+        spread = Spread(partial(_over_episodes, score, self.episodes), _mean, compiler_options=devices.compiler_options())
+        return lambda key, weights: spread(key, weights, problem.params)
 
 
-def _equal_shares(count: int) -> int:
-    """The least number from `count` on that all devices can share equally."""
-    return -(-count // jax.local_device_count()) * jax.local_device_count()
+def _equal_shares(count: int, shares: int) -> int:
+    """The least number from `count` on that so many devices can share equally."""
+    return -(-count // shares) * shares
 
 
-def _on_devices(gradient, weights, *batch):
-    """`gradient(weights, *batch)` on equal shares of the batch, one per device, and the mean of the
-    results.
+def _over_episodes(score: Callable[..., tuple[Array, Array]], episodes: int, key, weights, *params, shares: int):
+    """The gradient of `score(weights, keys, *params)`, and the scores, on equal shares of the
+    episodes.
     """
-    mesh = devices.local_mesh("batch")
 
-    def on_device(weights, *share):
-        return lax.pmean(gradient(weights, *share), "batch")
+    def on_device(share, key, weights, *params):
+        keys = jax.random.split(key, _equal_shares(episodes, shares)).reshape(shares, -1)
+        return jax.grad(score, has_aux=True)(weights, keys[share], *params)
 
-    split = tuple(PartitionSpec("batch") for _ in batch)
-    return jax.shard_map(on_device, mesh=mesh, in_specs=(PartitionSpec(), *split), out_specs=PartitionSpec(), check_vma=False)(
-        weights, *batch
-    )
+    return on_devices(on_device, shares, key, weights, *params)
+
+
+def _mean(shares):
+    """The mean over equal shares of a batch: the gradient, and the scores."""
+    return jax.tree.map(lambda leaf: leaf.mean(axis=0), shares)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -17,6 +17,7 @@ import optax
 from jaxtyping import Array
 
 from wannjax.analysis.evaluation import RANDOM_RANGE
+from wannjax.common.keys import key_of
 from wannjax.common.pytrees import arrays_of, tree_like
 from wannjax.common.validation import require, whole
 from wannjax.finetuning.method import Method
@@ -70,7 +71,7 @@ class Training:
         seed: int,
     ):
         self.graph, self.problem, self.method, self.steps, self.seed = graph, problem, method, steps, seed
-        start_key, self.init_key, self.check_key, self.final_key, self.step_key = jax.random.split(jax.random.key(seed), 5)
+        start_key, self.init_key, self.check_key, self.final_key, self.step_key = jax.random.split(key_of(seed), 5)
         self.starts, self.names = _starts(graph, starts, start_key)
         self.optimizer_given = optimizer is not None
         if optimizer is None:
@@ -94,9 +95,7 @@ class Training:
     def advance(self) -> None:
         """Takes the next step."""
         state = self.trainer.init(self.init_key, self.starts) if self.state is None else self.state
-        # Waiting for every step: programs of several devices that are under way at once can block
-        # each other.
-        self.state, estimates = jax.block_until_ready(self.trainer.step(jax.random.fold_in(self.step_key, self.number), state))
+        self.state, estimates = self.trainer.step(jax.random.fold_in(self.step_key, self.number), state)
         self.number, self.estimates = self.number + 1, np.asarray(estimates)
 
     def record(self, *, last: bool) -> TrainingRecord | None:

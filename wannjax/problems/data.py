@@ -20,11 +20,12 @@ from jax import lax
 from jaxtyping import Array, Float, Float32, Key, Shaped
 
 from wannjax.common import devices
+from wannjax.common.spreading import Spread
 from wannjax.common.validation import plain, require, require_count, require_seed, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
-from wannjax.problems.sharding import sharded
+from wannjax.problems.sharding import Shares, put_together, sharded
 from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, warn_of_scale
 
 Loss = Callable[[Array, Array], Array]
@@ -143,9 +144,9 @@ class DataProblem(Problem):
         self.batch = min(batch, self.size)
         self.name = name
         self.input_names, self.output_names = self._names(input_names, columns_of(x), output_names, targets.names)
-        compiled = partial(jax.jit, compiler_options=devices.compiler_options())
-        self._evaluate = compiled(self._score_sample, static_argnames=("count", "activation_ids"))
-        self._measure = compiled(self._score_metric, static_argnames="activation_ids")
+        spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
+        self._evaluate = spread(self._score_sample, static_argnames=("count", "activation_ids"))
+        self._measure = spread(self._score_metric, static_argnames=("activation_ids",))
 
     def __repr__(self) -> str:
         sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, {counted(self.size, 'example')}"
@@ -180,7 +181,9 @@ class DataProblem(Problem):
         check_population(networks, self)
         episodes = require_count("episodes", episodes)
         count = min(episodes * self.batch, self.size)
-        return self._evaluate(key, networks, jnp.asarray(weights, jnp.float32), self.examples, count=count, activation_ids=activation_ids)
+        weights = jnp.asarray(weights, jnp.float32)
+        scores, computed = self._evaluate(key, networks, weights, self.examples, count=count, activation_ids=activation_ids)
+        return Evaluation(scores, jnp.full(scores.shape, count, jnp.int32), computed)
 
     def measure(
         self,
@@ -199,7 +202,8 @@ class DataProblem(Problem):
         tables = individual_weights(networks, gain)
         flat = jax.tree.map(lambda leaf: jnp.repeat(leaf, lanes, axis=0), replace(networks, weights=None))
         tables = jnp.moveaxis(tables, -1, 1).reshape(count * lanes, *tables.shape[1:3])
-        scores = self._measure(replace(flat, weights=tables), jnp.ones(1, jnp.float32), self.examples, activation_ids=activation_ids).scores
+        ones = jnp.ones(1, jnp.float32)
+        scores, _ = self._measure(replace(flat, weights=tables), ones, self.examples, activation_ids=activation_ids)
         return scores.reshape(count, lanes)
 
     def draw(self, key: Key[Array, ""], examples: Examples, count: int) -> Examples:
@@ -252,15 +256,16 @@ class DataProblem(Problem):
             else self._minus_loss(outputs, target)
         )
 
-    def _score_sample(self, key, networks, weights, examples, *, count, activation_ids):
-        return self._score(self.draw(key, examples, count), networks, weights, each=self._minus_loss, activation_ids=activation_ids)
+    def _score_sample(self, key, networks, weights, examples, *, shares, count, activation_ids) -> Shares:
+        drawn = self.draw(key, examples, count)
+        return self._score(drawn, networks, weights, shares=shares, each=self._minus_loss, activation_ids=activation_ids)
 
-    def _score_metric(self, networks, weights, examples, *, activation_ids):
-        return self._score(examples, networks, weights, each=self._metric_of_one, activation_ids=activation_ids)
+    def _score_metric(self, networks, weights, examples, *, shares, activation_ids) -> Shares:
+        return self._score(examples, networks, weights, shares=shares, each=self._metric_of_one, activation_ids=activation_ids)
 
-    def _score(self, examples, networks, weights, *, each, activation_ids) -> Evaluation:
-        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared
-        weights.
+    def _score(self, examples, networks, weights, *, shares, each, activation_ids) -> Shares:
+        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights,
+        and the examples that it took.
         """
         size, lanes = examples.inputs.shape[0], weights.shape[0]
         rows = 2 + self.inputs + networks.activations.shape[-1]
@@ -293,8 +298,7 @@ class DataProblem(Problem):
             (total, _), _ = lax.scan(add, start, (inputs, targets, valid))
             return total / size, jnp.float32(batches * batch * lanes)
 
-        scores, computed = sharded(run, networks, chunk, inputs, targets, valid, weights)
-        return Evaluation(scores, jnp.full(scores.shape, size, jnp.int32), computed)
+        return sharded(run, networks, chunk, shares, inputs, targets, valid, weights)
 
 
 def _split(inputs: np.ndarray, targets: np.ndarray, validation: float | None, seed: int) -> dict[str, Examples]:

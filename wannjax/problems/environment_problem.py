@@ -19,13 +19,14 @@ from jax import lax
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common import devices
+from wannjax.common.spreading import Spread
 from wannjax.common.validation import require_count, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
 from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_check import checked_shapes
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
-from wannjax.problems.sharding import sharded
+from wannjax.problems.sharding import Shares, put_together, sharded
 from wannjax.problems.spaces import Discrete
 
 ProblemT = TypeVar("ProblemT", bound="EnvironmentProblem")
@@ -76,7 +77,7 @@ class EnvironmentProblem(Problem):
             environment: see `Environment`.
             input_names, output_names: for people; those of the environment when empty.
             network_chunk: networks that one device runs side by side; chosen by device and memory
-                when None. Changes the speed only.
+                when None. Changes the speed only, but for roundings where it is 1.
 
         Raises:
             ValueError: what does not keep to the contract of an `Environment`, or names that
@@ -92,10 +93,10 @@ class EnvironmentProblem(Problem):
         input_names = input_names if len(input_names) else environment.input_names
         output_names = output_names if len(output_names) else environment.output_names
         self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
-        compiled = partial(jax.jit, compiler_options=devices.compiler_options())
-        self._evaluate = compiled(self._score, static_argnames=("episodes", "activation_ids"))
-        self._score_copies = compiled(self._score_packed, static_argnames=("episodes", "activation_ids"))
-        self._rollout = compiled(self._run, static_argnames="activation_ids")
+        spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
+        self._evaluate = spread(self._score, static_argnames=("episodes", "activation_ids"))
+        self._score_copies = spread(self._score_packed, static_argnames=("episodes", "activation_ids"))
+        self._rollout = spread(self._run, static_argnames=("activation_ids",))
 
     def __repr__(self) -> str:
         sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, at most {counted(self.max_steps, 'step')}"
@@ -132,17 +133,20 @@ class EnvironmentProblem(Problem):
         """
         check_population(networks, self)
         episodes = require_count("episodes", episodes)
-        return self._evaluate(
-            key, networks, jnp.asarray(weights, jnp.float32), self.params, episodes=episodes, activation_ids=activation_ids
-        )
+        weights = jnp.asarray(weights, jnp.float32)
+        found = self._evaluate(key, networks, weights, self.params, episodes=episodes, activation_ids=activation_ids)
+        (scores, steps), iterations = found
+        return Evaluation(scores, steps, iterations * (len(weights) * episodes))
 
-    def _score(self, key, networks, weights, params, *, episodes, activation_ids) -> Evaluation:
-        count = weights.shape[0]
-        keys = jnp.tile(jax.random.split(key, episodes), count)
-        rollouts = self._run(keys, networks, jnp.repeat(weights, episodes), params, activation_ids=activation_ids)
-        grid = rollouts.returns.reshape(-1, count, episodes)
-        steps = jnp.sum(rollouts.steps.reshape(grid.shape), axis=2)
-        return Evaluation(jnp.mean(grid, axis=2), steps, rollouts.computed_steps)
+    def _score(self, key, networks, weights, params, *, shares, episodes, activation_ids) -> Shares:
+        keys = jnp.tile(jax.random.split(key, episodes), len(weights))
+
+        def over_episodes(returns, steps):
+            grid = -1, len(weights), episodes
+            return jnp.mean(returns.reshape(grid), axis=2), jnp.sum(steps.reshape(grid), axis=2)
+
+        gain = jnp.repeat(weights, episodes)
+        return self._run(keys, networks, gain, params, shares=shares, activation_ids=activation_ids, reduce=over_episodes)
 
     def rollout(
         self,
@@ -161,7 +165,9 @@ class EnvironmentProblem(Problem):
             gain: the shared weight of each lane.
         """
         check_population(networks, self)
-        return self._rollout(keys, networks, jnp.asarray(gain, jnp.float32), self.params, activation_ids=activation_ids)
+        gain = jnp.asarray(gain, jnp.float32)
+        (returns, steps), iterations = self._rollout(keys, networks, gain, self.params, activation_ids=activation_ids)
+        return Rollouts(returns, steps, iterations * len(gain))
 
     def measure(
         self,
@@ -180,22 +186,28 @@ class EnvironmentProblem(Problem):
         """Mean returns over `episodes` episodes of P copies of one network. See `Problem`."""
         check_population(networks, self)
         episodes = require_count("episodes", episodes)
-        return self._score_copies(key, networks, self.params, episodes=episodes, activation_ids=activation_ids)
+        scores, _ = self._score_copies(key, networks, self.params, episodes=episodes, activation_ids=activation_ids)
+        return scores.reshape(-1)[: networks.activations.shape[0]]
 
-    def _score_packed(self, key, networks: Network, params, *, episodes, activation_ids):
+    def _score_packed(self, key, networks: Network, params, *, shares, episodes, activation_ids) -> Shares:
         """As lanes of one network, which copies can be since they share a topology: longer rows,
         twice as fast as networks side by side.
         """
         count, tables = networks.activations.shape[0], jnp.asarray(networks.weights)
         rows = 2 + self.inputs + networks.activations.shape[1]
-        packed = min(devices.chunk_size(episodes, 4 * (rows + tables[0].size) * episodes), -(-count // jax.local_device_count()))
+        packed = min(devices.chunk_size(episodes, 4 * (rows + tables[0].size) * episodes), -(-count // shares))
         groups = -(-count // packed)
         filled = tables[jnp.arange(groups * packed) % count].reshape(groups, packed, *tables.shape[1:])
         weights = jnp.repeat(jnp.moveaxis(filled, 1, -1), episodes, axis=-1)
         members = replace(jax.tree.map(lambda leaf: leaf[:groups], replace(networks, weights=None)), weights=weights)
         keys = jnp.tile(jax.random.split(key, episodes), packed)
-        returns = self._run(keys, members, jnp.ones(packed * episodes, jnp.float32), params, activation_ids=activation_ids).returns
-        return jnp.mean(returns.reshape(groups * packed, episodes), axis=1)[:count]
+
+        def over_episodes(returns, _steps):
+            return jnp.mean(returns.reshape(-1, packed, episodes), axis=2)
+
+        gain = jnp.ones(packed * episodes, jnp.float32)
+        # One at a time, however many devices there are: as long as a row may be, or one a device.
+        return self._run(keys, members, gain, params, shares=shares, activation_ids=activation_ids, chunk=1, reduce=over_episodes)
 
     def with_params(self: ProblemT, params: Any) -> ProblemT:
         """This problem with other parameters of the environment; the compiled programs are
@@ -217,12 +229,18 @@ class EnvironmentProblem(Problem):
         other.environment = self.environment.with_gradients()
         return other
 
-    def _run(self, keys, networks: Network, gain, params, *, activation_ids) -> Rollouts:
+    def _run(self, keys, networks: Network, gain, params, *, shares, activation_ids, chunk=None, reduce=lambda *all_of: all_of) -> Shares:
+        """What `reduce` makes of the returns and steps [N, L] of every chunk, and its loop
+        iterations.
+        """
         lanes = gain.shape[0]
-        chunk = self.network_chunk or devices.chunk_size(lanes, self._bytes(networks, lanes))
-        run = partial(self._run_chunk, activation_ids=activation_ids)
-        (returns, steps), iterations = sharded(run, networks, chunk, keys, gain, params)
-        return Rollouts(returns, steps, iterations * lanes)
+        chunk = chunk or self.network_chunk or devices.chunk_size(lanes, self._bytes(networks, lanes))
+
+        def run(networks, keys, gain, params):
+            rollouts, iterations = self._run_chunk(networks, keys, gain, params, activation_ids=activation_ids)
+            return reduce(*rollouts), iterations
+
+        return sharded(run, networks, chunk, shares, keys, gain, params)
 
     def _bytes(self, networks: Network, lanes: int) -> int:
         """Memory that one network takes while it runs."""

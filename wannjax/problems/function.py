@@ -21,6 +21,8 @@ from jaxtyping import Array, Float, Float32, Key
 
 from wannjax.common import devices
 from wannjax.common.files import reason_of
+from wannjax.common.keys import key_of
+from wannjax.common.spreading import Spread
 from wannjax.common.validation import require, require_count
 from wannjax.common.wording import counted
 from wannjax.networks.network import (
@@ -34,7 +36,7 @@ from wannjax.networks.network import (
     tape_of,
 )
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
-from wannjax.problems.sharding import sharded
+from wannjax.problems.sharding import Shares, put_together, sharded
 
 Run = Callable[[Float32[Array, "B I"]], Any]
 """Observations → outputs [B, O]."""
@@ -95,9 +97,9 @@ class FunctionProblem(Problem):
         self.name = name or (own if own.isidentifier() else "function")
         self.input_names, self.output_names = checked_names(input_names, output_names, inputs, outputs)
         self._batch = self._traced() if traceable else 1
-        compiled = partial(jax.jit, compiler_options=devices.compiler_options())
-        self._evaluate = compiled(self._mean, static_argnames=("episodes", "activation_ids"))
-        self._measure = compiled(self._on_device, static_argnames="activation_ids")
+        spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
+        self._evaluate = spread(self._means, static_argnames=("episodes", "activation_ids"))
+        self._measure = spread(self._over_lanes, static_argnames=("activation_ids",))
 
     def __repr__(self) -> str:
         return f"FunctionProblem({self.name}: {counted(self.inputs, 'input')}, {counted(self.outputs, 'output')})"
@@ -119,16 +121,19 @@ class FunctionProblem(Problem):
         ones for all; over one where the key has no say. See `Problem`.
         """
         check_population(networks, self)
-        require_count("episodes", episodes)
-        evaluate = self._evaluate if self.traceable else self._mean
-        return evaluate(key, networks, weights, episodes=episodes if self.stochastic else 1, activation_ids=activation_ids)
+        episodes = require_count("episodes", episodes) if self.stochastic else 1
+        weights = jnp.asarray(weights, jnp.float32)
+        if self.traceable:
+            means, _ = self._evaluate(key, networks, weights, episodes=episodes, activation_ids=activation_ids)
+        else:
+            keys, gain = _grid(key, weights, episodes)
+            means = _mean_of_episodes(self._on_host(keys, networks, gain), len(weights))
+        return Evaluation(means, jnp.full(means.shape, episodes, jnp.int32), jnp.float32(means.size * episodes))
 
-    def _mean(self, key, networks: Network, weights, *, episodes, activation_ids) -> Evaluation:
-        keys = jnp.tile(jax.random.split(key, episodes), len(weights))
-        lanes = self._on_device if self.traceable else self._on_host
-        scores = lanes(keys, networks, jnp.repeat(jnp.asarray(weights, jnp.float32), episodes), activation_ids=activation_ids)
-        means = jnp.mean(scores.reshape(-1, len(weights), episodes), axis=2)
-        return Evaluation(means, jnp.full(means.shape, episodes, jnp.int32), jnp.float32(scores.size))
+    def _means(self, key, networks: Network, weights, *, shares, episodes, activation_ids) -> Shares:
+        keys, gain = _grid(key, weights, episodes)
+        reduce = partial(_mean_of_episodes, weights=len(weights))
+        return self._over_lanes(keys, networks, gain, shares=shares, activation_ids=activation_ids, reduce=reduce)
 
     def measure(
         self,
@@ -142,10 +147,12 @@ class FunctionProblem(Problem):
         See `Problem`.
         """
         check_population(networks, self)
-        measure = self._measure if self.traceable else self._on_host
-        return measure(keys, networks, gain, activation_ids=activation_ids)
+        if not self.traceable:
+            return self._on_host(keys, networks, gain)
+        return self._measure(keys, networks, gain, activation_ids=activation_ids)[0]
 
-    def _on_device(self, keys, networks: Network, gain, *, activation_ids) -> Float32[Array, "P L"]:
+    def _over_lanes(self, keys, networks: Network, gain, *, shares, activation_ids, reduce=lambda scores: scores) -> Shares:
+        """What `reduce` makes of the scores [N, L] of every chunk, and its lanes."""
         lanes = len(gain)
         rows = 2 + self.inputs + networks.activations.shape[-1]
         chunk = devices.chunk_size(lanes * self._batch, 4 * rows * lanes * self._batch)
@@ -163,12 +170,11 @@ class FunctionProblem(Problem):
             over_lanes = jax.vmap(one, in_axes=(None, per_lane, 0, 0))
             over_networks = jax.vmap(over_lanes, in_axes=(0, 0, None, None))
             scores = over_networks((networks.sources, networks.activations, networks.steps), weights, gain, keys)
-            return scores, jnp.float32(lanes)
+            return reduce(scores), jnp.float32(lanes)
 
-        return sharded(run, networks, chunk, self._keys(keys), gain)[0]
+        return sharded(run, networks, chunk, shares, self._keys(keys), gain)
 
-    def _on_host(self, keys, networks: Network, gain, *, activation_ids) -> Float32[Array, "P L"]:
-        del activation_ids
+    def _on_host(self, keys, networks: Network, gain) -> Float32[Array, "P L"]:
         scores = np.empty((networks.activations.shape[0], len(gain)), np.float32)
         for i in range(len(scores)):
             network = jax.tree.map(jnp.asarray, take(networks, i))
@@ -184,7 +190,7 @@ class FunctionProblem(Problem):
 
     def _keys(self, keys: Key[Array, " L"]) -> Key[Array, " L"]:
         """Those that scores are given: one and the same where they have no say."""
-        return keys if self.stochastic else jnp.broadcast_to(jax.random.key(0), keys.shape)
+        return keys if self.stochastic else jnp.broadcast_to(key_of(0), keys.shape)
 
     def _traced(self) -> int:
         """The observations of the largest call in a score. Raises ValueError where it cannot be
@@ -197,11 +203,20 @@ class FunctionProblem(Problem):
             return jnp.zeros((batch.shape[0], self.outputs)) + jnp.sum(batch)
 
         try:
-            score = jax.eval_shape(lambda key: self.scored(key, run), jax.random.key(0))
+            score = jax.eval_shape(lambda key: self.scored(key, run), key_of(0))
         except Exception as error:  # whatever a user's code raises
             raise ValueError(f"score: {self.name} cannot be traced by JAX, as `traceable` says: {reason_of(error)}") from error
         require("score", f"one of shape {list(score.shape)}", "a function that gives a scalar", score.shape == ())
         return max(sizes)
+
+
+def _grid(key, weights: Float32[Array, " W"], episodes: int):
+    """The episode and the shared weight of each lane."""
+    return jnp.tile(jax.random.split(key, episodes), len(weights)), jnp.repeat(weights, episodes)
+
+
+def _mean_of_episodes(scores: Float32[Array, "N L"], weights: int) -> Float32[Array, "N W"]:
+    return jnp.mean(scores.reshape(len(scores), weights, -1), axis=2)
 
 
 class _Called:

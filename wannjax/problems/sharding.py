@@ -3,56 +3,70 @@ each.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.sharding import PartitionSpec
+from jaxtyping import Array, Float32, Int32, Num
 
-from wannjax.common import devices
+from wannjax.common.spreading import on_devices
 from wannjax.networks.network import Network
 
 
-def sharded(run: Callable[..., tuple[Any, Any]], networks: Network, chunk: int, *arguments: Any) -> tuple[Any, Any]:
-    """`run` on all of a population, chunk by chunk, the same number of chunks on every device of
-    this process. Call it under jit.
+class Shares(NamedTuple):
+    """What D devices found of P networks, each in C chunks of N.
+
+    Attributes:
+        results: a pytree with leading axes [D, C, N].
+        numbers: [D, C], one number of every chunk.
+        place: int32[D, P], where each network's results are, counted through D, C and N; the same
+            for all devices.
+    """
+
+    results: Any
+    numbers: Num[Array, "D C"]
+    place: Int32[Array, "D P"]
+
+
+def sharded(run: Callable[..., tuple[Any, Any]], networks: Network, chunk: int, shares: int, *arguments: Any) -> Shares:
+    """`run` on all of a population, chunk by chunk, the same number of chunks on every device. Call
+    it under jit.
 
     Args:
-        run: (N networks, *arguments) → (a pytree of results with leading axis N, a number that is
-            added up over networks).
+        run: (N networks, *arguments) → (a pytree of results with leading axis N, a number).
         networks: P networks.
         chunk: networks of one chunk, at the most.
+        shares: on how many devices; see `on_devices`.
         arguments: what all chunks need.
 
-    Returns:
-        the results with leading axis P, in the order of `networks`; and the sum over chunks of the
-        number × N. The last chunk is filled up with the shortest network, which is counted in the
-        sum too.
+    The last chunk is filled up with the shortest network. None has a single network unless all
+    have, since XLA compiles that to other roundings.
     """
-    mesh = devices.local_mesh("population")
     count = networks.activations.shape[0]
-    per_device = -(-count // mesh.size)
+    per_device = -(-count // shares)
     chunks = -(-per_device // chunk)
-    size = -(-per_device // chunks)
-    padded = mesh.size * chunks * size
+    size = max(-(-per_device // chunks), min(chunk, count, 2))
+    padded = shares * chunks * size
 
-    # Neighbours in length share a chunk, and every device gets its share of the long ones. Padding
-    # repeats the shortest network.
-    order = jnp.argsort(networks.steps)
-    order = jnp.concatenate([jnp.repeat(order[:1], padded - count), order])
-    order = order.reshape(chunks, size, mesh.size).transpose(2, 0, 1)
-    arranged = jax.tree.map(lambda leaf: leaf[order], networks)
-    everywhere, split = PartitionSpec(), PartitionSpec("population")
+    def on_device(share, networks, *arguments):
+        # Neighbours in length share a chunk, and every device gets its share of the long ones.
+        # Padding repeats the shortest network.
+        order = jnp.argsort(networks.steps)
+        order = jnp.concatenate([jnp.repeat(order[:1], padded - count), order])
+        order = order.reshape(chunks, size, shares).transpose(2, 0, 1)
+        own = jax.tree.map(lambda leaf: leaf[order[share]], networks)
+        results, numbers = lax.map(lambda some: run(some, *arguments), own)
+        place = jnp.arange(padded, dtype=jnp.int32).reshape(order.shape)
+        return Shares(results, numbers, jnp.zeros(count, jnp.int32).at[order].set(place))
 
-    def on_device(networks, *arguments):
-        local = jax.tree.map(lambda leaf: leaf[0], networks)
-        results = lax.map(lambda some: run(some, *arguments), local)
-        return jax.tree.map(lambda leaf: leaf[None], results)
+    return on_devices(on_device, shares, networks, *arguments)
 
-    specs = (split, *[everywhere] * len(arguments))
-    results, numbers = jax.shard_map(on_device, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)(arranged, *arguments)
-    place = jnp.arange(padded, dtype=jnp.int32).reshape(mesh.size, chunks, size)
-    place = jnp.zeros(count, jnp.int32).at[order].set(place)
-    ordered = jax.tree.map(lambda leaf: leaf.reshape(padded, *leaf.shape[3:])[place], results)
-    return ordered, jnp.sum(numbers, dtype=jnp.float32) * size
+
+def put_together(shares: Shares) -> tuple[Any, Float32[Array, ""]]:
+    """The results with leading axis P, in the order of the networks; and the sum over chunks of the
+    numbers × N, where networks that fill up count too.
+    """
+    place, size = shares.place[0], jax.tree.leaves(shares.results)[0].shape[2]
+    ordered = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[3:])[place], shares.results)
+    return ordered, shares.numbers.sum(dtype=jnp.float32) * size

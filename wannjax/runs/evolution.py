@@ -12,6 +12,7 @@ from pathlib import Path
 from wannjax.analysis.evaluation import Report
 from wannjax.common import hosts
 from wannjax.common.interrupts import interrupt_flag
+from wannjax.common.keys import hidden_settings
 from wannjax.common.validation import require, require_seed
 from wannjax.problems.problem import Problem
 from wannjax.problems.registry import as_problem, is_known
@@ -66,7 +67,8 @@ def evolve(
 
     Raises:
         ValueError: a setting out of range; no network of a generation had finite scores; `run_dir`
-            holds another run, or one without `resume`, or is used by another process.
+            holds another run, or one without `resume`, or is used by another process; a setting of
+            JAX that draws or rounds otherwise than in the run that is resumed.
         TypeError: no problem, no settings, or no list of callbacks.
         OSError: a checkpoint cannot be written.
     """
@@ -78,7 +80,8 @@ def evolve(
         compilations = stack.enter_context(count_compilations())
         interrupted = stack.enter_context(interrupt_flag("generation"))
         run = Run(problem, config, seed)
-        hosts.require_same({**run.identity, "generations": config.generations, "resume": resume, "saved": run_dir is not None})
+        arguments = {"generations": config.generations, "resume": resume, "saved": run_dir is not None}
+        hosts.require_same({**run.identity, **hidden_settings(), **arguments})
         saver = stack.enter_context(saving(run_dir, run_directory.CHECKPOINTS, run, resume=resume, every=save_every))
         view = None
         if progress and hosts.is_first():

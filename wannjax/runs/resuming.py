@@ -20,6 +20,7 @@ import numpy as np
 
 from wannjax.common import hosts
 from wannjax.common.files import MALFORMED, reason_of
+from wannjax.common.keys import hidden_settings
 from wannjax.common.validation import require
 from wannjax.runs.checkpoints import Checkpoint, Checkpoints
 
@@ -59,7 +60,8 @@ class Saver:
         """
         if hosts.is_first() and self.run.number > self.saved and (last or time.perf_counter() - self.when >= self.every):
             found = self.run.snapshot()
-            self.checkpoints.save(found._replace(document={**self.run.identity, **found.document, "versions": _versions()}))
+            circumstances = {"jax": hidden_settings(), "versions": _versions()}
+            self.checkpoints.save(found._replace(document={**self.run.identity, **found.document, **circumstances}))
             self.saved, self.when = self.run.number, time.perf_counter()
 
 
@@ -87,6 +89,7 @@ def saving(run_dir: str | os.PathLike | None, folder: str, run: Resumable, *, re
             before, now = found.document.get("versions"), _versions()
             if before != now:
                 warnings.warn(f"{directory}: was saved by {before}, and this is {now}: the result may differ", stacklevel=3)
+            _require_same_settings(found.document.get("jax"))
             require_same(run.identity, found.document)
             try:
                 run.restore(found)
@@ -134,6 +137,15 @@ def require_same(wanted: dict[str, Any], found: dict[str, Any], path: str = "") 
             require_same(value, other, f"{here}.")
         else:
             require("run_dir", other, f"of a run with {here} {value!r}", other == value)
+
+
+def _require_same_settings(before: Any) -> None:
+    """Raises ValueError that names the first of JAX's settings which was another one when the run
+    was saved.
+    """
+    require("checkpoint", before, "of a run with JAX's settings", isinstance(before, dict))
+    for name, value in hidden_settings().items():
+        require(name, value, f"{before.get(name)!r}, as it was in the run that is resumed", before.get(name) == value)
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,23 @@
+"""Searches on the real swing-up, for tests of what they depend on; as a program, all that two find, on so many devices."""
+
+import sys
+
+import jax
+
+if __name__ == "__main__":
+    jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+
+import saved_run
+
+import wannjax
+
+SWING_UP = wannjax.make("CartPoleSwingUp-v0")
+CONFIGS = {  # three candidates are confirmed in every generation: one a device, where there are three
+    "neat": wannjax.NeatConfig(population=20, generations=6, episodes=2, confirm_episodes=4, candidates=3, add_node=0.3),
+    "wann": wannjax.WannConfig(population=20, generations=6, episodes=1, confirm_episodes=4, candidates=3),
+}
+
+if __name__ == "__main__":
+    for name, config in CONFIGS.items():
+        found = wannjax.evolve(SWING_UP, config, seed=0, progress=False)
+        print("\n".join([name, *saved_run.without_costs(saved_run.outcome(found))]))
