@@ -174,9 +174,9 @@ def test_what_comes_after_the_end_of_an_episode_never_reaches_the_score():
 
 
 def test_steps_count_the_living_and_computed_steps_all():
-    evaluation = score(lambda *_: 1.0, constants(0.0, 0.0), last=2, episodes=3, weights=(1.0, 2.0))
-    np.testing.assert_array_equal(evaluation.steps, [[9, 9], [9, 9]])
-    assert int(evaluation.computed_steps) == 2 * 6 * 3
+    evaluation = score(lambda *_: 1.0, constants(*[0.0] * 4), last=2, episodes=3, weights=(1.0, 2.0))
+    np.testing.assert_array_equal(evaluation.steps, np.full((4, 2), 9))
+    assert int(evaluation.computed_steps) == 4 * 6 * 3
 
 
 def test_the_limit_of_the_parameters_ends_an_episode():
