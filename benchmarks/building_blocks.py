@@ -81,7 +81,7 @@ def search(target: str, seed: int, config: wannjax.WannConfig) -> dict[str, Any]
     """
     problem = wannjax.make(target)
     result = wannjax.evolve(problem, config, seed=seed, progress=False)
-    report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
+    report = wannjax.evaluate(result.champion, problem, seed=seed)
     return {
         "mean": report.mean,
         "best": report.tuned_shared.mean,

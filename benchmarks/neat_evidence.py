@@ -106,7 +106,7 @@ def curves(seed: int, environment: str) -> dict:
     """One search with the default settings, and its champion on fresh episodes."""
     problem = wannjax.make(environment)
     result = wannjax.evolve(problem, wannjax.NeatConfig(), generations=CURVES[environment], seed=seed, progress=False)
-    report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
+    report = wannjax.evaluate(result.champion, problem, seed=seed)
     history = {name: result.history[name].tolist() for name in ("champion_score", "alive_steps")}
     return {**scores_of(report), "seconds": result.seconds, "history": history}
 
@@ -148,7 +148,7 @@ def comparison(seed: int, algorithm: str, budget: float, training: float) -> dic
         steps = max(round(training * budget / cost), 1)
         tuned = wannjax.finetune(result.champion, problem, method=method, starts=[start], steps=steps, seed=seed, progress=False)
         network, seconds = tuned.network, result.seconds + tuned.seconds
-    report = wannjax.evaluate(network, problem, seed=seed + 1)
+    report = wannjax.evaluate(network, problem, seed=seed)
     return {**scores_of(report), "seconds": seconds, "generations": len(result.history["generation"])}
 
 

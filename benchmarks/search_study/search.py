@@ -40,7 +40,7 @@ def run(name: str, seed: int, evaluations: int) -> dict[str, Any]:
     begun = time.process_time()
     result = wannjax.evolve(candidate.problem(problem, generations), config, generations=generations, seed=seed, progress=False)
     seconds = time.process_time() - begun
-    report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
+    report = wannjax.evaluate(result.champion, problem, seed=seed)
     curve = result.history["champion_score"]
     shown = np.unique(np.linspace(0, generations - 1, POINTS).astype(int))
     return {

@@ -6,6 +6,7 @@ import pytest
 
 import wannjax
 from wannjax.analysis.evaluation import GRID
+from wannjax.common.keys import Purpose, key_of
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 
 
@@ -61,11 +62,11 @@ def test_individual_weights_are_the_fourth_column(problem, balancing):
 
 def test_scores_are_those_of_single_episodes(problem, balancing):
     report = wannjax.evaluate(balancing, problem, episodes=3, seed=5, weights=(1.0,))
-    score_key = jax.random.split(jax.random.key(5), 4)[1]
+    score_key = jax.random.split(key_of(5, Purpose.EVALUATION), 4)[1]
     env, returns = problem.environment.env, []
     reset, step = jax.jit(env.reset_env), jax.jit(env.step_env)
     for key in jax.random.split(score_key, 3):
-        observation, state = reset(key, problem.params)
+        observation, state = reset(jax.random.fold_in(key, Purpose.EPISODE_START), problem.params)
         total, ended, time = 0.0, False, 0
         while not ended:
             action = int(np.argmax(balancing(observation, weight=1.0)))

@@ -17,6 +17,7 @@ from wannjax.analysis.activity import activity
 from wannjax.analysis.explanation import explain
 from wannjax.analysis.sensitivity import RANGE, weight_curve
 from wannjax.cli.tables import explanation_tables
+from wannjax.common.keys import Purpose
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 from wannjax.networks.network import take
@@ -158,7 +159,7 @@ def test_activity_in_an_environment_counts_every_episode_up_to_its_end(cart_pole
     for column, weight in enumerate((1.0, -1.0)):
         seen = []
         for lane in jax.random.split(key, 3):
-            observation, state = env.reset_env(lane, params)
+            observation, state = env.reset_env(jax.random.fold_in(lane, Purpose.EPISODE_START), params)
             ended, time = False, 0
             while not ended and time < 60:
                 seen.append(np.asarray(observation))

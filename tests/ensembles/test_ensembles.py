@@ -10,6 +10,7 @@ import pytest
 from bridge import assert_same_bits
 
 import wannjax
+from wannjax.common.keys import Purpose
 from wannjax.ensembles import Ensemble, Gate
 from wannjax.ensembles.data_training import DataTraining
 from wannjax.ensembles.environment_training import gate_by_returns
@@ -194,7 +195,7 @@ def test_a_collection_acts_in_a_varied_environment():
     returns = flock.returns(problem, keys)
     contexts = problem.contexts(keys, problem.params)
     for i, key in enumerate(keys):
-        observation, state = problem.environment.reset(key, problem.params)
+        observation, state = problem.environment.reset(jax.random.fold_in(key, Purpose.EPISODE_START), problem.params)
         total = 0.0
         for time in range(30):
             action = np.clip(flock(observation, contexts[i]), -1, 1)

@@ -11,6 +11,7 @@ from training_support import BALANCING, ES, LINE, SORTING, SWINGING, TARGET, Qua
 
 import wannjax
 from wannjax import EvolutionStrategy, Gradient, PolicyGradient
+from wannjax.common.keys import Purpose
 from wannjax.finetuning import gradient as back_propagation
 from wannjax.finetuning.method import ascend
 from wannjax.finetuning.policy_gradient import Batch, advantages, clipped_gain, end_of
@@ -73,7 +74,10 @@ def climbed(method, problem, network, weights, key) -> tuple[np.ndarray, np.ndar
 def test_the_gradient_through_the_dynamics_is_that_of_the_float64_episode():
     problem = wannjax.make("CartPoleSwingUp-v0", max_steps=20)
     key, weights = jax.random.key(1), np.array([[0.7, -1.2, 0.4, 0.3, -0.8, 1.1], [-0.3, 0.9, 1.4, -0.5, 1.2, -0.7]])
-    starts = [problem.environment.env.reset_env(one, problem.params)[1] for one in jax.random.split(key, 2)]
+    starts = [
+        problem.environment.env.reset_env(jax.random.fold_in(one, Purpose.EPISODE_START), problem.params)[1]
+        for one in jax.random.split(key, 2)
+    ]
     starts = [np.array([s.x, s.x_dot, s.theta, s.theta_dot], np.float64) for s in starts]
 
     def mean_return(w):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import wannjax
+from wannjax.common.keys import Purpose
 from wannjax.networks.network import take
 from wannjax.problems import registry
 
@@ -46,7 +47,7 @@ def test_an_environment_of_ones_own_is_scored_as_by_a_slow_loop():
     for i in range(2):
         network = take(networks, i)
         for lane, key in enumerate(keys):
-            (observation, state), total, time, over = reset(key, walk.params), 0.0, 0, False
+            (observation, state), total, time, over = reset(jax.random.fold_in(key, Purpose.EPISODE_START), walk.params), 0.0, 0, False
             while not over and time < walk.max_steps:
                 action = jnp.argmax(network(observation)).astype(jnp.int32)
                 after = step(jax.random.fold_in(key, time), state, action, walk.params)

@@ -14,6 +14,7 @@ from flax import struct
 from gymnax.environments import environment, spaces
 from oracle import Genes
 
+from wannjax.common.keys import Purpose
 from wannjax.networks.network import take
 from wannjax.problems.adapters.gymnax import GymnaxProblem
 from wannjax.problems.registry import environment_names, make
@@ -39,7 +40,7 @@ def slow_scores(problem, key, networks, weights, episodes):
         for weight in weights:
             returns = []
             for episode in jax.random.split(key, episodes):
-                observation, state = reset(episode, params)
+                observation, state = reset(jax.random.fold_in(episode, Purpose.EPISODE_START), params)
                 total, ended, time = 0.0, False, 0
                 while not ended and time < problem.max_steps:
                     outputs = np.asarray(network(observation, weight))

@@ -9,7 +9,7 @@ import saved_run
 
 import wannjax
 from wannjax.cli import main
-from wannjax.common.keys import hidden_settings, key_of
+from wannjax.common.keys import Purpose, hidden_settings, key_of
 
 pytestmark = pytest.mark.usefixtures("without_report")
 
@@ -27,14 +27,14 @@ def test_the_default_implementation_of_keys_has_no_say(tmp_path):
 
 
 def test_keys_are_those_that_jax_makes_by_default():
-    assert key_of(7) == jax.random.key(7)
+    assert key_of(7, Purpose.SEARCH) == jax.random.fold_in(jax.random.key(7), Purpose.SEARCH)
 
 
-def test_no_key_is_made_elsewhere():
-    """But for examples, which are of a user."""
+def test_no_key_is_made_of_a_seed_alone():
+    """But in examples, which are of a user."""
     package = Path(wannjax.__file__).parent
     making = re.compile(r"^(?!\s*>>>).*\b(random\.key|PRNGKey)\(", re.M)
-    assert [path.name for path in package.rglob("*.py") if making.search(path.read_text("utf-8"))] == ["keys.py"]
+    assert [path.name for path in package.rglob("*.py") if making.search(path.read_text("utf-8"))] == []
 
 
 def test_a_run_does_not_go_on_with_other_draws(tmp_path):

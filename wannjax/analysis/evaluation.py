@@ -14,7 +14,7 @@ import numpy as np
 
 from wannjax.analysis.canonical import canonical
 from wannjax.common.digits import number, with_spread
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require_count, require_seed, require_weights
 from wannjax.networks.network import Network, connection_count, individual_weights
 from wannjax.problems.problem import Problem, check_single
@@ -95,7 +95,7 @@ def evaluate(
     episodes = require_count("episodes", episodes)
     seed = require_seed(seed)
     weights = require_weights(weights)
-    grid_key, score_key, shared_key, weights_key = jax.random.split(key_of(seed), 4)
+    grid_key, score_key, shared_key, weights_key = jax.random.split(key_of(seed, Purpose.EVALUATION), 4)
     bare = replace(network, weights=None, input_names=(), output_names=())
     plain = jax.tree.map(lambda leaf: leaf[None], bare)
 

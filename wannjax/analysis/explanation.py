@@ -13,7 +13,7 @@ from jaxtyping import Float64, Int64
 from wannjax.analysis.ablation import live_connections, standard_errors, sweep_for, variant_scores
 from wannjax.analysis.activity import Activity, activity
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require_count, require_seed
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
@@ -86,7 +86,7 @@ def explain(
     episodes = require_count("episodes", episodes)
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)
-    score_key, activity_key = jax.random.split(key_of(seed))
+    score_key, activity_key = jax.random.split(key_of(seed, Purpose.EXPLANATION))
 
     everything = frozenset(range(len(graph.connections)))
     nodes = sorted({connection.source for connection in graph.connections})

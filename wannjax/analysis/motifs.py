@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wannjax.analysis.subgraphs import count_blocks, rewired, wiring_of
+from wannjax.common.keys import Purpose, generator_of
 from wannjax.common.validation import require, require_count, require_seed, whole
 from wannjax.genomes.blocks import LARGEST, SMALLEST, Block
 from wannjax.networks.graph import graph_of
@@ -109,7 +110,7 @@ def mine_motifs(
     kept = [block for block, number in recurring.items() if number >= least_runs]
     column = {block: place for place, block in enumerate(kept)}
 
-    rng = np.random.default_rng(seed)
+    rng = generator_of(seed, Purpose.MOTIFS)
     excess: dict[Block, np.ndarray] = defaultdict(lambda: np.zeros(draws))
     for front, found in zip(wirings, counts, strict=True):
         for draw in range(draws):

@@ -13,7 +13,7 @@ import jax
 from jaxtyping import Array, Key
 
 from wannjax.analysis.ablation import live_connections, standard_errors, sweep_for, thinned, variant_scores
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require, require_count, require_seed
 from wannjax.networks.graph import Graph, graph_of, network_of
 from wannjax.networks.network import Network
@@ -94,7 +94,7 @@ def prune(
     seed = require_seed(seed)
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)
-    key, choice_key, report_key = jax.random.split(key_of(seed), 3)
+    key, choice_key, report_key = jax.random.split(key_of(seed, Purpose.PRUNING), 3)
     held_out = problem.split("validation")
 
     start = live_connections(graph, [place for place, connection in enumerate(graph.connections) if connection.weight != 0])

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require_count, require_seed, require_weights
 from wannjax.networks.network import Network
 from wannjax.problems.problem import Problem, check_single, check_sizes
@@ -69,7 +69,7 @@ def weight_curve(
     count = episodes if problem.stochastic else 1
     plain = jax.tree.map(lambda leaf: leaf[None], replace(network, input_names=(), output_names=()))
     grid = np.array(sorted(map(float, weights)))
-    keys = jnp.tile(jax.random.split(key_of(seed), count), len(grid))
+    keys = jnp.tile(jax.random.split(key_of(seed, Purpose.WEIGHT_CURVE), count), len(grid))
     measured = problem.split("test").measure(keys, plain, jnp.repeat(jnp.asarray(grid, jnp.float32), count))
     scores = np.asarray(measured[0], np.float64).reshape(len(grid), count)
     return WeightCurve(grid, scores.mean(axis=1), scores.std(axis=1), count, problem.metric)

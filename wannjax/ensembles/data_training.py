@@ -15,7 +15,7 @@ from jaxtyping import Array, Float32, Key
 
 from wannjax.common import hosts
 from wannjax.common.interrupts import interrupt_flag
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, generator_of, key_of
 from wannjax.common.validation import require
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate, combined
@@ -90,7 +90,7 @@ class DataTraining:
         seed: int,
     ):
         self.network, self.problem, self.kind, self.steps = network, problem, kind, steps
-        noise_key, self.step_key = jax.random.split(key_of(seed))
+        noise_key, self.step_key = jax.random.split(key_of(seed, Purpose.COLLECTION))
         self.topology, members = topology_of(network), len(weights)
         self.train, self.validation = problem.examples, problem.split("validation").examples
         self.centre = jnp.mean(self.train.inputs, axis=0)
@@ -191,10 +191,10 @@ def _as_one_member(tree: Any) -> Any:
 
 def _shares_of_examples(kind: str, inputs: Array, members: int, seed: int) -> Float32[Array, "n M"]:
     """How much each example counts for each member."""
-    rng = np.random.default_rng(seed)
+    rng = generator_of(seed, Purpose.COLLECTION)
     count = len(inputs)
     if kind == "regions":
-        return jax.nn.one_hot(clusters(np.asarray(inputs), members, seed), members, dtype=jnp.float32)
+        return jax.nn.one_hot(clusters(np.asarray(inputs), members, rng), members, dtype=jnp.float32)
     if kind == "bagging":
         return jnp.asarray(rng.multinomial(count, np.full(count, 1 / count), members).T, jnp.float32)
     return jnp.zeros((count, members), jnp.float32)

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float32
 
 from wannjax.analysis.evaluation import Score
 from wannjax.common.files import VERSION, Pathlike, ending_of, read_document, write_text
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require, require_count, require_seed
 from wannjax.networks.files import network_text, parse_network
 from wannjax.networks.gradients import run_on_batch, topology_of
@@ -126,7 +126,7 @@ class Ensemble:
             examples = problem.split("test").examples
             scores = problem.metric_of(self(examples.inputs), examples.targets)
             return Score(float(jnp.mean(scores)), 0.0, 1)
-        returns = np.asarray(self.returns(problem, jax.random.split(key_of(seed), episodes)))
+        returns = np.asarray(self.returns(problem, jax.random.split(key_of(seed, Purpose.COLLECTION_EVALUATION), episodes)))
         return Score(float(returns.mean()), float(returns.std()), episodes)
 
     def returns(self, problem: Episodic, keys: Array) -> Float32[Array, " L"]:

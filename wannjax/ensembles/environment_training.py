@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float32
 
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, generator_of, key_of
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate
 from wannjax.finetuning import Callback, finetune
@@ -41,24 +41,24 @@ def train_on_environment(
     """
     members, contexts = len(weights), np.asarray(problem.params.contexts)
     centre, scale = contexts.mean(axis=0), contexts.std(axis=0) + 1e-6
-    region = clusters((contexts - centre) / scale, members, seed)
-    rng = np.random.default_rng(seed)
+    rng = generator_of(seed, Purpose.COLLECTION)
+    region = clusters((contexts - centre) / scale, members, rng)
+    seeds = rng.integers(2**63, size=members)
     trained = weights.copy()
     for member in range(members):
         rows = contexts[region == member]
         narrow = problem.with_params(problem.params._replace(contexts=jnp.asarray(rng.permutation(np.resize(rows, contexts.shape)))))
         starts = weights[member : member + 1]
         tuned = finetune(
-            network, narrow, optimizer=optimizer, steps=steps, starts=starts, seed=seed + member, callbacks=callbacks, progress=progress
+            network, narrow, optimizer=optimizer, steps=steps, starts=starts, seed=seeds[member], callbacks=callbacks, progress=progress
         )
         trained[member] = graph_of(tuned.network).weights
         if tuned.interrupted:
             break
     tuned_weights = jnp.asarray(trained)
 
-    key = key_of(seed)
     topology = topology_of(network)
-    keys = jax.random.split(key, GATE_EPISODES)
+    keys = jax.random.split(key_of(seed, Purpose.COLLECTION), GATE_EPISODES)
     seen = problem.contexts(keys, problem.params)
     returns = problem.rollout(
         keys, copies(topology, tuned_weights), jnp.ones(GATE_EPISODES, jnp.float32), activation_ids=topology.activation_ids

@@ -214,11 +214,13 @@ class PolicyGradient(Settings):
         @compiled
         def start(key, weights, params):
             members = weights.shape[0]
+            baseline_key, reset_key = jax.random.split(key)
             policy = Policy(weights, jnp.full((members, problem.outputs), jnp.log(jnp.float32(self.deviation))))
             one = jnp.zeros((1, problem.inputs), jnp.float32)
-            baselines = jax.vmap(lambda key: baseline.init(key, one))(jax.random.split(key, members))
+            baselines = jax.vmap(lambda key: baseline.init(key, one))(jax.random.split(baseline_key, members))
             states = jax.vmap(optimizer.init)(policy), jax.vmap(baseline_optimizer.init)(baselines)
-            return Learner(policy, states[0], baselines, states[1], fresh(key, members, params), jnp.full(members, jnp.nan, jnp.float32))
+            lanes, score = fresh(reset_key, members, params), jnp.full(members, jnp.nan, jnp.float32)
+            return Learner(policy, states[0], baselines, states[1], lanes, score)
 
         @compiled
         def advance(key, learner: Learner, params):

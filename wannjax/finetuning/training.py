@@ -17,7 +17,7 @@ import optax
 from jaxtyping import Array
 
 from wannjax.analysis.evaluation import RANDOM_RANGE
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.pytrees import arrays_of, tree_like
 from wannjax.common.validation import require, whole
 from wannjax.finetuning.method import Method
@@ -71,7 +71,7 @@ class Training:
         seed: int,
     ):
         self.graph, self.problem, self.method, self.steps, self.seed = graph, problem, method, steps, seed
-        start_key, self.init_key, self.check_key, self.final_key, self.step_key = jax.random.split(key_of(seed), 5)
+        start_key, self.init_key, self.check_key, self.final_key, self.step_key = jax.random.split(key_of(seed, Purpose.TRAINING), 5)
         self.starts, self.names = _starts(graph, starts, start_key)
         self.optimizer_given = optimizer is not None
         if optimizer is None:

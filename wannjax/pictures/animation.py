@@ -28,7 +28,7 @@ from PIL import Image
 from wannjax.analysis.episodes import Episodes, episodes_of
 from wannjax.common.digits import decimals_for
 from wannjax.common.files import ending_of, replacing, require_folder
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require, require_seed
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
@@ -94,7 +94,7 @@ def watch(network: Network, problem: Problem | str, path: str | Path, *, weights
     sound = 1 <= len(weights) <= _MOST_WEIGHTS and all(np.isfinite(weights))
     require("weights", weights, f"one to {_MOST_WEIGHTS} finite numbers", sound)
     seed = require_seed(seed)
-    keys = jnp.stack([key_of(seed)] * len(weights))
+    keys = jnp.stack([key_of(seed, Purpose.FILM)] * len(weights))
     episodes = episodes_of(network, problem, keys, jnp.asarray(weights, jnp.float32))
     figure, moving, move = _arrange(graph, problem, episodes, weights)
     length = len(episodes.alive)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from wannjax.common.files import reason_of
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require, require_count, require_type
 from wannjax.problems.environment import Transition
 from wannjax.problems.spaces import ActionSpace, Box
@@ -51,7 +51,7 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
         except Exception as error:  # whatever a user's code raises
             raise ValueError(f"environment: {function} of {name} fails: {reason_of(error)}") from error
 
-    key = key_of(0)
+    key = key_of(0, Purpose.ABSTRACT)
     observation, state = evaluated("reset", reset, key)
     after = evaluated("step", step, key, state, jax.ShapeDtypeStruct((actions.outputs,), jnp.float32))
     for part, found, shape, kind in (

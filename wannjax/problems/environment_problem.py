@@ -19,6 +19,7 @@ from jax import lax
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common import devices
+from wannjax.common.keys import Purpose
 from wannjax.common.spreading import Spread
 from wannjax.common.validation import require_count, whole
 from wannjax.common.wording import counted
@@ -219,7 +220,7 @@ class EnvironmentProblem(Problem):
 
     def contexts(self, keys: Key[Array, " L"], params: Any) -> Float32[Array, "L G"]:
         """The values of the parameters in `context_names` in the episodes of `keys`. Traceable."""
-        return jax.vmap(lambda key: self.environment.context_of(key, params))(keys)
+        return jax.vmap(lambda key: self.environment.context_of(_start_of(key), params))(keys)
 
     def with_gradients(self: ProblemT) -> ProblemT:
         """This problem, with gradients flowing through its dynamics. Raises ValueError where it is
@@ -293,7 +294,7 @@ class EnvironmentProblem(Problem):
         """The first observations and states of L episodes, the same for each of `count` networks.
         Traceable.
         """
-        observations, state = jax.vmap(lambda key: self.environment.reset(key, params), out_axes=(-1, 0))(keys)
+        observations, state = jax.vmap(lambda key: self.environment.reset(_start_of(key), params), out_axes=(-1, 0))(keys)
         observations = jnp.broadcast_to(observations[:, None, :], (self.inputs, count, len(keys)))
         return observations, jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)
 
@@ -309,3 +310,8 @@ class EnvironmentProblem(Problem):
         over_lanes = jax.vmap(one, in_axes=(0, 0, -1), out_axes=axes)
         over_networks = jax.vmap(over_lanes, in_axes=(None, 0, 1), out_axes=axes._replace(observation=1))  # type: ignore[arg-type]
         return over_networks(jax.vmap(jax.random.fold_in, (0, None))(keys, time), state, outputs)
+
+
+def _start_of(key: Key[Array, ""]) -> Key[Array, ""]:
+    """The key that an episode starts from, which is none of those that its steps are given."""
+    return jax.random.fold_in(key, Purpose.EPISODE_START)

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Float32, Key
 
 from wannjax.common import devices
 from wannjax.common.files import reason_of
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.spreading import Spread
 from wannjax.common.validation import require, require_count
 from wannjax.common.wording import counted
@@ -190,7 +190,7 @@ class FunctionProblem(Problem):
 
     def _keys(self, keys: Key[Array, " L"]) -> Key[Array, " L"]:
         """Those that scores are given: one and the same where they have no say."""
-        return keys if self.stochastic else jnp.broadcast_to(key_of(0), keys.shape)
+        return keys if self.stochastic else jnp.broadcast_to(key_of(0, Purpose.ABSTRACT), keys.shape)
 
     def _traced(self) -> int:
         """The observations of the largest call in a score. Raises ValueError where it cannot be
@@ -203,7 +203,7 @@ class FunctionProblem(Problem):
             return jnp.zeros((batch.shape[0], self.outputs)) + jnp.sum(batch)
 
         try:
-            score = jax.eval_shape(lambda key: self.scored(key, run), key_of(0))
+            score = jax.eval_shape(lambda key: self.scored(key, run), key_of(0, Purpose.ABSTRACT))
         except Exception as error:  # whatever a user's code raises
             raise ValueError(f"score: {self.name} cannot be traced by JAX, as `traceable` says: {reason_of(error)}") from error
         require("score", f"one of shape {list(score.shape)}", "a function that gives a scalar", score.shape == ())

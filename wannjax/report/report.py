@@ -61,8 +61,8 @@ def write(directory: Path, problem: Problem) -> Report | None:
     report, table_part = None, paragraph(f"Not measured: {problem.name} has no `measure`, which reports need.")
     weight_part = table_part
     if is_measurable(problem):
-        report = evaluate(saved.champion, problem, seed=saved.seed + 1, weights=_sweep(saved))
-        curve = weight_curve(saved.champion, problem, episodes=CURVE_EPISODES, seed=saved.seed + 1)
+        report = evaluate(saved.champion, problem, seed=saved.seed, weights=_sweep(saved))
+        curve = weight_curve(saved.champion, problem, episodes=CURVE_EPISODES, seed=saved.seed)
         table_part, weight_part = _table(report, problem), _weights(curve, problem)
     sections = [
         ("scores", "Scores beside the paper" if saved.problem in PAPER else "Scores", table_part),

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wannjax.common import hosts
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.pytrees import arrays_of, capacities_of, tree_like, with_capacities
 from wannjax.common.validation import require
 from wannjax.networks.network import Network, require_runnable, take
@@ -59,7 +59,7 @@ class Run:
         self.held_out = problem.split("validation")
         self.algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
         self.sweep = jnp.array(config.weights, jnp.float32)
-        search_key, self.episode_key, self.confirm_key, self.final_key = jax.random.split(key_of(seed), 4)
+        search_key, self.episode_key, self.confirm_key, self.final_key = jax.random.split(key_of(seed, Purpose.SEARCH), 4)
         self.first: Any = self.algorithm.init(search_key)
         self.champions = Champions()
         self.records: list[Record] = []

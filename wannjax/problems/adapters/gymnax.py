@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from wannjax.common.keys import key_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require, require_type
 from wannjax.problems.adapters.action_spaces import action_space_of
 from wannjax.problems.environment import Environment, Transition
@@ -45,7 +45,7 @@ class GymnaxEnvironment(Environment):
         require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", fine and int(limit or 0) >= 1)
         self.max_steps = int(limit or 0)
         with _promotion():
-            observation, _ = jax.eval_shape(env.reset_env, key_of(0), self.params)
+            observation, _ = jax.eval_shape(env.reset_env, key_of(0, Purpose.ABSTRACT), self.params)
         self.inputs = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(observation))
         self.observation_shape = getattr(observation, "shape", ())
         self.actions = action_space_of(env.action_space(self.params), self.name)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
+from wannjax.common.keys import Purpose
 from wannjax.common.validation import plain, require
 from wannjax.problems.environment import Environment
 
@@ -53,7 +54,9 @@ class VariedEnvironment(Environment):
 
     def context_of(self, key, params: VariedParams):
         """The row that the episode of `key` draws."""
-        return params.contexts[jax.random.randint(jax.random.fold_in(key, 1), (), 0, params.contexts.shape[0], jnp.int32)]
+        return params.contexts[
+            jax.random.randint(jax.random.fold_in(key, Purpose.EPISODE_CONTEXT), (), 0, params.contexts.shape[0], jnp.int32)
+        ]
 
     def reset(self, key, params: VariedParams):
         context = self.context_of(key, params)
