@@ -12,6 +12,7 @@ import pytest
 import wannjax
 from wannjax.common.validation import plain, require_count, require_seed, require_weights
 from wannjax.finetuning.training import _starts
+from wannjax.networks.graph import Connection, Graph, network_of
 
 KINDS = (np.int64, np.int8, np.uint32, np.array, jnp.int32)
 X = np.linspace(-1, 1, 20)[:, None]
@@ -75,7 +76,7 @@ def test_a_run_and_what_follows_it_take_them(problem):
 
 
 def test_a_collection_takes_them(problem):
-    network = wannjax.evolve(problem, wannjax.WannConfig(population=8), generations=1, progress=False).champion
+    network = network_of(Graph(("x",), ("no", "yes"), (1, 1), (Connection(1, 2), Connection(0, 3))))
     collection = wannjax.ensemble(network, problem, members=np.int64(2), kind="vote", start=np.float32(1.0), seed=np.int64(1))
     assert collection.size == 2
     assert collection.evaluate(problem, episodes=np.int64(1), seed=jnp.int32(0)).episodes == 1

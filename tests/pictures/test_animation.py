@@ -14,6 +14,7 @@ from PIL import Image
 
 import wannjax
 from wannjax.analysis.episodes import episodes_of
+from wannjax.common.keys import Purpose, key_of
 from wannjax.networks.graph import graph_of
 from wannjax.networks.graph import network_of as network_of_graph
 from wannjax.pictures.animation import _arrange, _bounded, watch
@@ -35,7 +36,7 @@ def problem_of(name, max_steps):
 
 
 def lanes(count=3, seed=5):
-    return jnp.stack([jax.random.key(seed)] * count)
+    return jnp.stack([key_of(seed, Purpose.FILM)] * count)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,8 @@ def test_the_values_of_an_episode_are_those_of_the_oracle():
     network = network_for(problem)
     graph = graph_of(network)
     episodes = episodes_of(network, problem, lanes(), jnp.array(WEIGHTS))
-    assert episodes.values.shape == (150, graph.size, 3)
+    assert episodes.values.shape == (len(episodes.alive), graph.size, 3)
+    assert len(episodes.alive) > 60
     for lane, weight in enumerate(WEIGHTS):
         for values in episodes.values[::15, :, lane].astype(np.float64):
             expected = values.copy()
@@ -92,7 +94,9 @@ def test_a_film_has_a_frame_per_step_and_says_the_return(tmp_path):
     move(5)
     words = [text.get_text() for text in figure.texts]
     for weight, score, text in zip(WEIGHTS, episodes.rewards.sum(axis=0), words, strict=True):
-        assert text.split() == ["weight", f"{weight:g}", "step", "6", "return", f"{score:.1f}"]
+        *said, shown = text.split()
+        assert said == ["weight", f"{weight:g}", "step", "6", "return"]
+        np.testing.assert_allclose(float(shown), score, atol=0.05)
 
 
 def test_long_episodes_skip_frames_and_end_with_the_last_step(tmp_path):
@@ -178,8 +182,8 @@ def test_values_become_shades_that_keep_sign_and_order():
     ("arguments", "message"),
     [
         ({"path": "film.avi"}, r"path: must be a file name that ends in \.gif or \.mp4, got 'film\.avi'"),
-        ({"weights": ()}, r"weights: must be one to 6 finite numbers, got \(\)"),
-        ({"weights": (float("nan"),)}, "weights: must be one to 6 finite numbers"),
+        ({"weights": ()}, r"weights: must be finite and not empty, got \(\)"),
+        ({"weights": (float("nan"),)}, "weights: must be finite and not empty, got"),
         ({"seed": -1}, "seed: must be an integer from 0"),
         ({"problem": "digits"}, "problem: must be an environment, got digits, which has no episodes to watch"),
         ({"problem": "Pendulum-v1"}, "4 inputs and 2 outputs"),

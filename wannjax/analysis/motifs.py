@@ -13,7 +13,7 @@ import numpy as np
 
 from wannjax.analysis.subgraphs import count_blocks, rewired, wiring_of
 from wannjax.common.keys import Purpose, generator_of
-from wannjax.common.validation import require, require_count, require_seed, whole
+from wannjax.common.validation import require, require_count, require_seed, require_type, whole
 from wannjax.genomes.blocks import LARGEST, SMALLEST, Block
 from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network
@@ -94,6 +94,8 @@ def mine_motifs(
     Raises ValueError for arguments out of range, and for a network with more than 2 million
     sub-graphs of one size.
     """
+    lists = isinstance(fronts, Sequence) and all(isinstance(front, Sequence) for front in fronts)
+    require_type("fronts", fronts, "a list of fronts, each a list of networks, such as [result.front]", lists)
     require("fronts", len(fronts), "one or more fronts, none empty", len(fronts) > 0 and all(len(front) > 0 for front in fronts))
     largest = whole("largest", largest, f"an integer from {SMALLEST} to {LARGEST}", SMALLEST, LARGEST)
     runs = len(fronts)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Key
 
 from wannjax.analysis.ablation import live_connections, standard_errors, sweep_for, thinned, variant_scores
 from wannjax.common.keys import Purpose, key_of
-from wannjax.common.validation import require, require_count, require_seed
+from wannjax.common.validation import real, require_count, require_seed
 from wannjax.networks.graph import Graph, graph_of, network_of
 from wannjax.networks.network import Network
 from wannjax.problems.problem import Problem, check_sizes
@@ -89,7 +89,7 @@ def prune(
     """
     graph = graph_of(network)
     problem = as_problem(problem)
-    require("tolerance", tolerance, "finite and >= 0", 0 <= tolerance < float("inf"))
+    tolerance = real("tolerance", tolerance, "finite and >= 0", 0.0)
     episodes = require_count("episodes", episodes)
     seed = require_seed(seed)
     check_sizes(network, problem)
@@ -126,7 +126,7 @@ def prune(
             f"{shown.label(c.source)} → {shown.label(c.target)}" for place, c in enumerate(graph.connections) if place not in chosen
         ),
         removed_nodes=tuple(shown.label(node) for node in hidden if node not in used),
-        tolerance=float(tolerance),
+        tolerance=tolerance,
     )
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from wannjax.common.validation import require_type
+
 Pathlike = str | os.PathLike
 Parsed = TypeVar("Parsed")
 
@@ -33,9 +35,15 @@ def parse_score(value: Any) -> float:
     return float(value)
 
 
+def as_path(path: Pathlike, argument: str = "path") -> Path:
+    """Raises TypeError for what is no path."""
+    require_type(argument, path, "a path: a string, or a pathlib.Path", isinstance(path, Pathlike))
+    return Path(path)
+
+
 def ending_of(path: Pathlike) -> str:
     """The suffix that says what is in a file: in small letters, however it is spelt."""
-    return Path(path).suffix.lower()
+    return as_path(path).suffix.lower()
 
 
 def read_bytes(path: Path) -> bytes:
@@ -84,7 +92,7 @@ def require_folder(path: Pathlike) -> None:
     """Raises OSError, naming it, where the folder that `path` is to be in does not exist: before
     work that would be lost.
     """
-    folder = Path(path).parent
+    folder = as_path(path).parent
     if not folder.is_dir():
         number = errno.ENOTDIR if folder.exists() else errno.ENOENT
         raise OSError(number, "Not a directory" if folder.exists() else "No such directory", str(folder))
@@ -103,7 +111,7 @@ def read_document(path: Pathlike, trouble: str, parse: Callable[[Any], Parsed], 
     Raises ValueError, naming the file and the `trouble` with it, such as "not a wannjax network",
     for anything else, and OSError when it cannot be read.
     """
-    path = Path(path)
+    path = as_path(path)
     text = read_text(path)
     with reading(path, trouble):
         document = parse_json(text)

@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -44,7 +45,7 @@ class Purpose(IntEnum):
 
 def key_of(seed: int, purpose: Purpose) -> Key[Array, ""]:
     """The key of `seed`, an integer of up to 64 bits, for one purpose."""
-    words = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)  # of which `jax.random.key` may drop the first
+    words = jnp.asarray([seed >> 32, seed & 0xFFFFFFFF], jnp.uint32)  # of which `jax.random.key` may drop the first
     return jax.random.fold_in(jax.random.wrap_key_data(words, impl="threefry2x32"), purpose)
 
 

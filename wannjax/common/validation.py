@@ -75,6 +75,16 @@ def whole(name: str, value: object, allowed: str, least: int, most: float = math
     return found
 
 
+def real(name: str, value: object, allowed: str, least: float = -math.inf) -> float:
+    """`value` as a float. Raises ValueError unless it is a finite number, of Python, numpy or JAX,
+    from `least` on; bools are none.
+    """
+    found = plain(value)
+    fine = isinstance(found, int | float) and not isinstance(found, bool) and least <= found < math.inf
+    require(name, value, allowed, fine)
+    return float(found)
+
+
 def require_seed(seed: object) -> int:
     """`seed` as an int. Raises ValueError unless it is one that a JAX key can be made from."""
     return whole("seed", seed, "an integer from 0 to 2**63 - 1", 0, 2**63 - 1)

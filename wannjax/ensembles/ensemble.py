@@ -7,7 +7,6 @@ It is used as a single network is: called, evaluated, saved and loaded.
 import json
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -16,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float32
 
 from wannjax.analysis.evaluation import Score
-from wannjax.common.files import VERSION, Pathlike, ending_of, read_document, write_text
+from wannjax.common.files import VERSION, Pathlike, as_path, ending_of, read_document, write_text
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require, require_count, require_seed
 from wannjax.networks.files import network_text, parse_network
@@ -148,7 +147,7 @@ class Ensemble:
         head = {"format": FORMAT, "version": VERSION, "rule": self.rule, "context_names": self.context_names, "gate": gate}
         lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in head.items())
         members = ",\n".join(network_text(graph_of(member)) for member in self.members)
-        write_text(Path(path), f'{{{lines},\n"members": [\n{members}\n]}}\n')
+        write_text(as_path(path), f'{{{lines},\n"members": [\n{members}\n]}}\n')
 
 
 def load_ensemble(path: Pathlike) -> Ensemble:

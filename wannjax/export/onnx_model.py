@@ -13,13 +13,12 @@ compute is refused.
 
 import json
 import math
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from wannjax.common.files import Pathlike, parse_json, read_bytes, reading
+from wannjax.common.files import Pathlike, as_path, parse_json, read_bytes, reading
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of
@@ -68,7 +67,7 @@ def to_onnx(network: Network, path: Pathlike, *, weight: float = 1.0) -> None:
     """
     onnx = _onnx()
     model = _model(onnx, weighted_graph(network, weight))
-    Path(path).write_bytes(model.SerializeToString(deterministic=True))
+    as_path(path).write_bytes(model.SerializeToString(deterministic=True))
 
 
 def from_onnx(path: Pathlike) -> Network:
@@ -79,7 +78,7 @@ def from_onnx(path: Pathlike) -> Network:
     cannot be read.
     """
     onnx = _onnx()
-    path = Path(path)
+    path = as_path(path)
     data = read_bytes(path)
     # What protobuf and onnx raise for a broken file has no common class.
     with reading(path, "not a wannjax network", (Exception,)):

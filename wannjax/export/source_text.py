@@ -7,12 +7,11 @@ appear only in comments, escaped as Python escapes them.
 
 import builtins
 import keyword
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from wannjax.common.files import Pathlike
+from wannjax.common.files import Pathlike, as_path
 from wannjax.common.validation import require
 from wannjax.export.c_names import is_free
 from wannjax.export.weights import incoming, weighted_graph
@@ -170,7 +169,7 @@ def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network
 def _text(path: Pathlike | None, lines: list[str]) -> str:
     text = "\n".join(lines) + "\n"
     if path is not None:
-        Path(path).write_text(text, encoding="utf-8")
+        as_path(path).write_text(text, encoding="utf-8")
     return text
 
 

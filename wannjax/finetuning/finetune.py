@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from wannjax.common import hosts
+from wannjax.common.files import as_path
 from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.validation import require, require_count, require_seed
 from wannjax.finetuning.evolution_strategy import EvolutionStrategy
@@ -116,7 +117,7 @@ def finetune(
         if progress and hosts.is_first():
             view = TrainingView(problem, chosen.name, len(graph.connections), len(training.names), steps, training.number)
             callbacks.insert(0, stack.enter_context(view))
-        directory = Path(run_dir) if run_dir is not None and hosts.is_first() else None
+        directory = as_path(run_dir, "run_dir") if run_dir is not None and hosts.is_first() else None
 
         def leave(directory: Path) -> bool:
             standing = training.standing()

@@ -194,10 +194,13 @@ def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key
     if starts is None and graph.has_weights:
         return jnp.array([graph.weights], jnp.float32), ["own"]
     starts = SWEEP if starts is None else starts
-    if np.ndim(starts) == 0:
+    try:
+        given = np.asarray(starts, np.float32)
+    except (TypeError, ValueError):  # no numbers, or rows that differ in length
+        given = np.zeros(0, np.float32)
+    if given.ndim == 0:
         starts = whole("starts", starts, "shared weights, or a number of random starts >= 1", 1)
         return jax.random.uniform(key, (starts, count), jnp.float32, minval=-RANDOM_RANGE, maxval=RANDOM_RANGE), ["random"] * starts
-    given = np.asarray(starts, np.float32)
     fine = given.size > 0 and (given.ndim == 1 or given.shape[1:] == (count,)) and bool(np.isfinite(given).all())
     require("starts", starts, f"finite shared weights, at least one, or rows of {count} weights", fine)
     if given.ndim == 2:

@@ -12,10 +12,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby, pairwise, permutations, product
-from pathlib import Path
 from typing import Any
 
-from wannjax.common.files import VERSION, Pathlike, read_document, write_text
+from wannjax.common.files import VERSION, Pathlike, as_path, read_document, write_text
 from wannjax.common.validation import require
 from wannjax.networks.activations import NAMES
 
@@ -108,7 +107,7 @@ def save_blocks(path: Pathlike, blocks: Iterable[Block]) -> None:
     require_library("blocks", blocks)
     lines = [json.dumps({"name": b.name, "activations": b.activations, "connections": b.connections}, ensure_ascii=False) for b in blocks]
     head = f'"format": {json.dumps(FORMAT)}, "version": {VERSION}'
-    write_text(Path(path), f'{{{head}, "blocks": [\n' + ",\n".join(lines) + "\n]}\n")
+    write_text(as_path(path), f'{{{head}, "blocks": [\n' + ",\n".join(lines) + "\n]}\n")
 
 
 def load_blocks(path: Pathlike) -> tuple[Block, ...]:

@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 
 from wannjax.common.digits import kept
-from wannjax.common.files import VERSION, Pathlike, check_header, ending_of, parse_score, read_document, read_text, reading, write_text
+from wannjax.common.files import (
+    VERSION,
+    Pathlike,
+    as_path,
+    check_header,
+    ending_of,
+    parse_score,
+    read_document,
+    read_text,
+    reading,
+    write_text,
+)
 from wannjax.common.wording import counted
 from wannjax.networks.activations import LINEAR, NAMES
 from wannjax.networks.graph import Connection, Graph, default_names, graph_of, network_of, require_distinct
@@ -34,7 +45,7 @@ def save(path: Pathlike, network: Network) -> None:
     TypeError for what is no network.
     """
     graph = graph_of(network)
-    path, ending = Path(path), ending_of(path)
+    path, ending = as_path(path), ending_of(path)
     if ending == ".json":
         write_text(path, network_text(graph) + "\n")
     elif ending == ".out":
@@ -54,7 +65,7 @@ def load(path: Pathlike, *, inputs: int | None = None, outputs: int | None = Non
 
     Raises ValueError for anything that is not such a file, and OSError when it cannot be read.
     """
-    path = Path(path)
+    path = as_path(path)
     if ending_of(path) != ".out":
         return read_document(path, _NO_NETWORK, lambda document: network_of(parse_network(document)))
     text = read_text(path)

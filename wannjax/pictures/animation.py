@@ -27,9 +27,9 @@ from PIL import Image
 
 from wannjax.analysis.episodes import Episodes, episodes_of
 from wannjax.common.digits import decimals_for
-from wannjax.common.files import ending_of, replacing, require_folder
+from wannjax.common.files import as_path, ending_of, replacing, require_folder
 from wannjax.common.keys import Purpose, key_of
-from wannjax.common.validation import require, require_seed
+from wannjax.common.validation import require, require_seed, require_weights
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
 from wannjax.pictures.drawing import INK, branch_curve, trunk_curve
@@ -84,15 +84,14 @@ def watch(network: Network, problem: Problem | str, path: str | Path, *, weights
     """
     graph = graph_of(network).with_printable_names()
     problem = as_problem(problem)
-    path = Path(path)
+    path = as_path(path)
     require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", ending_of(path) in SUFFIXES)
     require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", ending_of(path) == ".gif" or FFMpegWriter.isAvailable())
     if not isinstance(problem, Episodic):
         raise ValueError(f"problem: must be an environment, got {problem.name}, which has no episodes to watch")
     require_folder(path)
-    weights = tuple(weights if weights is not None else (1.0,) if graph.has_weights else (-2.0, -0.5, 1.0))
-    sound = 1 <= len(weights) <= _MOST_WEIGHTS and all(np.isfinite(weights))
-    require("weights", weights, f"one to {_MOST_WEIGHTS} finite numbers", sound)
+    weights = require_weights(weights if weights is not None else (1.0,) if graph.has_weights else (-2.0, -0.5, 1.0))
+    require("weights", weights, f"one to {_MOST_WEIGHTS} finite numbers", len(weights) <= _MOST_WEIGHTS)
     seed = require_seed(seed)
     keys = jnp.stack([key_of(seed, Purpose.FILM)] * len(weights))
     episodes = episodes_of(network, problem, keys, jnp.asarray(weights, jnp.float32))

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
-from wannjax.common.files import MALFORMED, ending_of, reading
+from wannjax.common.files import MALFORMED, as_path, ending_of, reading
 
 SIDE = 16
 """Pixels along each side of a prepared MNIST image (Gaier & Ha 2019, section 4.2)."""
@@ -100,7 +100,7 @@ def mnist(path: str | os.PathLike) -> Dataset:
     Raises ValueError for missing, damaged and unsuitable files, and OSError when one cannot be
     read.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         splits = {split: _read_idx_split(path, prefix) for split, prefix in (("train", "train"), ("test", "t10k"))}
     elif path.is_file():

@@ -4,9 +4,10 @@ import os
 import socket
 from collections.abc import Callable
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any, NamedTuple
 
-from wannjax.common.validation import require, require_type
+from wannjax.common.validation import require, require_one_of, require_type
 from wannjax.common.wording import suggestion
 from wannjax.networks.network import Network
 from wannjax.problems.adapters.gymnax import GymnaxEnvironment
@@ -46,12 +47,17 @@ def make(name: str, **options: Any) -> EnvironmentProblem | DataProblem:
     scikit-learn); or "mnist" (16×16, from the files at `path`, see `datasets.mnist`). Further
     `options` go to `make_environment`, `EnvironmentProblem` or `DataProblem`.
 
-    Raises ValueError for an unknown name, with near matches, and for a problem that cannot be
-    built.
+    Raises ValueError for an unknown name or option, with near matches, and for a problem that
+    cannot be built.
     """
-    if name in DATA_SETS:
-        return _data_set(name, **options)
-    return make_environment(name, **options)
+    make, problem = (_data_set, DataProblem) if name in DATA_SETS else (make_environment, EnvironmentProblem)
+    for option in options:
+        require_one_of("option", option, [*_keywords(make), *_keywords(problem)])
+    return make(name, **options)
+
+
+def _keywords(function: Callable[..., Any]) -> list[str]:
+    return [each.name for each in signature(function).parameters.values() if each.kind is each.KEYWORD_ONLY]
 
 
 class Entry(NamedTuple):
@@ -105,7 +111,7 @@ def as_problem(problem: object) -> Problem:
     raise AssertionError("unreachable")
 
 
-def _data_set(name: str, path: str | os.PathLike | None = None, **options) -> DataProblem:
+def _data_set(name: str, *, path: str | os.PathLike | None = None, **options) -> DataProblem:
     from wannjax.problems import datasets
 
     require("path", path, "given for mnist, and for nothing else: its files, see `datasets.mnist`", (path is None) == (name != "mnist"))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from wannjax.analysis.evaluation import Report
 from wannjax.common import hosts
+from wannjax.common.files import as_path
 from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.keys import hidden_settings
 from wannjax.common.validation import require, require_seed
@@ -24,7 +25,7 @@ from wannjax.runs.progress import LiveView
 from wannjax.runs.result import Result
 from wannjax.runs.resuming import SAVE_EVERY, saving
 from wannjax.runs.run import Run
-from wannjax.search.registry import Config, as_config
+from wannjax.search.registry import ALGORITHMS, Config, as_config
 
 
 def evolve(
@@ -76,6 +77,9 @@ def evolve(
     config = config if generations is None else config.replace(generations=generations)
     seed = require_seed(seed)
     require("finish", finish, "a function, or None", finish is None or callable(finish))
+    if finish is not None and run_dir is not None:
+        allowed = "in wannjax.search.registry.ALGORITHMS to leave a report in run_dir; finish=None leaves none"
+        require("config", type(config).__name__, allowed, ALGORITHMS.get(config.name) is type(config))
     with ExitStack() as stack:
         compilations = stack.enter_context(count_compilations())
         interrupted = stack.enter_context(interrupt_flag("generation"))
@@ -87,7 +91,7 @@ def evolve(
         if progress and hosts.is_first():
             view = stack.enter_context(LiveView(problem, config, run.number))
             callbacks.insert(0, view)
-        directory = Path(run_dir) if run_dir is not None and hosts.is_first() else None
+        directory = as_path(run_dir, "run_dir") if run_dir is not None and hosts.is_first() else None
 
         def leave(directory: Path) -> bool:
             standing = run.standing(compilations)

@@ -14,10 +14,9 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
-from wannjax.common.files import MALFORMED, write_text
+from wannjax.common.files import MALFORMED, as_path, write_text
 
 _FLUSH = 5
 """Seconds between two writes of TensorBoard's."""
@@ -27,7 +26,7 @@ class _Lines:
     """A text file with one line a record, in order of their numbers."""
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+        self.path = as_path(path)
         self._begun = False
 
     def __call__(self, record: Any) -> None:

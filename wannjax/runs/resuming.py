@@ -19,9 +19,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from wannjax.common import hosts
-from wannjax.common.files import MALFORMED, reason_of
+from wannjax.common.files import MALFORMED, as_path, reason_of
 from wannjax.common.keys import hidden_settings
-from wannjax.common.validation import require
+from wannjax.common.validation import real, require
 from wannjax.runs.checkpoints import Checkpoint, Checkpoints
 
 SAVE_EVERY = 30.0
@@ -76,12 +76,12 @@ def saving(run_dir: str | os.PathLike | None, folder: str, run: Resumable, *, re
     Raises ValueError when there are checkpoints and it is not to `resume`, or when they are another
     run's or damaged.
     """
-    require("save_every", every, "seconds >= 0", every >= 0)
+    every = real("save_every", every, "seconds >= 0", 0.0)
     require("resume", resume, "False without a run_dir", run_dir is not None or not resume)
     if run_dir is None:
         yield None
         return
-    directory = Path(run_dir)
+    directory = as_path(run_dir, "run_dir")
     with locked(directory) if hosts.is_first() else nullcontext():
         checkpoints = Checkpoints(directory / folder)
         found = _from_first(checkpoints.newest() if resume and hosts.is_first() else None)

@@ -1,0 +1,67 @@
+"""What cannot be used is answered in one line that names the argument, its value and what is allowed."""
+
+from dataclasses import dataclass
+
+import pytest
+from training_support import BALANCING
+
+import wannjax
+from wannjax import export
+
+PATH = "path: must be a path: a string, or a pathlib.Path, got the int 3"
+QUIET = {"progress": False}
+
+
+@dataclass(frozen=True)
+class Own(wannjax.WannConfig):
+    """A search that no file can name."""
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return wannjax.make("CartPole-v1", max_steps=5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda _: wannjax.draw(BALANCING, 3), PATH),
+        (lambda _: wannjax.save(3, BALANCING), PATH),
+        (lambda _: wannjax.load(3), PATH),
+        (lambda _: export.to_onnx(BALANCING, 3), PATH),
+        (lambda _: export.to_c(BALANCING, path=3), PATH),
+        (lambda problem: wannjax.watch(BALANCING, problem, 3), PATH),
+        (lambda problem: wannjax.watch(BALANCING, problem, "a.gif", weights="abc"), "weights: must be finite and not empty, got 'abc'"),
+        (
+            lambda problem: wannjax.watch(BALANCING, problem, "a.gif", weights=[1] * 7),
+            "weights: must be one to 6 finite numbers, got (1.0,",
+        ),
+        (lambda problem: wannjax.evolve(problem, run_dir=3, **QUIET), PATH.replace("path:", "run_dir:", 1)),
+        (lambda problem: wannjax.finetune(BALANCING, problem, run_dir=3, **QUIET), PATH.replace("path:", "run_dir:", 1)),
+        (lambda problem: wannjax.evolve(problem, run_dir="x", save_every="y", **QUIET), "save_every: must be seconds >= 0, got 'y'"),
+        (lambda problem: wannjax.evolve(problem, Own(), run_dir="x", **QUIET), "config: must be in wannjax.search.registry.ALGORITHMS"),
+        (lambda problem: wannjax.finetune(BALANCING, problem, starts=["a"], **QUIET), "or rows of 2 weights, got ['a']"),
+        (lambda problem: wannjax.finetune(BALANCING, problem, starts=[[1, 2], [3]], **QUIET), "or rows of 2 weights, got [[1, 2], [3]]"),
+        (lambda problem: wannjax.prune(BALANCING, problem, tolerance="a"), "tolerance: must be finite and >= 0, got 'a'"),
+        (lambda problem: wannjax.prune(BALANCING, problem, tolerance=-1), "tolerance: must be finite and >= 0, got -1"),
+        (
+            lambda _: wannjax.mine_motifs(3),
+            "fronts: must be a list of fronts, each a list of networks, such as [result.front], got the int 3",
+        ),
+        (
+            lambda _: wannjax.mine_motifs([3]),
+            "fronts: must be a list of fronts, each a list of networks, such as [result.front], got a list",
+        ),
+        (
+            lambda _: wannjax.make("CartPole-v1", max_step=3),
+            "option: must be one of vary, max_steps, input_names, output_names, network_chunk",
+        ),
+        (lambda _: wannjax.make("digits", batches=3), "got 'batches' (did you mean batch?)"),
+    ],
+)
+def test_it_is_named(call, message, problem, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        call(problem)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
