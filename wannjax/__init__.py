@@ -6,7 +6,7 @@ import wannjax.common.starting  # noqa: F401  # before what takes long
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wannjax.analysis.canonical import Canonical, canonical
 from wannjax.analysis.evaluation import Report, Score, evaluate
@@ -127,6 +127,9 @@ if not TYPE_CHECKING:  # where it would give every misspelt name a type
         module = import_module(_LATER[name])
         return getattr(module, name, module)
 
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 def _write_report(run_dir: Path, problem: Problem) -> Report | None:
     from wannjax.report.report import write
@@ -147,6 +150,37 @@ def _svg_of(network: Network) -> str | None:
     return drawing_svg(network) if network.activations.ndim == 1 else None
 
 
-# The rooms that these functions are in know nothing of reports and pictures.
+def _tabulate(kind: type, table: str) -> None:
+    """Makes `print` and notebooks show what is of this kind as the command line does, by that
+    function of its tables.
+    """
+
+    def shown(thing: Any) -> Any:
+        return getattr(import_module("wannjax.cli.tables"), table)(thing)
+
+    def text(thing: Any) -> str:
+        return import_module("wannjax.cli.plain").text_of(shown(thing))
+
+    def html(thing: Any) -> str:
+        return import_module("wannjax.cli.plain").html_of(shown(thing))
+
+    setattr(kind, "__str__", text)  # noqa: B010, since the class does not declare it
+    setattr(kind, "_repr_html_", html)  # noqa: B010
+
+
+# The rooms that these functions and classes are in know nothing of reports, pictures and tables.
 evolve, finetune = finishing(_write_report)(evolve), finishing(_draw_training)(finetune)
 setattr(Network, "_repr_svg_", _svg_of)  # noqa: B010, since the class does not declare it
+_TABLES = {
+    Ensemble: "ensemble_table",
+    Explanation: "explanation_tables",
+    ManyResults: "many_table",
+    Motifs: "motifs_table",
+    Pruned: "pruned_table",
+    Report: "report_table",
+    Result: "result_table",
+    Tuned: "tuned_table",
+    WeightCurve: "curve_table",
+}
+for _kind, _table in _TABLES.items():
+    _tabulate(_kind, _table)

@@ -34,7 +34,7 @@ def test_what_is_constant_or_there_twice_counts_once(report):
 
 
 def test_the_table_has_both_and_small_scores_have_digits(report, capsys):
-    Console(width=100).print(report_table(report, Counted()))
+    Console(width=100).print(report_table(report))
     text = capsys.readouterr().out
     assert "counted: 6 connections, 4 in normal form" in text
     assert "0.012 ± 0.003" in text

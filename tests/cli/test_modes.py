@@ -14,7 +14,7 @@ import pytest
 
 PROGRAM = Path(__file__).parents[1] / "support" / "mode_program.py"
 MODES = {"64 bits": {"JAX_ENABLE_X64": "1"}, "strict promotion": {"JAX_NUMPY_DTYPE_PROMOTION": "strict"}}
-PARTS = ("gymnax", "search", "neat", "data", "network")  # the command line, which sets up the devices, first
+PARTS = ("gymnax", "search", "neat", "data", "network", "own")  # the command line, which sets up the devices, first
 
 
 def found(directory, parts, mode):
@@ -24,7 +24,7 @@ def found(directory, parts, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_data_search_runs_in_every_mode(tmp_path, mode):
+def test_small_searches_run_in_every_mode(tmp_path, mode):
     (scores,) = found(tmp_path, ["quick"], MODES[mode]).values()
     assert np.isfinite(scores).all()
 

@@ -72,7 +72,7 @@ def test_tables_of_a_network_show_its_names(network, capsys, tmp_path):
         word[:30] if word.startswith(TITLE) else word for word in drawn(draw_effects(explanation, tmp_path / "effects.png"))
     }
     say(explanation_tables(explanation))
-    say(report_table(wannjax.evaluate(network, problem, episodes=2, weights=(1.0,)), problem))
+    say(report_table(wannjax.evaluate(network, problem, episodes=2, weights=(1.0,))))
     say(pruned_table(wannjax.prune(network, problem, tolerance=10.0, weights=(1.0,), episodes=1)))
     text = capsys.readouterr().out
     for shown in (f"{TITLE}: score", f"{TITLE}: 4 connections", "score [m/s] $_$ (mean ± sd)", f"{NAMES[1]} → h2", OUTPUT):

@@ -5,16 +5,50 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import wannjax
 from wannjax.networks.graph import Connection, Graph, network_of
 
 
+class Own(wannjax.Environment):
+    """Names no types, so that its observations and rewards are of 64 bits where JAX has them."""
+
+    name, inputs, actions, max_steps, differentiable = "own", 1, wannjax.Box(-1, 1), 3, True
+
+    def reset(self, key, params):
+        start = jnp.array([0.25])
+        return start, start
+
+    def step(self, key, state, action, params):
+        state = state + 0.5 * action
+        return wannjax.Transition(state, state, -jnp.abs(state[0]), jnp.any(state > 2), jnp.any(state < -2))
+
+
+def distance(outputs, target):
+    """A loss that names no types."""
+    return jnp.abs(outputs[0] - jnp.array([0.25, 0.75])[target])
+
+
 def quick():
-    """A small search on data."""
-    problem = wannjax.DataProblem([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1], validation=0.5)
-    return wannjax.evolve(problem, wannjax.WannConfig(population=8), generations=2, progress=False).champion_scores
+    """Small searches."""
+    config = wannjax.WannConfig(population=8)
+    return [wannjax.evolve(problem, config, generations=2, progress=False).champion_scores for problem in _own_problems()]
+
+
+def own():
+    """What is done with a network in an environment and with a loss of one's own."""
+    environment, data = _own_problems()
+    network = network_of(Graph(("x",), ("y",), (5, 9), (Connection(1, 2), Connection(2, 3), Connection(0, 3))))
+    pairs = [(environment, method) for method in ("gradient", "evolution", "policy_gradient")]
+    pairs += [(data, method) for method in ("gradient", "evolution")]
+    return [
+        *(wannjax.finetune(network, problem, method=method, steps=2, progress=False).member_scores for problem, method in pairs),
+        *(_scores(wannjax.evaluate(network, problem, episodes=5)) for problem in (environment, data)),
+        wannjax.explain(network, environment, episodes=1).connection_effects,
+        wannjax.ensemble(network, data, members=2, steps=2, kind="regions", progress=False).evaluate(data).mean,
+    ]
 
 
 def search():
@@ -77,6 +111,11 @@ def gymnax(directory: Path):
     command = ["evolve", "CartPole-v1", "--population", "16", "--generations", "2", "--out", str(directory / "run")]
     code = main(command)
     return [code, *wannjax.load(directory / "run" / "champion.json")(np.ones(4))]
+
+
+def _own_problems():
+    data = wannjax.DataProblem([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1], loss=distance, outputs=1, validation=0.5)
+    return wannjax.EnvironmentProblem(Own()), data
 
 
 _BLOCK = wannjax.Block(("tanh", "sin"), ((0, 1),))

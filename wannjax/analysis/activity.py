@@ -29,7 +29,7 @@ _CONSTANT = 1e-6
 """Values that differ by less, relative to their size or to 1, are one value: float32 rounding."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Activity:
     """Statistics of hidden nodes and outputs, in the order of the network's graph, over all steps
     of episodes or over examples.

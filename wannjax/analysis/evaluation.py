@@ -58,6 +58,7 @@ class Report:
         connections: of the network.
         canonical_connections: of its normal form (`canonical`), in which what computes a constant
             and what computes the same twice count once.
+        problem_name, metric, stochastic: of the problem.
     """
 
     per_weight: dict[float, Score]
@@ -68,6 +69,9 @@ class Report:
     tuned_weights: Score | None
     connections: int
     canonical_connections: int
+    problem_name: str
+    metric: str
+    stochastic: bool
 
     @property
     def mean(self) -> float:
@@ -135,6 +139,9 @@ def evaluate(
         tuned_weight=tuned_weight,
         connections=connection_count(network),
         canonical_connections=connection_count(canonical(network).network),
+        problem_name=problem.name,
+        metric=problem.metric,
+        stochastic=problem.stochastic,
     )
 
 

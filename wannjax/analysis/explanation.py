@@ -15,6 +15,7 @@ from wannjax.analysis.activity import Activity, activity
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require_count, require_seed
+from wannjax.common.wording import counted
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
 from wannjax.problems.capabilities import Episodic, Supervised
@@ -22,7 +23,7 @@ from wannjax.problems.problem import Problem, check_sizes
 from wannjax.problems.registry import as_problem
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
     """What matters in one network, on one problem.
 
@@ -56,6 +57,10 @@ class Explanation:
     activity: Activity | None
     curve: WeightCurve
     problem_name: str
+
+    def __repr__(self) -> str:
+        sizes = f"{counted(len(self.connection_effects), 'connection')}, {counted(len(self.nodes), 'node')}"
+        return f"Explanation({self.problem_name}: {sizes})"
 
     def connection_name(self, place: int) -> str:
         """What connection number `place` is called."""

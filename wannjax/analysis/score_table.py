@@ -10,7 +10,6 @@ from typing import NamedTuple
 from wannjax.analysis.evaluation import Report
 from wannjax.common.digits import number
 from wannjax.common.wording import counted
-from wannjax.problems.problem import Problem
 
 
 class PaperRow(NamedTuple):
@@ -40,11 +39,11 @@ class Row(NamedTuple):
     paper: str = ""
 
 
-def report_rows(report: Report, problem: Problem) -> list[Row]:
+def report_rows(report: Report) -> list[Row]:
     """One network's scores: first at every weight of the sweep, then their mean, then the paper's
     columns.
     """
-    paper = PAPER.get(problem.name, PaperRow("", "", "", ""))
+    paper = PAPER.get(report.problem_name, PaperRow("", "", "", ""))
     spread = sum(score.std for score in report.per_weight.values()) / len(report.per_weight)
     rows = [Row(f"shared weight {weight:g}", str(score)) for weight, score in report.per_weight.items()]
     rows += [
@@ -63,11 +62,11 @@ def report_size(report: Report) -> str:
     return f"{counted(report.connections, 'connection')}, {report.canonical_connections} in normal form"
 
 
-def report_note(report: Report, problem: Problem) -> str:
+def report_note(report: Report) -> str:
     """What the scores rest on."""
     draws = report.random_shared.episodes
     return (
         f"{counted(draws, 'fresh episode')} per score"
-        if problem.stochastic
+        if report.stochastic
         else f"test examples; {counted(draws, 'draw')} of random weights"
     )

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require_count, require_seed, require_weights
+from wannjax.common.wording import counted
 from wannjax.networks.network import Network
 from wannjax.problems.problem import Problem, check_single, check_sizes
 from wannjax.problems.registry import as_problem
@@ -18,7 +19,7 @@ RANGE = tuple(round(float(weight), 1) for weight in np.linspace(-3, 3, 61))
 """-3 to 3 in steps of 0.1: the sweep, and what the search never looked at."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WeightCurve:
     """The score of one network at many shared weights.
 
@@ -34,6 +35,10 @@ class WeightCurve:
     deviations: Float64[np.ndarray, " W"]
     episodes: int
     metric: str
+
+    def __repr__(self) -> str:
+        shared = counted(len(self.weights), "shared weight")
+        return f"WeightCurve({self.metric}: {shared} from {self.weights[0]:g} to {self.weights[-1]:g})"
 
     @property
     def best_weight(self) -> float:

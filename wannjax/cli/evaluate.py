@@ -19,5 +19,5 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     network, problem = network_and_problem(options)
     report = wannjax.evaluate(network, problem, episodes=options.episodes, seed=options.seed)
-    say(report_table(report, problem))
+    say(report_table(report))
     return 0

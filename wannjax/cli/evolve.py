@@ -63,15 +63,15 @@ def run(options: argparse.Namespace) -> int:
     elif hosts.is_first():
         run_directory.claim(directory, overwrite=options.overwrite)
     result = wannjax.evolve(problem, config, seed=options.seed, run_dir=directory, resume=options.resume, save_every=options.save_every)
-    return show(result, problem, directory)
+    return show(result, directory)
 
 
-def show(result: Any, problem: Any, directory: Path) -> int:
+def show(result: Any, directory: Path) -> int:
     """Prints what a search found, in the first process."""
     if not hosts.is_first():
         return 0
 
-    say(report_table(result.report, problem))
+    say(report_table(result.report))
     history, (count, seconds) = result.history, result.compilations
     speed = history["alive_steps"].sum() / history["rollout_seconds"].sum() / 1e6
     state = f" (interrupted: continue with `wannjax resume {shlex.quote(str(directory))}`)" if result.interrupted else ""

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         save_every=options.save_every,
     )
 
-    say(report_table(wannjax.evaluate(tuned.network, problem, seed=options.seed), problem))
+    say(report_table(wannjax.evaluate(tuned.network, problem, seed=options.seed)))
     state = f" (interrupted after {counted(int(tuned.history['step'][-1]), 'step')})" if tuned.interrupted else ""
     say(
         f"tuned by {method.name} in {tuned.seconds:.0f} s{state}; the best start: {tuned.start}\nwritten to {directory}{os.sep}",

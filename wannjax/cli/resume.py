@@ -32,4 +32,4 @@ def run(options: argparse.Namespace) -> int:
         resume=True,
         save_every=options.save_every,
     )
-    return show(result, problem, options.run_dir)
+    return show(result, options.run_dir)

@@ -11,24 +11,104 @@ from wannjax.analysis.explanation import Explanation
 from wannjax.analysis.motifs import Motifs
 from wannjax.analysis.pruning import Pruned
 from wannjax.analysis.score_table import PAPER, report_note, report_rows, report_size
+from wannjax.analysis.sensitivity import WeightCurve
 from wannjax.common.digits import number, numbers, with_spread
 from wannjax.common.terminal import LiteralTable
 from wannjax.common.wording import counted
-from wannjax.problems.problem import Problem
+from wannjax.ensembles import Ensemble
+from wannjax.finetuning import Tuned
+from wannjax.networks.network import connection_count
 from wannjax.problems.registry import entries
+from wannjax.runs.many import ManyResults, Statistics
+from wannjax.runs.result import Result
 
 
-def report_table(report: Report, problem: Problem) -> Group:
+def report_table(report: Report) -> Group:
     """One network's scores, beside the paper's where it has any."""
-    paper = problem.name in PAPER
+    paper = report.problem_name in PAPER
     table = LiteralTable()
     table.add_column("")
-    table.add_column(f"{problem.metric} (mean ± sd)", justify="right")
+    table.add_column(f"{report.metric} (mean ± sd)", justify="right")
     if paper:
         table.add_column("paper", justify="right")
-    for place, row in enumerate(report_rows(report, problem)):
+    for place, row in enumerate(report_rows(report)):
         table.add_row(row.name, row.score, *([row.paper] if paper else []), end_section=place == len(report.per_weight))
-    return _titled(f"{problem.name}: {report_size(report)}", table, report_note(report, problem))
+    return _titled(f"{report.problem_name}: {report_size(report)}", table, report_note(report))
+
+
+def result_table(result: Result) -> Group:
+    """A run's champion: its scores in the paper's protocol where they were measured, else those of
+    the final comparison.
+    """
+    ended = " (interrupted)" if result.interrupted else ""
+    run = Text(f"{result.config.name}, seed {result.seed}: {counted(len(result.history['generation']), 'generation')}{ended}")
+    if result.report is not None:
+        return Group(report_table(result.report), run)
+    table = LiteralTable()
+    table.add_column("")
+    table.add_column("score of the champion", justify="right")
+    scores = result.champion_scores.tolist()
+    mean, *each = numbers([float(np.mean(scores)), *scores])
+    if result.champion.weights is None:
+        for place, (weight, score) in enumerate(zip(result.config.weights, each, strict=True), 1):
+            table.add_row(f"shared weight {weight:g}", score, end_section=place == len(each))
+        table.add_row("mean over the sweep", mean)
+    else:
+        table.add_row("weights of its own", mean)
+    title = f"{result.problem_name}: {counted(connection_count(result.champion), 'connection')}"
+    return Group(_titled(title, table, "in the final comparison"), run)
+
+
+def many_table(many: ManyResults) -> Group:
+    """The champions of several runs: median over seeds, and quartiles, for each of the settings."""
+    table = LiteralTable(box=None, pad_edge=False)
+    table.add_column("")
+    for column in ("mean score", "connections"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for place, label in enumerate(many.labels):
+        table.add_row(label, _in_brackets(many.champion_means, place), _in_brackets(many.champion_connections, place))
+    generations = counted(len(many.results[0].history["generation"]), "generation")
+    ended = " (interrupted)" if many.interrupted else ""
+    title = f"{many.problem_name}: champions of {counted(len(many.seeds), 'seed')} after {generations}{ended}, median [quartiles]"
+    return _titled(title, table)
+
+
+def tuned_table(tuned: Tuned) -> Group:
+    """What training found: the best network's score, and that of what came of every start."""
+    table = LiteralTable()
+    table.add_column("")
+    table.add_column("held-out score", justify="right")
+    best, *each = numbers([tuned.score, *tuned.member_scores.tolist()])
+    start = f"{tuned.start} weights" if isinstance(tuned.start, str) else f"shared weight {tuned.start:g}"
+    table.add_row(f"the best, from {start}", best, end_section=True)
+    for place, score in enumerate(each, 1):
+        table.add_row(f"start {place}", score)
+    ended = " (interrupted)" if tuned.interrupted else ""
+    steps = f"{counted(connection_count(tuned.network), 'weight')}, {counted(int(tuned.history['step'][-1]), 'step')}{ended}"
+    return _titled(f"{tuned.problem_name}: tuned by {tuned.method.name}, seed {tuned.seed}", table, steps)
+
+
+def ensemble_table(ensemble: Ensemble) -> Group:
+    """What a collection is made of."""
+    table = LiteralTable(show_header=False)
+    table.add_column("")
+    table.add_column("")
+    network, seen = ensemble.network, ", ".join(ensemble.context_names) or "the observation"
+    sizes = (counted(network.inputs, "input"), counted(network.outputs, "output"), counted(connection_count(network), "connection"))
+    table.add_row("network", ", ".join(sizes))
+    table.add_row("combined by", ensemble.rule)
+    table.add_row("gate", "none: all count the same" if ensemble.gate is None else f"sees {seen}")
+    return _titled(f"collection of {counted(ensemble.size, 'member')}", table)
+
+
+def curve_table(curve: WeightCurve) -> Group:
+    """The score at every shared weight."""
+    table = LiteralTable()
+    for name in ("shared weight", "mean", "sd"):
+        table.add_column(name, justify="right")
+    for weight, mean, deviation in zip(curve.weights, curve.means, curve.deviations, strict=True):
+        table.add_row(f"{weight:g}", *numbers([mean, deviation], deviation))
+    return _titled(f"{curve.metric} over the shared weight", table, _summary(curve))
 
 
 def explanation_tables(explanation: Explanation, top: int = 12) -> Group:
@@ -63,13 +143,10 @@ def explanation_tables(explanation: Explanation, top: int = 12) -> Group:
 
     curve = explanation.curve
     good = f"{curve.metric} over shared weights from {curve.weights[0]:g} to {curve.weights[-1]:g}"
-    best, worst = numbers([curve.means.max(), curve.means.min()], curve.means.max() - curve.means.min())
-    extremes = f"best {best} at {curve.best_weight:g}, worst {worst}"
-    summary = f"{good}: {extremes}; near its best at {100 * curve.good_share:.0f} % of them"
     head = f"{explanation.problem_name}: score {number(explanation.scores.mean())} at {', '.join(f'{w:g}' for w in explanation.weights)}"
     legend = "± standard error; saturated: share of steps; linear: 1 where a node acts like a line over all that it met"
     second = _titled(_shown("nodes", len(effects), top), nodes, legend if explanation.activity else "± standard error")
-    return Group(Text(head), first, second, Text(summary))
+    return Group(Text(head), first, second, Text(f"{good}: {_summary(curve)}"))
 
 
 def pruned_table(pruned: Pruned) -> Group:
@@ -115,6 +192,20 @@ def environments_table() -> LiteralTable:
 def _titled(title: str, table: LiteralTable, note: str = "") -> Group:
     """A table between two lines that may be longer than it is wide."""
     return Group(Text(title, style="italic"), table, *([Text(note, style="dim")] if note else []))
+
+
+def _summary(curve: WeightCurve) -> str:
+    """How good the best and the worst shared weight are, and how many are good."""
+    best, worst = numbers([curve.means.max(), curve.means.min()], curve.means.max() - curve.means.min())
+    extremes = f"best {best} at {curve.best_weight:g}, worst {worst}"
+    return f"{extremes}; near its best at {100 * curve.good_share:.0f} % of them"
+
+
+def _in_brackets(statistics: Statistics, place: int) -> str:
+    """Median and quartiles of one of the settings."""
+    lower, median, upper = (part[place] for part in statistics)
+    shown = numbers([median, lower, upper], upper - lower)
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def _listed(kind: str, names: Sequence[str], most: int = 12) -> str:

@@ -48,7 +48,7 @@ class Gate(NamedTuple):
         return jax.nn.log_softmax((seen - self.centre[None]) / self.scale[None] @ self.weights.T + self.bias[None])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ensemble:
     """Copies of one network, used together.
 

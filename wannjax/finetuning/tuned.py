@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from wannjax.common.digits import kept
+from wannjax.common.digits import kept, number
 from wannjax.finetuning.method import Method
 from wannjax.networks.files import save
 from wannjax.networks.network import Network
 from wannjax.runs.run_directory import TRAINING, TRAINING_CONFIG, TUNED, circumstances, write_history, write_json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tuned:
     """What training found.
 
@@ -38,6 +38,9 @@ class Tuned:
     seed: int
     seconds: float
     interrupted: bool
+
+    def __repr__(self) -> str:
+        return f"Tuned({self.problem_name}: {self.method.name}, seed {self.seed}, score {number(self.score)}, {self.network!r})"
 
 
 def write(directory: Path, tuned: Tuned) -> None:

@@ -40,9 +40,13 @@ Observation = jax.typing.ArrayLike | Sequence[float] | Sequence[Sequence[float]]
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """An expressed genome; with a leading axis P on every array, a population.
+
+    Networks are equal, and have one hash, if their tapes are equal but for padding, with the same
+    weights and names: then they compute the same. Populations are equal if their networks are, one
+    by one. Inside JAX's transformations, where arrays have no values, a network equals only itself.
 
     Attributes:
         sources: int32[S, K]; the row that each source of each step reads.
@@ -74,6 +78,23 @@ class Network:
         if self.activations.ndim != 1:
             raise ValueError(f"a call runs one network, this is a population of {self.activations.shape[0]}: pick one with `take`")
         return _call(replace(self, input_names=(), output_names=()), observation, jnp.float32(weight))
+
+    def __eq__(self, other: object) -> bool:
+        return self._identity == other._identity if isinstance(other, Network) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> object:
+        """What equal networks have in common."""
+        leaves = jax.tree.leaves(self)
+        if not all(isinstance(leaf, np.ndarray | np.generic | jax.Array) and not isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            return id(self)
+        host = jax.device_get(self)
+        if host.activations.ndim > 1:
+            return tuple(take(host, i)._identity for i in range(len(host.activations)))
+        return signature(host), self.input_names, self.output_names
 
     def __repr__(self) -> str:
         if self.activations.ndim != 1:
@@ -140,8 +161,13 @@ def signature(network: Network) -> bytes:
     """
     steps, length, outputs = int(network.steps), network.activations.shape[0], network.outputs
     used = [*range(steps), *range(length - outputs, length)]
-    arrays = [np.asarray(leaf)[used].tobytes() for leaf in (network.sources, network.activations, network.weights) if leaf is not None]
-    return b"".join([repr((network.inputs, outputs, steps)).encode(), *arrays])
+    sources, activations = np.asarray(network.sources)[used], np.asarray(network.activations)[used]
+    parts = [repr((network.inputs, outputs, steps)).encode(), sources.tobytes(), activations.tobytes()]
+    if network.weights is not None:
+        weights = np.asarray(network.weights)[used]
+        there = (sources > 0).reshape(sources.shape + (1,) * (weights.ndim - 2))
+        parts.append(np.where(there, weights, np.float32(0)).tobytes())
+    return b"".join(parts)
 
 
 def require_runnable(networks: Network) -> None:

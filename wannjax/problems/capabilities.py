@@ -78,13 +78,15 @@ class Supervised(Problem, Protocol):
         batch: examples of a mini-batch.
         size: n.
         classifies: whether outputs are logits of classes.
-        loss: (outputs [O], target of one example) → the loss of this example.
     """
 
     batch: int
     examples: Any
-    loss: Callable[[Array, Array], Array]
     classifies: bool
+
+    def loss(self, outputs: Float32[Array, " O"], target: Any, /) -> Float32[Array, ""]:
+        """The loss of one example."""
+        ...
 
     @property
     def size(self) -> int: ...

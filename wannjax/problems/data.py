@@ -120,7 +120,7 @@ class DataProblem(Problem):
         batch = require_count("batch", batch)
         outputs = None if outputs is None else whole("outputs", outputs, "None or an integer >= 1", 1)
         require("x_test, y_test", "one without the other", "given both or none", (x_test is None) == (y_test is None))
-        self.loss: Loss = loss if callable(loss) else LOSSES[loss]
+        self._loss: Loss = loss if callable(loss) else LOSSES[loss]
         self.classifies = loss == "cross_entropy"
         self.metric = "accuracy %" if self.classifies else "minus loss"
         inputs = inputs_of("x", x)
@@ -236,11 +236,17 @@ class DataProblem(Problem):
     def _check_loss(self, name: str, targets: Array) -> None:
         """Raises ValueError unless the loss takes O outputs and one target to a scalar."""
         try:
-            result = jax.eval_shape(self.loss, jax.ShapeDtypeStruct((self.outputs,), jnp.float32), targets[0])
+            result = jax.eval_shape(self._loss, jax.ShapeDtypeStruct((self.outputs,), jnp.float32), targets[0])
         except (TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"{name}: must be targets that the loss takes beside {self.outputs} outputs ({reason})") from error
         require("loss", f"a result of shape {getattr(result, 'shape', result)}", "a scalar", getattr(result, "shape", None) == ())
+
+    def loss(self, outputs: Float32[Array, " O"], target: Shaped[Array, "..."]) -> Float32[Array, ""]:
+        """The loss of one example, as float32 whatever the floats of a loss of one's own.
+        Traceable.
+        """
+        return jnp.asarray(self._loss(outputs, target), jnp.float32)
 
     def metric_of(self, outputs: Float32[Array, "B O"], targets: Shaped[Array, "B ..."]) -> Float32[Array, " B"]:
         """`metric` of every example, given outputs."""

@@ -295,7 +295,7 @@ class EnvironmentProblem(Problem):
         Traceable.
         """
         observations, state = jax.vmap(lambda key: self.environment.reset(_start_of(key), params), out_axes=(-1, 0))(keys)
-        observations = jnp.broadcast_to(observations[:, None, :], (self.inputs, count, len(keys)))
+        observations = jnp.broadcast_to(observations[:, None, :].astype(jnp.float32), (self.inputs, count, len(keys)))
         return observations, jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)
 
     def step(self, keys: Key[Array, " L"], time, state: Any, outputs: Float32[Array, "O N L"], params: Any) -> Transition:
@@ -309,7 +309,8 @@ class EnvironmentProblem(Problem):
         axes = Transition(-1, 0, 0, 0, 0)  # type: ignore[arg-type]
         over_lanes = jax.vmap(one, in_axes=(0, 0, -1), out_axes=axes)
         over_networks = jax.vmap(over_lanes, in_axes=(None, 0, 1), out_axes=axes._replace(observation=1))  # type: ignore[arg-type]
-        return over_networks(jax.vmap(jax.random.fold_in, (0, None))(keys, time), state, outputs)
+        after = over_networks(jax.vmap(jax.random.fold_in, (0, None))(keys, time), state, outputs)
+        return after._replace(observation=after.observation.astype(jnp.float32), reward=after.reward.astype(jnp.float32))
 
 
 def _start_of(key: Key[Array, ""]) -> Key[Array, ""]:

@@ -63,7 +63,7 @@ def write(directory: Path, problem: Problem) -> Report | None:
     if is_measurable(problem):
         report = evaluate(saved.champion, problem, seed=saved.seed, weights=_sweep(saved))
         curve = weight_curve(saved.champion, problem, episodes=CURVE_EPISODES, seed=saved.seed)
-        table_part, weight_part = _table(report, problem), _weights(curve, problem)
+        table_part, weight_part = _table(report), _weights(curve, problem)
     sections = [
         ("scores", "Scores beside the paper" if saved.problem in PAPER else "Scores", table_part),
         ("champion", "The champion", _champion(saved)),
@@ -111,10 +111,10 @@ def _size(network: Network) -> str:
     return f"{counted(len(graph.connections), 'connection')} and {counted(len(graph.activations) - graph.outputs, 'hidden node')}"
 
 
-def _table(report: Report, problem: Problem) -> str:
-    paper = problem.name in PAPER
-    head = ["", f"{problem.metric} (mean ± sd)", *(["paper"] if paper else [])]
-    rows = [(row.name, row.score, *([row.paper] if paper else [])) for row in report_rows(report, problem)]
+def _table(report: Report) -> str:
+    paper = report.problem_name in PAPER
+    head = ["", f"{report.metric} (mean ± sd)", *(["paper"] if paper else [])]
+    rows = [(row.name, row.score, *([row.paper] if paper else [])) for row in report_rows(report)]
     source = (
         '<p>Paper: <a href="https://arxiv.org/abs/1906.04358">Gaier &amp; Ha 2019, Weight Agnostic Neural Networks</a>, table 1.</p>\n'
         if paper
@@ -123,10 +123,10 @@ def _table(report: Report, problem: Problem) -> str:
     note = (
         "Measured on episodes of their own, on which no network was chosen: the scores to compare with others. Those of the "
         "headline and of the search are of episodes on which the champion was chosen."
-        if problem.stochastic
-        else f"{problem.metric}; the scores in the headline and the curves are minus the loss, on the examples that chose the champion."
+        if report.stochastic
+        else f"{report.metric}; the scores in the headline and the curves are minus the loss, on the examples that chose the champion."
     )
-    return paragraph(note[0].upper() + note[1:]) + table(f"{report_size(report)}; {report_note(report, problem)}", head, rows) + source
+    return paragraph(note[0].upper() + note[1:]) + table(f"{report_size(report)}; {report_note(report)}", head, rows) + source
 
 
 def _champion(saved: run_directory.Saved) -> str:

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from wannjax.common.digits import numbers
 from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.validation import require, require_seed, require_type
 from wannjax.common.wording import counted
@@ -39,7 +38,7 @@ class Statistics(NamedTuple):
     upper: Float[np.ndarray, "C *generations"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ManyResults:
     """What several runs found.
 
@@ -56,6 +55,9 @@ class ManyResults:
     seeds: tuple[int, ...]
     seconds: float
     compilations: tuple[int, float]
+
+    def __repr__(self) -> str:
+        return f"ManyResults({self.problem_name}: {counted(len(self.configs), 'setting')}, {counted(len(self.seeds), 'seed')})"
 
     @property
     def problem_name(self) -> str:
@@ -105,25 +107,6 @@ class ManyResults:
 
     def _quartiles(self, values: np.ndarray) -> Statistics:
         return Statistics(*np.quantile(values.reshape(len(self.configs), len(self.seeds), *values.shape[1:]), (0.25, 0.5, 0.75), axis=1))
-
-    def __str__(self) -> str:
-        """A table of the champions: median over seeds, and quartiles."""
-        generations = len(self.results[0].history["generation"])
-        rows = [("", "mean score", "connections")]
-        for i, label in enumerate(self.labels):
-            rows.append((label, _in_brackets(self.champion_means, i), _in_brackets(self.champion_connections, i)))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join([row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2].rjust(widths[2])]).rstrip() for row in rows]
-        length = f"{counted(len(self.seeds), 'seed')} after {counted(generations, 'generation')}"
-        title = f"{self.problem_name}: champions of {length}, median [quartiles]"
-        return "\n".join([title, *lines])
-
-
-def _in_brackets(statistics: Statistics, number: int) -> str:
-    """Median and quartiles of one of the settings."""
-    lower, median, upper = (part[number] for part in statistics)
-    shown = numbers([median, lower, upper], upper - lower)
-    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def _plain(value: object) -> str:

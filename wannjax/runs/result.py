@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from wannjax.analysis.evaluation import Report
+from wannjax.common.wording import counted
 from wannjax.networks.network import Network
 from wannjax.runs.past_champions import Stage
 from wannjax.search.registry import Config
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """What a run found.
 
@@ -45,3 +46,7 @@ class Result:
     compilations: tuple[int, float]
     interrupted: bool
     report: Report | None = None
+
+    def __repr__(self) -> str:
+        run = f"{self.config.name}, seed {self.seed}, {counted(len(self.history['generation']), 'generation')}"
+        return f"Result({self.problem_name}: {run}, champion {self.champion!r})"
