@@ -10,7 +10,7 @@ from oracle import Genes
 
 from wannjax.genomes.expression import express
 from wannjax.genomes.genome import Genome
-from wannjax.networks.network import Network
+from wannjax.networks.network import Network, take
 
 _GENOMES, _STEPS = 8, 32
 """Populations are filled up to a multiple of the one, tapes to one of the other."""
@@ -40,7 +40,8 @@ def _express(population, steps, weights):
 def networks_of(genes: list[Genes], steps: int, weights=None) -> Network:
     """The networks of several genomes; `weights` are individual ones [P, sources, targets].
 
-    They are expressed among copies of the last and on a longer tape, and then cut to size, so that few programs are compiled.
+    They are expressed among copies of the last and on a longer tape, and then cut to size on the host, where their arrays stay: so
+    few programs are compiled.
     """
     count, room = len(genes), -(-steps // _STEPS) * _STEPS
     more = -count % _GENOMES
@@ -48,16 +49,11 @@ def networks_of(genes: list[Genes], steps: int, weights=None) -> Network:
         weights = np.pad(np.asarray(weights), ((0, more), (0, 0), (0, 0)))
     expressed = jax.device_get(_express(population_of([*genes, *genes[-1:] * more]), room, weights))
     tape = [*range(steps), *range(room, room + genes[0].outputs)]
-
-    def cut(leaf):
-        return jnp.array(leaf[:count] if leaf.ndim == 1 else leaf[:count, tape])
-
-    return jax.tree.map(cut, expressed)
+    return jax.tree.map(lambda leaf: leaf[:count] if leaf.ndim == 1 else leaf[:count, tape], expressed)
 
 
 def network_of(genes: Genes, steps: int, weights=None) -> Network:
-    networks = networks_of([genes], steps, None if weights is None else np.asarray(weights)[None])
-    return jax.tree.map(lambda leaf: jnp.array(np.asarray(leaf)[0]), networks)
+    return take(networks_of([genes], steps, None if weights is None else np.asarray(weights)[None]), 0)
 
 
 def assert_same_bits(left, right):
