@@ -50,6 +50,7 @@ def pytest_configure(config):
                 path.unlink()
     options = {
         "jax_disable_most_optimizations": quick,
+        "jax_traceback_in_locations_limit": 0,  # where each operation was traced, which only profilers read
         "jax_compilation_cache_dir": str(programs),
         "jax_compilation_cache_max_size": 500_000_000,
         "jax_persistent_cache_min_compile_time_secs": 0.3,
@@ -58,7 +59,8 @@ def pytest_configure(config):
         jax.config.update(name, value)
         os.environ[name.upper()] = str(int(value) if isinstance(value, bool) else value)
     if quick and jax.__version_info__ < (0, 11):  # later ones end a process over flags that they no longer know
-        os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
+        # Small programs are not worth dividing among threads: a tenth of all that compiling costs.
+        os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     if config.getoption("markexpr") == "slow":  # a fifth of the time of the others
         install_import_hook(_MODULES, "typechecker.checked")
 

@@ -23,6 +23,7 @@ def found(directory, parts, mode):
     return json.loads((directory / "found.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_small_searches_run_in_every_mode(tmp_path, mode):
     (scores,) = found(tmp_path, ["quick"], MODES[mode]).values()

@@ -64,11 +64,9 @@ def assert_the_same_when_killed(kind, moments, directory, seed, expected):
     assert without_costs(finished(started(kind, directory / "killed"))) == without_costs(expected)
 
 
-@pytest.mark.parametrize(
-    "moments", [[during_a_write], pytest.param([during_a_generation, during_a_write, after_a_write], marks=pytest.mark.slow)], ids=len
-)
-def test_a_killed_search_ends_as_one_that_was_not(moments, whole, tmp_path):
-    assert_the_same_when_killed("quick", moments, tmp_path, seed=0, expected=whole)
+@pytest.mark.slow
+def test_a_killed_search_ends_as_one_that_was_not(whole, tmp_path):
+    assert_the_same_when_killed("quick", [during_a_generation, during_a_write, after_a_write], tmp_path, seed=0, expected=whole)
 
 
 @pytest.mark.nightly

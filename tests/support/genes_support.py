@@ -28,4 +28,4 @@ def listed(dicts, capacity=CAPACITY) -> Genes:
     for i, genes in enumerate(dicts):
         markings[i, : len(genes)], weights[i, : len(genes)] = list(genes), list(genes.values())
     nowhere = jnp.zeros(markings.shape, jnp.int32)
-    return Genes(jnp.asarray(markings), nowhere, nowhere, jnp.asarray(weights))
+    return Genes(jnp.array(markings), nowhere, nowhere, jnp.array(weights))

@@ -21,9 +21,9 @@ class Quadratic(Problem):
         self.spoils = spoils
 
     def evaluate(self, key, networks, weights, *, episodes, activation_ids=()):
-        own = networks.weights[:, 0, None, :] * weights[None, :, None]
-        scores = jnp.where(self.spoils(own), jnp.nan, -jnp.sum((own - jnp.broadcast_to(TARGET, own.shape)) ** 2, axis=-1))
-        return Evaluation(scores, jnp.full(scores.shape, episodes, jnp.int32), jnp.float32(scores.size * episodes))
+        own = np.asarray(networks.weights)[:, 0, None, :] * np.asarray(weights)[None, :, None]
+        scores = np.where(self.spoils(own), np.float32(np.nan), -np.sum((own - TARGET) ** 2, axis=-1, dtype=np.float32))
+        return Evaluation(jnp.array(scores), jnp.array(np.full(scores.shape, episodes, np.int32)), jnp.float32(scores.size * episodes))
 
 
 LINE = network_of(Graph(("a", "b", "c"), ("d",), (1,), (Connection(1, 4), Connection(2, 4), Connection(3, 4))))
