@@ -19,7 +19,7 @@ X = np.random.default_rng(0).normal(size=(40, 2))
 def things():
     """A thing of every kind, and words that its table has."""
     problem = wannjax.DataProblem(X, X[:, 0] > 0, batch=16, input_names=("a<b", "c"))
-    result = wannjax.evolve(problem, wannjax.WannConfig(population=8), generations=2, progress=False)
+    result = wannjax.evolve(problem, wannjax.WannConfig(population=8, initial_density=1.0), generations=2, progress=False)
     many = wannjax.evolve_many(problem, wannjax.WannConfig(population=8), seeds=[0, 1], generations=1, progress=False)
     champion = result.champion
     return {

@@ -61,7 +61,7 @@ def plain():
 def on_examples_of(problem, plain):
     """`plain`, with the examples of a problem that is like it otherwise."""
     assert (problem.inputs, problem.outputs, problem.metric, problem.batch) == (plain.inputs, plain.outputs, plain.metric, plain.batch)
-    assert problem.loss is plain.loss
+    assert problem._loss is plain._loss
     other = plain.split("train")
     other.examples = problem.examples
     return other

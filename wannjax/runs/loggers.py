@@ -58,6 +58,7 @@ class JsonLines(_Lines):
     """One JSON object a line; what is not finite is null.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from wannjax.runs.records import TrainingRecord
     >>> path = Path(tempfile.mkdtemp()) / "log.jsonl"
     >>> JsonLines(path)(TrainingRecord(0, float("nan"), 0.5, 0.25, 1.0))
