@@ -34,29 +34,33 @@ class EvolutionStrategy(Settings):
     learning_rate: float = positive(0.03, "of Adam, where no optimizer is given")
 
     def trainer(self, problem: Problem, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
-        @jax.jit
-        def displace(key, weights):
-            half = self.deviation * jax.random.normal(key, (weights.shape[0], self.pairs, weights.shape[1]), jnp.float32)
-            displacements = jnp.concatenate([half, -half], axis=1)
-            displaced = (weights[:, None] + displacements).reshape(-1, weights.shape[1])
-            return displacements, copies(topology, displaced)
-
-        @jax.jit
-        def estimate(displacements, scores):
-            scores = scores.reshape(displacements.shape[:2])
-            # Ranks from -0.5 to 0.5. Equal scores share theirs, so that a plateau gives no
-            # gradient.
-            comparable = jnp.where(jnp.isfinite(scores), scores, -jnp.inf)
-            own, other = comparable[:, :, None], comparable[:, None]
-            utilities = (jnp.sum(own > other, axis=2) - jnp.sum(own < other, axis=2)) / (2 * (scores.shape[1] - 1))
-            gradient = jnp.mean(utilities[..., None] * displacements, axis=1) / self.deviation**2
-            return gradient, jnp.mean(scores, axis=1)
-
         def climb(key, weights):
             noise_key, episode_key = jax.random.split(key)
-            displacements, networks = displace(noise_key, weights)
+            displacements, networks = _displace(noise_key, weights, topology, self.pairs, self.deviation)
             scores = score(episode_key, networks)
-            return estimate(displacements, scores)
+            return _estimate(displacements, scores, self.deviation)
 
         score = partial(problem.score_copies, episodes=self.episodes, activation_ids=topology.activation_ids)
         return climber(climb, optimizer)
+
+
+# Compiled once for all trainings of the same settings and sizes.
+
+
+@partial(jax.jit, static_argnames=("pairs", "deviation"))
+def _displace(key, weights, topology, pairs, deviation):
+    half = deviation * jax.random.normal(key, (weights.shape[0], pairs, weights.shape[1]), jnp.float32)
+    displacements = jnp.concatenate([half, -half], axis=1)
+    displaced = (weights[:, None] + displacements).reshape(-1, weights.shape[1])
+    return displacements, copies(topology, displaced)
+
+
+@partial(jax.jit, static_argnames="deviation")
+def _estimate(displacements, scores, deviation):
+    scores = scores.reshape(displacements.shape[:2])
+    # Ranks from -0.5 to 0.5. Equal scores share theirs, so that a plateau gives no gradient.
+    comparable = jnp.where(jnp.isfinite(scores), scores, -jnp.inf)
+    own, other = comparable[:, :, None], comparable[:, None]
+    utilities = (jnp.sum(own > other, axis=2) - jnp.sum(own < other, axis=2)) / (2 * (scores.shape[1] - 1))
+    gradient = jnp.mean(utilities[..., None] * displacements, axis=1) / deviation**2
+    return gradient, jnp.mean(scores, axis=1)

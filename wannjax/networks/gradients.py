@@ -94,13 +94,13 @@ def topology_of(network: Network) -> Topology:
     groups_of.append([[(steps, 0)] * _READERS])  # so that there is one
     flat = np.array([group for some in groups_of for group in some], np.int32)
     return Topology(
-        jnp.asarray(sources),
-        jnp.asarray(activations),
-        jnp.asarray(connection),
-        jnp.asarray(flat[..., 0]),
-        jnp.asarray(flat[..., 1]),
-        jnp.asarray(np.cumsum(groups) - groups, jnp.int32),
-        jnp.asarray(groups),
+        jnp.array(sources),
+        jnp.array(activations),
+        jnp.array(connection),
+        jnp.array(flat[..., 0]),
+        jnp.array(flat[..., 1]),
+        jnp.array((np.cumsum(groups) - groups).astype(np.int32)),
+        jnp.array(groups),
         connections=count,
         inputs=network.inputs,
         outputs=network.outputs,

@@ -221,10 +221,10 @@ def network_of(graph: Graph) -> Network:
         for k, (row, weight) in enumerate(terms):
             rows[i, k], weights[i, k] = row, weight
     return Network(
-        jnp.asarray(rows),
-        jnp.asarray([activation for _, activation in tape], jnp.int8),
+        jnp.array(rows),
+        jnp.array(np.array([activation for _, activation in tape], np.int8)),
         jnp.int32(len(hidden_steps)),
-        jnp.asarray(weights) if graph.has_weights else None,
+        jnp.array(weights) if graph.has_weights else None,
         graph.inputs,
         graph.outputs,
         graph.input_names,

@@ -311,4 +311,4 @@ def _split(inputs: np.ndarray, targets: np.ndarray, validation: float | None, se
 
 
 def _examples(inputs: np.ndarray, targets: np.ndarray) -> Examples:
-    return Examples(jnp.asarray(inputs), jnp.asarray(targets))
+    return Examples(jnp.array(inputs), jnp.array(targets))
