@@ -52,24 +52,39 @@ def score(problem, genes, weights=WEIGHTS, *, key=KEY, episodes=1, individual=No
     return problem.evaluate(key, networks_of(genes, STEPS, individual), jnp.array(weights), episodes=episodes)
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """Shared by the tests, and so its programs, of which examples are arguments."""
+    return DataProblem(*examples())
+
+
+def on_examples_of(problem, plain):
+    """`plain`, with the examples of a problem that is like it otherwise."""
+    assert (problem.inputs, problem.outputs, problem.metric, problem.batch) == (plain.inputs, plain.outputs, plain.metric, plain.batch)
+    assert problem.loss is plain.loss
+    other = plain.split("train")
+    other.examples = problem.examples
+    return other
+
+
 # Scores
 
 
 @pytest.mark.parametrize("form", ["int", "bool", "one-hot", "jax", "list"])
-def test_cross_entropy_is_minus_the_mean_over_all_examples_however_labels_are_given(form):
+def test_cross_entropy_is_minus_the_mean_over_all_examples_however_labels_are_given(plain, form):
     x, y = examples()
     forms = {"int": y.astype(np.int8), "bool": y == 1, "one-hot": np.eye(2)[y], "jax": jnp.asarray(y), "list": y.tolist()}
-    problem, genes = DataProblem(x, forms[form]), random_genes(4)
+    problem, genes = on_examples_of(DataProblem(x, forms[form]), plain), random_genes(4)
     labels = np.asarray(problem.examples.targets).argmax(axis=1)
     evaluation = score(problem, genes)
     np.testing.assert_allclose(evaluation.scores, expected(genes, WEIGHTS, problem, cross_entropy, labels), rtol=2e-5, atol=1e-6)
     np.testing.assert_array_equal(evaluation.steps, np.full((4, 3), 32))
 
 
-def test_cross_entropy_of_probabilities_weighs_every_class():
+def test_cross_entropy_of_probabilities_weighs_every_class(plain):
     x, _ = examples()
     y = np.random.default_rng(0).dirichlet((1, 1), len(x))
-    problem, genes = DataProblem(x, y), random_genes(4)
+    problem, genes = on_examples_of(DataProblem(x, y), plain), random_genes(4)
 
     def loss(outputs, targets):
         return -np.mean(np.sum(targets * (outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))), axis=1))
@@ -117,14 +132,13 @@ def test_inputs_of_several_axes_are_flattened():
     assert_same_bits(image.examples, DataProblem(x, y).examples)
 
 
-def test_individual_weights_are_scaled_by_the_shared_one():
-    x, y = examples()
-    problem, genes = DataProblem(x, y), random_genes(4)
+def test_individual_weights_are_scaled_by_the_shared_one(plain):
+    genes = random_genes(4)
     individual = random_weights(genes)
-    labels = np.asarray(problem.examples.targets).argmax(axis=1)
+    labels = np.asarray(plain.examples.targets).argmax(axis=1)
     matrices = [[gain * np.asarray(table) for gain in WEIGHTS] for table in individual]
-    want = [expected([one], three, problem, cross_entropy, labels)[0] for one, three in zip(genes, matrices, strict=True)]
-    np.testing.assert_allclose(score(problem, genes, individual=individual).scores, want, rtol=2e-5, atol=1e-6)
+    want = [expected([one], three, plain, cross_entropy, labels)[0] for one, three in zip(genes, matrices, strict=True)]
+    np.testing.assert_allclose(score(plain, genes, individual=individual).scores, want, rtol=2e-5, atol=1e-6)
 
 
 # Mini-batches
@@ -148,22 +162,22 @@ def test_a_score_is_that_of_the_examples_that_were_drawn(small_batches):
 
 
 def test_all_networks_and_weights_of_an_evaluation_see_the_same_examples(small_batches):
-    scores = score(small_batches, random_genes(1) * 5, (0.5, 0.5)).scores
+    scores = score(small_batches, random_genes(1) * 4, (0.5, 0.5, 0.5)).scores
     assert_same_bits(scores, np.broadcast_to(scores[:1, :1], scores.shape))
 
 
 def test_another_key_draws_other_examples_and_the_same_key_the_same(small_batches):
-    genes = random_genes(3)
+    genes = random_genes(4)
     first, again, other = (score(small_batches, genes, key=jax.random.key(seed)).scores for seed in (0, 0, 1))
     assert_same_bits(first, again)
     assert np.any(np.abs(first - other) > 1e-3)
 
 
 def test_more_mini_batches_than_there_are_examples_are_all_examples(small_batches):
-    genes = random_genes(3)
+    genes = random_genes(4)
     first, other = (score(small_batches, genes, key=jax.random.key(seed), episodes=7) for seed in (0, 1))
     assert_same_bits(first.scores, other.scores)
-    np.testing.assert_array_equal(first.steps, np.full((3, 3), 32))
+    np.testing.assert_array_equal(first.steps, np.full((4, 3), 32))
 
 
 def test_mini_batches_of_a_small_split_are_the_whole_of_it():
@@ -183,17 +197,17 @@ def test_the_order_of_the_population_changes_no_bit(small_batches):
 
 
 @pytest.mark.parametrize("values", [1, 21, 96])
-def test_blocks_of_networks_and_chunks_of_examples_change_the_order_of_a_sum_at_most(monkeypatch, values):
-    genes, individual = random_genes(5), random_weights(random_genes(5))
-    whole = score(DataProblem(*examples()), genes, individual=individual)
+def test_blocks_of_networks_and_chunks_of_examples_change_the_order_of_a_sum_at_most(plain, monkeypatch, values):
+    genes, individual = random_genes(4), random_weights(random_genes(4))
+    whole = score(plain, genes, individual=individual)
     monkeypatch.setattr(devices, "_CPU_VALUES_PER_STEP", values)
     cut = score(DataProblem(*examples()), genes, individual=individual)
     np.testing.assert_allclose(cut.scores, whole.scores, rtol=1e-6, atol=1e-7)
     assert_same_bits(cut.steps, whole.steps)
 
 
-def test_computed_steps_count_padding():
-    evaluation = score(DataProblem(*examples()), random_genes(4))
+def test_computed_steps_count_padding(plain):
+    evaluation = score(plain, random_genes(4))
     assert float(evaluation.computed_steps) == 4 * 3 * 32
 
 
@@ -212,17 +226,17 @@ def test_arrays_are_arguments_of_the_compiled_program_and_no_constants_in_it():
 # What is not finite
 
 
-def test_outputs_that_are_not_finite_reach_only_the_score_of_their_network_and_weight():
+def test_outputs_that_are_not_finite_reach_only_the_score_of_their_network_and_weight(plain):
     x, y = examples()
     x[3:, 0] = 1e25
     squared = np.zeros((1 + 3 + 1, 1 + 2), np.int8)
     squared[1, 0] = squared[4, 1] = squared[2, 2] = 1
     overflows = oracle.Genes(squared, np.array([11, 1, 1], np.int8), 3, 2)
-    plain = np.zeros_like(squared)
-    plain[2, 1] = plain[3, 2] = 1
-    calm = oracle.Genes(plain, np.array([0, 1, 1], np.int8), 3, 2)
-    scores = score(DataProblem(x, y), [calm, overflows, calm], (1.0, 0.0, 1e-26)).scores
-    np.testing.assert_array_equal(np.isfinite(scores), [[True] * 3, [False, True, True], [True] * 3])
+    linear = np.zeros_like(squared)
+    linear[2, 1] = linear[3, 2] = 1
+    calm = oracle.Genes(linear, np.array([0, 1, 1], np.int8), 3, 2)
+    scores = score(on_examples_of(DataProblem(x, y), plain), [calm, overflows, calm, calm], (1.0, 0.0, 1e-26)).scores
+    np.testing.assert_array_equal(np.isfinite(scores), [[True] * 3, [False, True, True], [True] * 3, [True] * 3])
     assert_same_bits(scores[0], scores[2])
 
 
@@ -261,7 +275,7 @@ def test_the_metric_of_another_loss_is_minus_the_loss_on_all_examples():
 
 
 def test_keys_have_no_say_in_the_metric(small_batches):
-    networks = networks_of(random_genes(3), STEPS)
+    networks = networks_of(random_genes(4), STEPS)
     first, other = (small_batches.measure(jax.random.split(jax.random.key(s), 3), networks, jnp.array(WEIGHTS)) for s in (0, 1))
     assert_same_bits(first, other)
 

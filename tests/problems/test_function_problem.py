@@ -1,10 +1,13 @@
 """A score of one's own as a problem: it is scored as a slow loop over networks scores it, searched, measured and trained."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import oracle
 import pytest
-from bridge import assert_same_bits
+from bridge import assert_same_bits, networks_of
 from jax import lax
 
 import wannjax
@@ -61,27 +64,32 @@ def branching(key, network):
 @pytest.fixture(scope="module")
 def population():
     """Seven networks with hidden nodes."""
-    algorithm = WannConfig(population=7).algorithm(inputs=2, outputs=1)
-    state = algorithm.init(jax.random.key(0))
-    for generation in range(6):
-        state = algorithm.enlarge(algorithm.tell(state, np.random.default_rng(generation).normal(size=(7, 6)))[0])
-    return algorithm.ask(state)
+    rng = np.random.default_rng(0)
+    shape = dict(inputs=2, outputs=1, slots=6, ids=(1, 5, 6, 7, 9), density=0.5)
+    return networks_of([oracle.random_genes(rng, nodes=int(rng.integers(1, 7)), **shape) for _ in range(7)], 24)
+
+
+@cache
+def problem_of(score, **options):
+    """One for all tests, and so its programs."""
+    return FunctionProblem(score, inputs=2, outputs=1, **options)
+
+
+@cache
+def alone(score):
+    """The score of one network with one weight in one episode."""
+    return jax.jit(lambda network, weight, key: score(key, lambda observation: network(observation, weight=weight)))
 
 
 def slow_scores(score, networks, weights, keys):
     """Network by network, weight by weight, episode by episode."""
-
-    def of(network, weight, key):
-        return score(key, lambda observation: network(observation, weight=weight))
-
-    one = jax.jit(of)
-    count = networks.activations.shape[0]
+    one, count = alone(score), networks.activations.shape[0]
     return np.array([[[one(take(networks, i), weight, key) for key in keys] for weight in weights] for i in range(count)], np.float64)
 
 
 @pytest.mark.parametrize("score", [xor, balance, survive, vmapped, branching])
 def test_scores_are_those_of_a_slow_loop(score, population):
-    problem = FunctionProblem(score, inputs=2, outputs=1)
+    problem = problem_of(score)
     evaluation = problem.evaluate(KEY, population, SWEEP, episodes=EPISODES)
     want = slow_scores(score, population, SWEEP, jax.random.split(KEY, EPISODES)).mean(axis=2)
     np.testing.assert_allclose(evaluation.scores, want, rtol=1e-5, atol=1e-5)
@@ -92,7 +100,7 @@ def test_scores_are_those_of_a_slow_loop(score, population):
 
 @pytest.mark.parametrize("score", [balance, survive])
 def test_measures_are_of_every_lane_whose_weights_may_differ(score, population):
-    problem = FunctionProblem(score, inputs=2, outputs=1)
+    problem = problem_of(score)
     keys, gain = jax.random.split(KEY, 3), jnp.array([1.0, -0.5, 2.0])
     tables = jax.random.normal(KEY, (*population.sources.shape, 3))
     weighted = wannjax.Network(population.sources, population.activations, population.steps, tables, 2, 1)
@@ -164,7 +172,7 @@ def test_it_is_searched_measured_and_trained(traceable):
     def python_xor(key, network):
         return -float(np.sum((network(CASES)[:, 0] - ANSWERS) ** 2))
 
-    problem = FunctionProblem(xor if traceable else python_xor, inputs=2, outputs=1, traceable=traceable, stochastic=False)
+    problem = problem_of(xor, stochastic=False) if traceable else problem_of(python_xor, traceable=False, stochastic=False)
     config = WannConfig(population=8, episodes=1, candidates=1, confirm_episodes=1, weights=(-1.0, 1.0))
     result = wannjax.evolve(problem, config, generations=2, progress=False, finish=None)
     assert np.isfinite(result.champion_scores).all()
@@ -177,7 +185,7 @@ def test_it_is_searched_measured_and_trained(traceable):
 
 def test_gradients_flow_through_a_traceable_score():
     """Those of the squared error of the four cases: a network with one hidden node learns exclusive or."""
-    problem = FunctionProblem(xor, inputs=2, outputs=1, stochastic=False)
+    problem = problem_of(xor, stochastic=False)
     tuned = wannjax.finetune(SUM, problem, method=Gradient(learning_rate=0.05), starts=8, steps=150, seed=1, progress=False)
     assert tuned.score > -0.05
 
