@@ -1,4 +1,4 @@
-"""Ctrl-C in processes of their own: what is said at once, and what a second one leaves.
+"""Ctrl-C, twice: what is said at once, and what the second one leaves; in this process, and among the slow tests in one of its own.
 
 As a program (arguments: directory, and where to stay) it is the run that is interrupted, and says where it is.
 """
@@ -22,30 +22,36 @@ from wannjax.runs.checkpoints import Checkpoints
 from wannjax.runs.run import Run
 
 
-def stay(where, *_):
+def stay(where):
     """Says where the run is, and never ends."""
     print(where, flush=True)
     time.sleep(60)
 
 
-def main(directory, where):
+def press(_where):
+    """Presses Ctrl-C twice."""
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+
+
+def start(directory, where, met, replace=setattr):
+    """A run that meets `met` at `where`."""
     if where == "tuned":
-        Training.result = lambda training: stay(where)
+        replace(Training, "result", lambda training: met(where))
         wannjax.finetune(LINE, Quadratic(), method=ES, steps=2, run_dir=directory)
         return
     if where == "comparison":
-        Run.result = lambda run, compilations: stay(where)
-    steps = [lambda record: stay(where) if where == "generation" and record.generation == 2 else None]
+        replace(Run, "result", lambda run, compilations: met(where))
+    steps = [lambda record: met(where) if where == "generation" and record.generation == 2 else None]
     config = wannjax.WannConfig(population=8, generations=2 if where != "generation" else 9, episodes=1, confirm_episodes=1)
-    wannjax.evolve(OfTapes(), config, run_dir=directory, callbacks=steps, finish=lambda *_: stay(where), save_every=3600.0)
+    wannjax.evolve(OfTapes(), config, run_dir=directory, callbacks=steps, finish=lambda *_: met(where), save_every=3600.0)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    start(*sys.argv[1:], stay)
 
 
-def interrupted_twice(directory, where):
-    """What the run says on standard error, each time."""
+def in_a_process(directory, where):
     path = os.pathsep.join([str(Path(__file__).parents[1] / "support"), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, __file__, str(directory), where]
     with subprocess.Popen(
@@ -61,15 +67,28 @@ def interrupted_twice(directory, where):
     return said, rest
 
 
+@pytest.fixture(params=["here", pytest.param("in a process", marks=pytest.mark.slow)])
+def interrupted_twice(request, monkeypatch, capsys):
+    """What the run in a directory says on standard error, each time."""
+
+    def here(directory, where):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            start(directory, where, press, monkeypatch.setattr)
+        (said,) = (line for line in capsys.readouterr().err.splitlines(keepends=True) if line.startswith("wannjax: "))
+        return said, "\n".join(caught.value.__notes__)
+
+    return here if request.param == "here" else in_a_process
+
+
 @pytest.mark.parametrize(
     ("where", "words"),
     [
         ("generation", "stopping after this generation; again to stop now, and `resume=True` goes on"),
         ("comparison", "finishing; again to stop now, and what was found is in DIRECTORY"),
-        pytest.param("report", "finishing; again to stop now, and what was found is in DIRECTORY", marks=pytest.mark.slow),
+        ("report", "finishing; again to stop now, and what was found is in DIRECTORY"),
     ],
 )
-def test_a_second_ctrl_c_leaves_a_directory_of_use(where, words, tmp_path):
+def test_a_second_ctrl_c_leaves_a_directory_of_use(where, words, interrupted_twice, tmp_path):
     said, rest = interrupted_twice(tmp_path, where)
     assert said == f"wannjax: {words.replace('DIRECTORY', str(tmp_path))}\n"
     assert f"what was found is in {tmp_path}" in rest
@@ -81,7 +100,7 @@ def test_a_second_ctrl_c_leaves_a_directory_of_use(where, words, tmp_path):
     assert Checkpoints(tmp_path / run_directory.CHECKPOINTS).numbers()[-1] == 1  # from which it goes on
 
 
-def test_a_second_ctrl_c_leaves_the_best_weights_so_far(tmp_path):
+def test_a_second_ctrl_c_leaves_the_best_weights_so_far(interrupted_twice, tmp_path):
     said, rest = interrupted_twice(tmp_path, "tuned")
     assert said == f"wannjax: finishing; again to stop now, and what was found is in {tmp_path}\n"
     assert "the same with `--resume`, or `resume=True`, goes on" in rest
