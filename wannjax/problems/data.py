@@ -232,7 +232,8 @@ class DataProblem(Problem):
     def _check_loss(self, name: str, targets: Array) -> None:
         """Raises ValueError unless the loss takes O outputs and one target to a scalar."""
         try:
-            result = jax.eval_shape(self.loss, jax.ShapeDtypeStruct((self.outputs,), jnp.float32), targets[0])
+            target = jax.ShapeDtypeStruct(targets.shape[1:], targets.dtype)
+            result = jax.eval_shape(self.loss, jax.ShapeDtypeStruct((self.outputs,), jnp.float32), target)
         except (TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"{name}: must be targets that the loss takes beside {self.outputs} outputs ({reason})") from error
