@@ -312,4 +312,4 @@ def _split(inputs: np.ndarray, targets: np.ndarray, validation: float | None, se
 
 
 def _examples(inputs: np.ndarray, targets: np.ndarray) -> Examples:
-    return Examples(jnp.array(inputs), jnp.array(targets))
+    return Examples(jax.device_put(inputs), jax.device_put(targets))
