@@ -41,6 +41,7 @@ def test_a_real_process_finds_the_same(run, tmp_path):
         assert (tmp_path / "one" / name).read_text() == (directory / name).read_text()
 
 
+@pytest.mark.slow
 def test_a_real_process_prints_and_says_how_it_went(tmp_path):
     found, failed = wannjax("environments", cwd=tmp_path), wannjax("evaluate", "nothing.json", cwd=tmp_path)
     assert (found.returncode, found.stderr, failed.returncode, failed.stdout) == (0, "", 2, "")

@@ -4,7 +4,6 @@ from functools import partial
 
 import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 from oracle import Genes
 
@@ -19,7 +18,7 @@ SWEEP = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 
 
 def genome_of(genes: Genes) -> Genome:
-    return Genome(jnp.array(genes.connections), jnp.array(genes.activations), genes.inputs, genes.outputs)
+    return Genome(jax.device_put(genes.connections), jax.device_put(genes.activations), genes.inputs, genes.outputs)
 
 
 def population_of(genes: list[Genes]) -> Genome:

@@ -1,5 +1,6 @@
 """Random lists of NEAT's genes, as plain dictionaries and as the package's."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -28,4 +29,4 @@ def listed(dicts, capacity=CAPACITY) -> Genes:
     for i, genes in enumerate(dicts):
         markings[i, : len(genes)], weights[i, : len(genes)] = list(genes), list(genes.values())
     nowhere = jnp.zeros(markings.shape, jnp.int32)
-    return Genes(jnp.array(markings), nowhere, nowhere, jnp.array(weights))
+    return Genes(jax.device_put(markings), nowhere, nowhere, jax.device_put(weights))

@@ -1,5 +1,6 @@
 """What the tests of training share: a problem that is known in closed form, a few networks, and points to sort."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,7 +24,8 @@ class Quadratic(Problem):
     def evaluate(self, key, networks, weights, *, episodes, activation_ids=()):
         own = np.asarray(networks.weights)[:, 0, None, :] * np.asarray(weights)[None, :, None]
         scores = np.where(self.spoils(own), np.float32(np.nan), -np.sum((own - TARGET) ** 2, axis=-1, dtype=np.float32))
-        return Evaluation(jnp.array(scores), jnp.array(np.full(scores.shape, episodes, np.int32)), jnp.float32(scores.size * episodes))
+        steps = np.full(scores.shape, episodes, np.int32)
+        return Evaluation(jax.device_put(scores), jax.device_put(steps), jnp.float32(scores.size * episodes))
 
 
 LINE = network_of(Graph(("a", "b", "c"), ("d",), (1,), (Connection(1, 4), Connection(2, 4), Connection(3, 4))))

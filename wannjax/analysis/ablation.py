@@ -74,7 +74,7 @@ def population_of(graph: Graph, kept: Sequence[Collection[int]], steps: int) -> 
     networks = [enlarge(replace(network_of(thinned(graph, each)), input_names=(), output_names=()), steps) for each in kept]
     if graph.has_weights:  # a graph without connections has no weights either
         networks = [n if n.weights is not None else replace(n, weights=np.zeros(n.sources.shape, np.float32)) for n in networks]
-    return jax.tree.map(lambda *leaves: jnp.array(np.stack(leaves)), *networks)
+    return jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *networks)
 
 
 def variant_scores(

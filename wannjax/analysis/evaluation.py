@@ -105,7 +105,7 @@ def evaluate(
 
     tries = GRID_EPISODES if problem.stochastic else 1
     keys = jnp.tile(jax.random.split(grid_key, tries), len(GRID))
-    grid = problem.split("validation").measure(keys, plain, jnp.repeat(jnp.asarray(GRID, jnp.float32), tries))
+    grid = problem.split("validation").measure(keys, plain, jax.device_put(np.repeat(np.array(GRID, np.float32), tries)))
     means = _finite(grid).reshape(len(GRID), tries).mean(axis=1)
     ties = np.flatnonzero(means == means.max())
     tuned_weight = float(GRID[ties[len(ties) // 2]])  # of equally good weights one in their middle
@@ -117,15 +117,15 @@ def evaluate(
     random_weights = jax.random.uniform(
         weights_key, (*network.sources.shape, episodes), jnp.float32, minval=-RANDOM_RANGE, maxval=RANDOM_RANGE
     )
-    tables = [individual_weights(bare, jnp.full(fixed, weight, jnp.float32)) for weight in (*weights, tuned_weight)]
+    tables = [individual_weights(bare, jax.device_put(np.full(fixed, weight, np.float32))) for weight in (*weights, tuned_weight)]
     tables += [individual_weights(bare, random_shared), individual_weights(bare, random_weights)]
     if network.weights is not None:
-        tables.append(individual_weights(network, jnp.ones(fixed, jnp.float32)))
+        tables.append(individual_weights(network, jax.device_put(np.ones(fixed, np.float32))))
     counts = [table.shape[-1] for table in tables]
     lanes = replace(plain, weights=jnp.concatenate(tables, axis=-1)[None])
     keys = jax.random.split(score_key, episodes)
     keys = jnp.concatenate([keys[:count] for count in counts])
-    returns = problem.split("test").measure(keys, lanes, jnp.ones(len(keys), jnp.float32))
+    returns = problem.split("test").measure(keys, lanes, jax.device_put(np.ones(len(keys), np.float32)))
     rows = np.split(np.asarray(returns)[0], np.cumsum(counts)[:-1])
 
     columns = [Score(float(row.mean()), float(row.std()), len(row)) for row in rows]

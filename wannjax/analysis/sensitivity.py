@@ -75,6 +75,6 @@ def weight_curve(
     plain = jax.tree.map(lambda leaf: leaf[None], replace(network, input_names=(), output_names=()))
     grid = np.array(sorted(map(float, weights)))
     keys = jnp.tile(jax.random.split(key_of(seed, Purpose.WEIGHT_CURVE), count), len(grid))
-    measured = problem.split("test").measure(keys, plain, jnp.repeat(jnp.asarray(grid, jnp.float32), count))
+    measured = problem.split("test").measure(keys, plain, jax.device_put(np.repeat(grid.astype(np.float32), count)))
     scores = np.asarray(measured[0], np.float64).reshape(len(grid), count)
     return WeightCurve(grid, scores.mean(axis=1), scores.std(axis=1), count, problem.metric)

@@ -39,7 +39,7 @@ def tree_like(template: Any, arrays: dict[str, np.ndarray], prefix: str) -> Any:
         require("checkpoint", name, f"an array of type {plain.dtype} with {plain.ndim} axes", fits)
         if on_host:
             return array
-        return jax.random.wrap_key_data(jnp.array(array), impl=jax.random.key_impl(leaf)) if _is_key(leaf) else jnp.array(array)
+        return jax.random.wrap_key_data(jax.device_put(array), impl=jax.random.key_impl(leaf)) if _is_key(leaf) else jax.device_put(array)
 
     return jax.tree_util.tree_map_with_path(restored, template)
 

@@ -159,7 +159,7 @@ class Training:
         scores are those of the lucky.
         """
         candidates = np.concatenate([self.best, np.asarray(self.starts)])
-        final = self.scores_of(jnp.array(candidates), self.final_key, FINAL_EPISODES)
+        final = self.scores_of(jax.device_put(candidates), self.final_key, FINAL_EPISODES)
         winner = int(np.argmax(final))
         require("problem", self.problem.name, "one that gives finite scores", bool(np.isfinite(final[winner])))
         return self._tuned(candidates[winner], float(final[winner]), self.names[winner % len(self.names)], final[: len(self.names)])
@@ -192,10 +192,10 @@ def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key
     """The weights [M, C] to start from, and what to call them."""
     count = len(graph.connections)
     if starts is None and graph.has_weights:
-        return jnp.array(np.array([graph.weights], np.float32)), ["own"]
+        return jax.device_put(np.array([graph.weights], np.float32)), ["own"]
     starts = SWEEP if starts is None else starts
     try:
-        given = np.asarray(starts, np.float32)
+        given = np.array(starts, np.float32)  # a copy, which nobody else changes
     except (TypeError, ValueError):  # no numbers, or rows that differ in length
         given = np.zeros(0, np.float32)
     if given.ndim == 0:
@@ -204,5 +204,5 @@ def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key
     fine = given.size > 0 and (given.ndim == 1 or given.shape[1:] == (count,)) and bool(np.isfinite(given).all())
     require("starts", starts, f"finite shared weights, at least one, or rows of {count} weights", fine)
     if given.ndim == 2:
-        return jnp.array(given), ["given"] * len(given)
-    return jnp.array(np.tile(given[:, None], count)), [float(value) for value in given]
+        return jax.device_put(given), ["given"] * len(given)
+    return jax.device_put(np.tile(given[:, None], count)), [float(value) for value in given]

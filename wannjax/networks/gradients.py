@@ -94,13 +94,13 @@ def topology_of(network: Network) -> Topology:
     groups_of.append([[(steps, 0)] * _READERS])  # so that there is one
     flat = np.array([group for some in groups_of for group in some], np.int32)
     return Topology(
-        jnp.array(sources),
-        jnp.array(activations),
-        jnp.array(connection),
-        jnp.array(flat[..., 0]),
-        jnp.array(flat[..., 1]),
-        jnp.array((np.cumsum(groups) - groups).astype(np.int32)),
-        jnp.array(groups),
+        jax.device_put(sources),
+        jax.device_put(activations),
+        jax.device_put(connection),
+        jax.device_put(flat[..., 0]),
+        jax.device_put(flat[..., 1]),
+        jax.device_put((np.cumsum(groups) - groups).astype(np.int32)),
+        jax.device_put(groups),
         connections=count,
         inputs=network.inputs,
         outputs=network.outputs,

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -221,10 +222,10 @@ def network_of(graph: Graph) -> Network:
         for k, (row, weight) in enumerate(terms):
             rows[i, k], weights[i, k] = row, weight
     return Network(
-        jnp.array(rows),
-        jnp.array(np.array([activation for _, activation in tape], np.int8)),
+        jax.device_put(rows),
+        jax.device_put(np.array([activation for _, activation in tape], np.int8)),
         jnp.int32(len(hidden_steps)),
-        jnp.array(weights) if graph.has_weights else None,
+        jax.device_put(weights) if graph.has_weights else None,
         graph.inputs,
         graph.outputs,
         graph.input_names,

@@ -236,7 +236,8 @@ class DataProblem(Problem):
     def _check_loss(self, name: str, targets: Array) -> None:
         """Raises ValueError unless the loss takes O outputs and one target to a scalar."""
         try:
-            result = jax.eval_shape(self._loss, jax.ShapeDtypeStruct((self.outputs,), jnp.float32), targets[0])
+            target = jax.ShapeDtypeStruct(targets.shape[1:], targets.dtype)
+            result = jax.eval_shape(self._loss, jax.ShapeDtypeStruct((self.outputs,), jnp.float32), target)
         except (TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"{name}: must be targets that the loss takes beside {self.outputs} outputs ({reason})") from error
@@ -321,4 +322,4 @@ def _split(inputs: np.ndarray, targets: np.ndarray, validation: float | None, se
 
 
 def _examples(inputs: np.ndarray, targets: np.ndarray) -> Examples:
-    return Examples(jnp.array(inputs), jnp.array(targets))
+    return Examples(jax.device_put(inputs), jax.device_put(targets))
