@@ -119,3 +119,15 @@ def test_names_for_people():
     assert (problem.input_names, problem.output_names) == (("a", "b", "c"), ("class 0", "class 1"))
     assert DataProblem(X, NUMBERS, loss="mse").output_names == ("output",)
     assert "moons" in repr(problem)
+
+
+@pytest.mark.parametrize("validation", [None, 0.25])
+def test_arrays_that_change_afterwards_change_no_problem(validation):
+    for _ in range(5):  # an array is only sometimes where JAX could use its memory
+        x, y = np.ones((512, 64), np.float32), np.ones(512, np.int32)
+        options = {"loss": lambda outputs, target: outputs[0] - target, "outputs": 1, "x_test": x, "y_test": y, "validation": validation}
+        problem = DataProblem(x, y, **options)
+        x[:] = y[:] = 7
+        for split in ("train", "validation", "test"):
+            examples = problem.split(split).examples
+            assert float(examples.inputs.max()) == float(examples.targets.max()) == 1.0
