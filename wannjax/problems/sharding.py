@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Int32, Num
 
@@ -25,8 +26,8 @@ class Shares(NamedTuple):
     """
 
     results: Any
-    numbers: Num[Array, "D C"]
-    place: Int32[Array, "D P"]
+    numbers: Num[Array | np.ndarray, "D C"]
+    place: Int32[Array | np.ndarray, "D P"]
 
 
 def sharded(run: Callable[..., tuple[Any, Any]], networks: Network, chunk: int, shares: int, *arguments: Any) -> Shares:
