@@ -3,9 +3,10 @@
 
 Every seed is one run. Its champion is then scored on 100 fresh episodes per figure: at each weight
 of the sweep, their mean, and the paper's columns. Its size stands there as it is and in normal
-form, in which constants and doubles count once. The last row is the paper's own champion, where
-there is one. Runs are kept in `benchmarks/results/champions`, also what there is of one that was
-ended (Ctrl-C); a second call goes on.
+form, in which constants and doubles count once. A run that was ended early says so beside its
+generations. The last rows are medians over the seeds, with quartiles, and the paper's own champion,
+where there is one. Runs are kept in `benchmarks/results/champions`, also what there is of one that
+was ended (Ctrl-C); a second call goes on.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
+from benchmarks.tasks import quartiles
 from wannjax.analysis.score_table import PAPER
 from wannjax.common.digits import number
 from wannjax.runs import run_directory
@@ -55,7 +57,7 @@ def main() -> None:
         rows.append(
             [
                 f"seed {seed}",
-                str(generations),
+                f"{generations}" if generations >= config.generations else f"{generations} of {config.generations}",
                 str(report.connections),
                 str(report.canonical_connections),
                 *(number(score.mean, score.std) for score in report.per_weight.values()),
@@ -64,12 +66,14 @@ def main() -> None:
                 f"{result.seconds:.0f}",
             ]
         )
+    weights = [f"{weight:g}" for weight in config.weights]
+    sizes, means, seconds = (quartiles([run[name] for run in record]) for name in ("connections", "mean", "seconds"))
+    rows.append(["median [quartiles]", "", sizes, "", *[""] * len(weights), means, "", "", "", seconds])
     published = PUBLISHED.get(options.environment)
     if published:
         paper = PAPER[options.environment]
         mean = f"{np.mean(published):.0f}"
         rows.append(["paper", "", "52", "", *map(str, published), mean, paper.random_weights, paper.random_shared, paper.tuned_shared, ""])
-    weights = [f"{weight:g}" for weight in wannjax.WannConfig().weights]
     columns = [
         "",
         "generations",
