@@ -7,7 +7,7 @@ import pytest
 
 import wannjax
 from wannjax.analysis.evaluation import Report, Score
-from wannjax.analysis.score_table import PAPER, report_note, report_rows
+from wannjax.analysis.score_table import PAPER, measured_on, report_note, report_rows
 
 REPORT = Report(
     per_weight={-2.0: Score(150.0, 3.0, 100), 0.5: Score(250.0, 4.0, 100)},
@@ -49,5 +49,20 @@ def test_a_task_that_the_paper_has_not_has_nothing_beside():
 
 def test_the_note_says_what_scores_rest_on(swing_up):
     assert report_note(REPORT, swing_up) == "100 fresh episodes per score"
-    data = wannjax.DataProblem(np.zeros((20, 1)), np.arange(20) % 2)
-    assert report_note(REPORT, data) == "test examples; 100 draws of random weights"
+    x, y = np.zeros((20, 1)), np.arange(20) % 2
+    tested, held_out, small = (
+        wannjax.DataProblem(x, y, x_test=x, y_test=y),
+        wannjax.DataProblem(x, y),
+        wannjax.DataProblem(x, y, validation=0),
+    )
+    assert report_note(REPORT, tested) == "the test examples; 100 draws of random weights"
+    assert report_note(REPORT, held_out) == "the validation examples; 100 draws of random weights"
+    assert report_note(REPORT, small) == "the training examples; 100 draws of random weights"
+    fixed = wannjax.FunctionProblem(lambda key, network: network(np.zeros(1))[0], inputs=1, outputs=1, stochastic=False)
+    assert report_note(REPORT, fixed) == "one measurement, which knows no chance; 100 draws of random weights"
+
+
+def test_a_champion_is_chosen_on_the_examples_that_it_is_said_to_be():
+    x, y = np.zeros((20, 1)), np.arange(20) % 2
+    assert measured_on(wannjax.DataProblem(x, y, x_test=x, y_test=y), "validation", 1) == "the validation examples"
+    assert measured_on(wannjax.DataProblem(x, y, validation=0, x_test=x, y_test=y), "validation", 1) == "the training examples"

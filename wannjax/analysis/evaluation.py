@@ -2,7 +2,8 @@
 best shared weight, trained weights.
 
 These are the columns of table 1 of Gaier & Ha 2019. All are measured on fresh episodes; where a
-weight is chosen, it is chosen on episodes of its own.
+weight is chosen, it is chosen on episodes of its own. Of data they are measured on the examples for
+reports, and the weight is chosen on those for validation; without `x_test` these are the same.
 """
 
 from dataclasses import dataclass, replace

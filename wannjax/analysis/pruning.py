@@ -36,8 +36,8 @@ class Pruned:
 
     Attributes:
         network: the smaller network.
-        score_before, score_after: mean score over the shared weights, on the same fresh episodes
-            (or test examples), which nothing was chosen on.
+        score_before, score_after: mean score over the shared weights, on the same fresh episodes,
+            which nothing was chosen on; of data, on the examples for reports.
         cost_error: standard error of the difference.
         connections_before, connections_after: how many.
         removed_connections, removed_nodes: what went, by the names of the original network
@@ -81,8 +81,8 @@ def prune(
         episodes: for each shared weight in each of eight rounds of screening; twice that many to
             confirm.
 
-    A data set's training examples screen, its validation examples confirm, its test examples give
-    the scores of the result.
+    A data set's training examples screen, its validation examples confirm, and those for reports
+    give the scores of the result: without `x_test` the same ones that confirm.
 
     Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
     range, and TypeError for what is no network or no problem.

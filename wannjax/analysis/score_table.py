@@ -10,6 +10,7 @@ from typing import NamedTuple
 from wannjax.analysis.evaluation import Report
 from wannjax.common.digits import number
 from wannjax.common.wording import counted
+from wannjax.problems.capabilities import Supervised
 from wannjax.problems.problem import Problem
 
 
@@ -66,8 +67,22 @@ def report_size(report: Report) -> str:
 def report_note(report: Report, problem: Problem) -> str:
     """What the scores rest on."""
     draws = report.random_shared.episodes
-    return (
-        f"{counted(draws, 'fresh episode')} per score"
-        if problem.stochastic
-        else f"test examples; {counted(draws, 'draw')} of random weights"
-    )
+    random = "" if problem.stochastic else f"; {counted(draws, 'draw')} of random weights"
+    return f"{measured_on(problem, 'test', draws)}{' per score' if problem.stochastic else ''}{random}"
+
+
+def measured_on(problem: Problem, split: str, episodes: int) -> str:
+    """What a score on a split of `problem` rests on: so many fresh episodes, or the examples of
+    that split, which are those of another one where it has none of its own.
+
+    >>> from wannjax.problems.data import DataProblem
+    >>> measured_on(DataProblem([[0.0], [1.0]], [0, 1]), "test", 100)
+    'the training examples'
+    """
+    if problem.stochastic:
+        return counted(episodes, "fresh episode")
+    if not isinstance(problem, Supervised):
+        return "one measurement, which knows no chance"
+    examples = problem.split(split).examples
+    first = next(name for name in ("train", "validation", split) if problem.split(name).examples is examples)
+    return f"the {'training' if first == 'train' else first} examples"

@@ -127,7 +127,7 @@ def finetune(
         ending = stack.enter_context(Ending(training, "step", "the same with `--resume`, or `resume=True`,", directory, leave, view, saver))
         interrupted.answer = ending.answer
         drive(training, steps, callbacks, interrupted, saver)
-        ending.begin("comparing the best weights once more, on fresh episodes…")
+        ending.begin("comparing the best weights once more…")
         tuned = training.result()
         if directory is not None:
             write(directory, tuned)

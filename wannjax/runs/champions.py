@@ -112,7 +112,7 @@ class Champions:
         rescored = [Confirmed(replace(take(finalists, i), **names), row) for i, row in enumerate(fresh)]
         fine = usable(fresh)
         if not fine.any():
-            raise ValueError("problem: gave no finite score to any network of the final comparison, on fresh episodes")
+            raise ValueError("problem: gave no finite score to any network of the final comparison")
         champion = max((rescored[i] for i in np.flatnonzero(fine)), key=lambda member: member.quality)
         return champion, _front_of([rescored[i] for i in np.flatnonzero(fine) if i >= len(self.archive)])
 

@@ -99,7 +99,7 @@ def evolve(
         ending = stack.enter_context(Ending(run, "generation", again, directory, leave, view, saver))
         interrupted.answer = ending.answer
         drive(run, config.generations, callbacks, interrupted, saver)
-        ending.begin("comparing the best networks once more, on fresh episodes…")
+        ending.begin("comparing the best networks once more…")
         result = run.result(compilations)
         if directory is not None:
             run_directory.write(directory, result)
