@@ -3,7 +3,7 @@
 Every round scores the network without each of its connections and nodes, then tries the least
 needed ones, one by one and together, on fresh episodes. Cheap parts go first: an allowance grows to
 the tolerance in steps (`ALLOWANCES`). At the end all networks on the way meet on fresh episodes, so
-that none is chosen for the luck of its round.
+that the luck of a round does not decide.
 """
 
 from collections.abc import Sequence

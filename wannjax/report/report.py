@@ -307,7 +307,7 @@ def _again(saved: run_directory.Saved, problem: Problem, directory: Path) -> str
     verbs = ["evaluate", "explain", "finetune", *(["watch"] if saved.problem in environment_names() else []), "report"]
     return (
         paragraph(
-            "The same versions, seed and settings give the same networks, on any number of CPU devices. A problem that was made with "
+            "The same versions, seed and settings give the same networks, however many CPU devices there are. A problem that was made with "
             "options of its own must be made with them again. Paths are as they were given when this page was written: paste the commands "
             "where it was written from."
         )

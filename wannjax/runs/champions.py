@@ -3,7 +3,9 @@ were.
 
 A generation's best are candidates when they promise more than the champion; candidates are scored
 on fresh episodes, and the best of those are kept. At the end they meet the last generation's front
-once more, on episodes that none of them has seen. Who does the scoring is not decided here.
+once more, on episodes that none of them has seen. Data has no fresh episodes: all of this takes the
+validation examples, which are those of the search where there is no validation split. Who does the
+scoring is not decided here.
 """
 
 from collections.abc import Sequence

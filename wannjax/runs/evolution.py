@@ -48,13 +48,13 @@ def evolve(
             `wannjax.make`.
         config: the settings of a WANN or NEAT search; the recommended WANN search when None.
         generations: overrides `config.generations`.
-        seed: the same seed gives the same result, on any number of CPU devices.
+        seed: the same seed gives the same result, however many CPU devices there are.
         callbacks: called with a `Record` after every generation; a true return value ends the run.
         progress: show a live view.
         run_dir: a directory for the run: checkpoints while it goes on, and at its end the files
             that the command line leaves.
         resume: continue the run in `run_dir` where its newest checkpoint stands, to the same result
-            as if it had never stopped; start it if there is none. `generations` may differ from
+            as if it had not been stopped; start it if there is none. `generations` may differ from
             before, all else must be the same.
         save_every: seconds between two checkpoints, at the least; 0 saves every generation.
         finish: called in the end with `run_dir`, which holds all data of the run, and `problem`;
