@@ -10,8 +10,8 @@ A table in these Markdown files stands in a block that names its command:
     <!-- end -->
 
 Every block's command runs, and the tables that it prints take the place of what stands there. Runs
-that a benchmark has kept are not done again. `--check` changes nothing, and ends with 1 where a
-block differs.
+that a benchmark has kept are not done again. `--only` takes benchmarks, or commands without their
+`python -m benchmarks.`. `--check` changes nothing, and ends with 1 where a block differs.
 """
 
 import argparse
@@ -40,8 +40,10 @@ class Block(NamedTuple):
         return shlex.split(self.command)[1:]
 
     @property
-    def benchmark(self) -> str:
-        return self.arguments[1].removeprefix("benchmarks.")
+    def names(self) -> set[str]:
+        """What `--only` calls it: its benchmark, or that with all arguments."""
+        whole = self.command.removeprefix("python -m benchmarks.")
+        return {whole, whole.split()[0]}
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -82,7 +84,7 @@ def renew(files: Sequence[Path], only: Sequence[str], check: bool, run: Callable
     run; a command that several blocks name runs once. Returns the commands whose blocks differed.
     """
     texts = {path: path.read_text(encoding="utf-8") for path in files}
-    wanted = {block.command: block for text in texts.values() for block in blocks_of(text) if not only or block.benchmark in only}
+    wanted = {block.command: block for text in texts.values() for block in blocks_of(text) if not only or block.names & {*only}}
     differing = []
     for number, (command, block) in enumerate(wanted.items(), start=1):
         print(f"[{number}/{len(wanted)}] {command}", file=sys.stderr, flush=True)
@@ -99,12 +101,14 @@ def renew(files: Sequence[Path], only: Sequence[str], check: bool, run: Callable
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, default=FILES, metavar="FILE", help="Markdown files")
-    parser.add_argument("--only", nargs="+", default=[], metavar="BENCHMARK", help="benchmarks to run, such as champions")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="BENCHMARK", help="only these, such as champions, or 'champions --preset thorough'"
+    )
     parser.add_argument("--check", action="store_true", help="say which blocks differ, and change nothing")
     options = parser.parse_args()
     if missing := [str(path) for path in options.files if not path.is_file()]:
         parser.error(f"no such file: {', '.join(missing)}")
-    known = {block.benchmark for path in options.files for block in blocks_of(path.read_text(encoding="utf-8"))}
+    known = set[str]().union(*(block.names for path in options.files for block in blocks_of(path.read_text(encoding="utf-8"))))
     if unknown := sorted({*options.only} - known):
         parser.error(f"--only: expected some of {', '.join(sorted(known))}, got {', '.join(unknown)}")
     differing = renew(options.files, options.only, options.check)

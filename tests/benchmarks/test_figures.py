@@ -37,7 +37,8 @@ class ParsedError(Exception):
 def test_a_block_is_a_command_and_what_stands_below_it():
     one, two = blocks_of(TEXT)
     assert one == Block("python -m benchmarks.one --seeds 0 1", "\n| old |\n| --- |\n\n")
-    assert (one.arguments, one.benchmark) == (["-m", "benchmarks.one", "--seeds", "0", "1"], "one")
+    assert one.arguments == ["-m", "benchmarks.one", "--seeds", "0", "1"]
+    assert one.names == {"one", "one --seeds 0 1"}
     assert two == Block("python -m benchmarks.two", "")
 
 
@@ -48,12 +49,12 @@ def test_blocks_are_filled_and_the_rest_of_a_file_stays(tmp_path):
     asked = []
 
     def run(block):
-        asked.append(block.benchmark)
+        asked.append(block.command)
         return TABLE
 
     assert renew([page, other], ["two"], check=True, run=run) == [f"{page}: python -m benchmarks.two", f"{other}: python -m benchmarks.two"]
     assert page.read_text() == TEXT
-    assert asked == ["two"]  # once for both files
+    assert asked == ["python -m benchmarks.two"]  # once for both files
     renew([page], [], check=False, run=run)
     old = "\n| old |\n| --- |\n\n"
     assert page.read_text() == TEXT.replace(old, TABLE).replace("two -->\n", f"two -->\n{TABLE}")
