@@ -27,10 +27,12 @@ whatever there is to choose is chosen on the validation examples.
 Parameters are the numbers that are fitted; the topology, which evolution found, is not counted.
 With `--collections` a second table compares collections of 5 copies of the network, each trained
 for as many steps as the single copy above (`wannjax.ensemble`), and says in how many seeds each
-beats it.
+beats it. Finished seeds are kept in the record; a second call with the same settings does only what
+is missing.
 """
 
 import argparse
+import json
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -251,6 +253,17 @@ def measure_collection(kind: str, network: Network, problem: DataProblem, settin
     return Measured(accuracy(collection, problem), collection.weights.size + gate)
 
 
+def kept_runs(path: Path, record: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """By seed, what the file at `path` has of runs with the settings of `record`."""
+    if not path.exists():
+        return {}
+    before, now = (
+        {name: value for name, value in each.items() if name not in ("machine", "runs")}
+        for each in (json.loads(path.read_text()), json.loads(json.dumps(record)))
+    )
+    return {run["seed"]: run for run in json.loads(path.read_text())["runs"]} if before == now else {}
+
+
 def between(values: Iterable[int]) -> str:
     """The range of some numbers."""
     values = list(values)
@@ -295,11 +308,13 @@ def main() -> None:
     assert isinstance(problem, DataProblem)
 
     logistic = measure_logistic(problem)
-    runs: list[dict[str, Measured]] = []
-    record: dict[str, Any] = {"machine": machine(), **asdict(settings), "voters": VOTERS, "copies": COPIES, "runs": []}
+    record: dict[str, Any] = {"machine": machine(), **asdict(settings), "voters": VOTERS, "copies": COPIES}
     if options.network:
         record = {**record, "config": None, "network": str(options.network)}
+    kept = kept_runs(path, record)
     for seed in options.seeds:
+        if seed in kept and (not options.collections or {*COLLECTIONS} <= {*kept[seed]["ways"]}):
+            continue
         if options.network:
             network = wannjax.load(options.network)
         else:
@@ -313,13 +328,13 @@ def main() -> None:
         run[f"MLP of {HIDDEN} units"] = measure_mlp(problem, HIDDEN, settings, seed)
         if options.collections:
             run |= {kind: measure_collection(kind, network, problem, settings, seed) for kind in COLLECTIONS}
-        runs.append(run)
         ways = {way: measured._asdict() for way, measured in run.items()}
-        record["runs"].append({"seed": seed, "connections": connection_count(network), "ways": ways})
-        write_json(path, record)  # after every seed, as a search may take hours
+        kept[seed] = {"seed": seed, "connections": connection_count(network), "ways": ways}
+        write_json(path, {**record, "runs": list(kept.values())})  # after every seed, as a search may take hours
 
+    runs = [{way: Measured(**measured) for way, measured in kept[seed]["ways"].items()} for seed in options.seeds]
     seeds = [f"seed {seed}" for seed in options.seeds]
-    connections = between(one["connections"] for one in record["runs"])
+    connections = between(kept[seed]["connections"] for seed in options.seeds)
     title = f"{options.name}, test accuracy in %; champions of {connections} connections"
     published = PUBLISHED.get(options.name, {})
     lines = lines_of(runs, [way for way in runs[0] if way not in COLLECTIONS])
