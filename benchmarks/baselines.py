@@ -1,13 +1,14 @@
-"""What wannjax is compared with: the published algorithm in numpy, and the dense padded matrix in
-plain JAX.
+"""What wannjax is compared with: the published algorithm in numpy, rewritten here; the same loop in
+numba; and the dense padded matrix in plain JAX.
 
-Both are written as anyone would write them, and run a `Genome` as a weight matrix over the nodes
-`[bias | inputs | hidden | outputs]`.
+All are written as anyone would write them, and run a `Genome` as a weight matrix over the nodes
+`[bias | inputs | hidden | outputs]`. numba, which is imported where it is used, is no dependency:
+`pip install numba`.
 """
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -131,13 +132,19 @@ class CartPole:
 NUMPY_ENVIRONMENTS: dict[str, Callable[[], Any]] = {"CartPoleSwingUp-v0": SwingUp, "CartPole-v1": CartPole}
 
 
-def published(environment: str, networks: Matrices, weights: tuple[float, ...], max_steps: int) -> int:
-    """One episode of each network at each shared weight, one after the other. Returns the
-    environment steps that it took.
-    """
+class Played(NamedTuple):
+    """Returns of episodes, float64[P, W], and the environment steps that they took."""
+
+    returns: Float[np.ndarray, "P W"]
+    steps: int
+
+
+def published(environment: str, networks: Matrices, weights: tuple[float, ...], max_steps: int) -> Played:
+    """One episode of each network at each shared weight, one after the other."""
     rng, steps = np.random.default_rng(0), 0
-    for connections, activations in zip(networks.weights, networks.activations, strict=True):
-        for weight in weights:
+    returns = np.zeros((len(networks.weights), len(weights)))
+    for row, (connections, activations) in enumerate(zip(networks.weights, networks.activations, strict=True)):
+        for column, weight in enumerate(weights):
             matrix, env = weight * connections, NUMPY_ENVIRONMENTS[environment]()
             observation, score = env.reset(rng), 0.0
             for _ in range(max_steps):
@@ -147,7 +154,98 @@ def published(environment: str, networks: Matrices, weights: tuple[float, ...], 
                 steps += 1
                 if ended:
                     break
-    return steps
+            returns[row, column] = score
+    return Played(returns, steps)
+
+
+def _see_swing_up(state, seen):
+    seen[0], seen[1], seen[2], seen[3], seen[4] = state[0], state[1], math.cos(state[2]), math.sin(state[2]), state[3]
+
+
+def _advance_swing_up(state, outputs):
+    force = 10.0 * min(max(outputs[0], -1.0), 1.0)
+    x, x_dot, theta, theta_dot = state[0], state[1], state[2], state[3]
+    s, c = math.sin(theta), math.cos(theta)
+    swing, pull = 0.3 * theta_dot * theta_dot * s, force - 0.1 * x_dot
+    state[0] = x + 0.01 * x_dot
+    state[1] = x_dot + 0.01 * (-2 * swing + 3 * 0.5 * 9.82 * s * c + 4 * pull) / (4 * 1.0 - 3 * 0.5 * c * c)
+    state[2] = theta + 0.01 * theta_dot
+    state[3] = theta_dot + 0.01 * (-3 * swing * c + 6 * 1.0 * 9.82 * s + 6 * pull * c) / (4 * 0.6 * 1.0 - 3 * 0.3 * c * c)
+    return (math.cos(state[2]) + 1.0) / 2.0 * math.cos(math.pi * state[0] / 4.8), abs(state[0]) > 2.4
+
+
+def _see_cart_pole(state, seen):
+    seen[0], seen[1], seen[2], seen[3] = state[0], state[1], state[2], state[3]
+
+
+def _advance_cart_pole(state, outputs):
+    force = 10.0 if outputs[1] > outputs[0] else -10.0
+    x, x_dot, theta, theta_dot = state[0], state[1], state[2], state[3]
+    s, c = math.sin(theta), math.cos(theta)
+    push = (force + 0.05 * theta_dot * theta_dot * s) / 1.1
+    theta_acceleration = (9.8 * s - c * push) / (0.5 * (4.0 / 3.0 - 0.1 * c * c / 1.1))
+    state[0] = x + 0.02 * x_dot
+    state[1] = x_dot + 0.02 * (push - 0.05 * theta_acceleration * c / 1.1)
+    state[2] = theta + 0.02 * theta_dot
+    state[3] = theta_dot + 0.02 * theta_acceleration
+    return 1.0, abs(state[0]) > 2.4 or abs(state[2]) > 12 * math.pi / 180
+
+
+_SCALAR_ENVIRONMENTS = {"CartPoleSwingUp-v0": (_see_swing_up, _advance_swing_up), "CartPole-v1": (_see_cart_pole, _advance_cart_pole)}
+
+
+@cache
+def _compiled(environment: str) -> Callable[..., int]:
+    """The loop of `published` for one environment, compiled by numba, over the connections that
+    there are.
+    """
+    from numba import njit
+
+    see, advance = map(njit, _SCALAR_ENVIRONMENTS[environment])
+    activate = njit(apply_activation)
+
+    @njit
+    def play(states, sources, offsets, activations, weights, inputs, outputs, max_steps, returns):
+        nodes, steps = activations.shape[1], 0
+        values = np.zeros(nodes)
+        values[0] = 1.0
+        for row in range(len(activations)):
+            for column in range(len(weights)):
+                state = states[row, column]
+                for _ in range(max_steps):
+                    see(state, values[1 : 1 + inputs])
+                    for node in range(1 + inputs, nodes):
+                        total = 0.0
+                        for place in range(offsets[row, node], offsets[row, node + 1]):
+                            total += values[sources[row, place]]
+                        values[node] = activate(activations[row, node], weights[column] * total)
+                    reward, ended = advance(state, values[nodes - outputs :])
+                    returns[row, column] += reward
+                    steps += 1
+                    if ended:
+                        break
+        return steps
+
+    return play
+
+
+def in_numba(environment: str, networks: Matrices, weights: tuple[float, ...], max_steps: int) -> Played:
+    """As `published`, on the same episodes, in numba."""
+    rng, count = np.random.default_rng(0), len(networks.weights)
+    env = NUMPY_ENVIRONMENTS[environment]()
+    states, returns = np.zeros((count, len(weights), 4)), np.zeros((count, len(weights)))
+    for row in range(count):
+        for column in range(len(weights)):
+            env.reset(rng)
+            states[row, column] = env.state
+    enabled = networks.weights.transpose(0, 2, 1) != 0  # by target, then by source
+    offsets = np.zeros((count, enabled.shape[1] + 1), int)
+    offsets[:, 1:] = np.cumsum(enabled.sum(axis=2), axis=1)
+    sources = np.zeros((count, offsets.max()), int)
+    for row, each in enumerate(enabled):
+        sources[row, : offsets[row, -1]] = np.nonzero(each)[1]
+    play, sizes = _compiled(environment), (networks.inputs, networks.outputs, max_steps)
+    return Played(returns, play(states, sources, offsets, networks.activations, np.array(weights), *sizes, returns))
 
 
 _BRANCHES = (

@@ -3,9 +3,10 @@
 
 Every seed is one run. Its champion is then scored on 100 fresh episodes per figure: at each weight
 of the sweep, their mean, and the paper's columns. Its size stands there as it is and in normal
-form, in which constants and doubles count once. The last row is the paper's own champion, where
-there is one. Runs are kept in `benchmarks/results/champions`, also what there is of one that was
-ended (Ctrl-C); a second call goes on.
+form, in which constants and doubles count once. A run that was ended early says so beside its
+generations. The last rows are medians over the seeds, with quartiles, and the paper's own champion,
+where there is one. Runs are kept in `benchmarks/results/champions`, also what there is of one that
+was ended (Ctrl-C); a second call goes on.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
+from benchmarks.tasks import quartiles
 from wannjax.analysis.score_table import PAPER
 from wannjax.common.digits import number
 from wannjax.runs import run_directory
@@ -38,16 +40,17 @@ def main() -> None:
     rows, record = [], []
     for seed in options.seeds:
         directory = options.runs / f"{options.environment}-{options.preset}-{seed}"
-        result = wannjax.evolve(problem, config, seed=seed, run_dir=directory, resume=True)
+        result = wannjax.evolve(problem, config, seed=seed, run_dir=directory, resume=True, finish=None)
         wannjax.save(directory / run_directory.CHAMPION, result.champion)
         report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
         scores = {weight: score.mean for weight, score in report.per_weight.items()}
         generations = len(result.history["generation"])
+        seconds = float(result.history["seconds"].sum())  # without what a second call adds
         spread = float(np.mean([score.std for score in report.per_weight.values()]))
         found = {
             "mean": report.mean,
             "scores": scores,
-            "seconds": result.seconds,
+            "seconds": seconds,
             "connections": report.connections,
             "in normal form": report.canonical_connections,
         }
@@ -55,21 +58,23 @@ def main() -> None:
         rows.append(
             [
                 f"seed {seed}",
-                str(generations),
+                f"{generations}" if generations >= config.generations else f"{generations} of {config.generations}",
                 str(report.connections),
                 str(report.canonical_connections),
                 *(number(score.mean, score.std) for score in report.per_weight.values()),
                 number(report.mean, spread),
                 *(str(column) for column in (report.random_weights, report.random_shared, report.tuned_shared)),
-                f"{result.seconds:.0f}",
+                f"{seconds:.0f}",
             ]
         )
+    weights = [f"{weight:g}" for weight in config.weights]
+    sizes, means, times = (quartiles([run[name] for run in record]) for name in ("connections", "mean", "seconds"))
+    rows.append(["median [quartiles]", "", sizes, "", *[""] * len(weights), means, "", "", "", times])
     published = PUBLISHED.get(options.environment)
     if published:
         paper = PAPER[options.environment]
         mean = f"{np.mean(published):.0f}"
         rows.append(["paper", "", "52", "", *map(str, published), mean, paper.random_weights, paper.random_shared, paper.tuned_shared, ""])
-    weights = [f"{weight:g}" for weight in wannjax.WannConfig().weights]
     columns = [
         "",
         "generations",

@@ -16,6 +16,9 @@ whatever there is to choose is chosen on the validation examples.
     trained weights        every connection its own, by gradient, from the six shared weights of the
                            sweep; the best of these starts.
     logistic regression    scikit-learn's, with the best of six strengths of its regularisation.
+    sparse logistic        the same with an L1 penalty, of such a strength that about as many
+                           numbers are left as the network has connections: what a trained network
+                           of that size has to beat.
     MLP                    one hidden layer of tanh units (rectifiers did worse on validation), 64
                            or so many that it has about as many parameters as the network has
                            connections; trained as the network is: the same optimizer, steps,
@@ -24,10 +27,12 @@ whatever there is to choose is chosen on the validation examples.
 Parameters are the numbers that are fitted; the topology, which evolution found, is not counted.
 With `--collections` a second table compares collections of 5 copies of the network, each trained
 for as many steps as the single copy above (`wannjax.ensemble`), and says in how many seeds each
-beats it.
+beats it. Finished seeds are kept in the record; a second call with the same settings does only what
+is missing.
 """
 
 import argparse
+import json
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -52,7 +57,8 @@ from wannjax.finetuning.training import steps_between_checks
 from wannjax.networks.network import connection_count
 from wannjax.search.wann.config import SWEEP
 
-RANDOM, VOTE, TUNED, TRAINED, LOGISTIC = "random shared weight", "vote", "tuned shared weight", "trained weights", "logistic regression"
+RANDOM, VOTE, TUNED, TRAINED = "random shared weight", "vote", "tuned shared weight", "trained weights"
+LOGISTIC, SPARSE, MATCHED = "logistic regression", "sparse logistic of about its size", "MLP of about its size"
 VOTERS = 6
 COPIES = 5
 COLLECTIONS = ("mixture", "regions", "bagging")
@@ -60,6 +66,8 @@ HIDDEN = 64
 INVERSE_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 """Of logistic regression's regularisation: scikit-learn's C."""
 LOGISTIC_ITERATIONS = 300
+HALVINGS = 12
+"""Of the range of strengths, from 10 to the power -3 to 10, in which the sparse one's is sought."""
 
 PUBLISHED = {
     "mnist": {
@@ -150,6 +158,28 @@ def measure_logistic(problem: DataProblem) -> Measured:
     return Measured(accuracy(best, problem), (problem.inputs + 1) * problem.outputs)
 
 
+def measure_sparse(problem: DataProblem, parameters: int) -> Measured:
+    """Logistic regression with an L1 penalty, with about as many weights and biases left as
+    `parameters`. Inputs are standardised by mean and deviation of the training examples.
+    """
+    examples = problem.split("train").examples
+    inputs, labels = np.asarray(examples.inputs), np.argmax(np.asarray(examples.targets), axis=1)
+    mean, scale = inputs.mean(axis=0), np.maximum(inputs.std(axis=0), 1e-6)
+    low, high = -3.0, 1.0
+    models = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            model = LogisticRegression(C=10**middle, l1_ratio=1.0, solver="saga", max_iter=LOGISTIC_ITERATIONS, random_state=0)
+            model.fit((inputs - mean) / scale, labels)
+            size = np.count_nonzero(model.coef_) + np.count_nonzero(model.intercept_)
+            models.append((abs(size - parameters), size, model.decision_function))
+            low, high = (middle, high) if size < parameters else (low, middle)
+    _, size, decide = min(models, key=lambda found: found[0])
+    return Measured(accuracy(lambda x: decide((np.asarray(x) - mean) / scale), problem), int(size))
+
+
 class Layers(NamedTuple):
     """Parameters of a network with one hidden layer; M of them side by side have a leading axis
     M.
@@ -223,6 +253,17 @@ def measure_collection(kind: str, network: Network, problem: DataProblem, settin
     return Measured(accuracy(collection, problem), collection.weights.size + gate)
 
 
+def kept_runs(path: Path, record: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """By seed, what the file at `path` has of runs with the settings of `record`."""
+    if not path.exists():
+        return {}
+    before, now = (
+        {name: value for name, value in each.items() if name not in ("machine", "runs")}
+        for each in (json.loads(path.read_text()), json.loads(json.dumps(record)))
+    )
+    return {run["seed"]: run for run in json.loads(path.read_text())["runs"]} if before == now else {}
+
+
 def between(values: Iterable[int]) -> str:
     """The range of some numbers."""
     values = list(values)
@@ -267,12 +308,13 @@ def main() -> None:
     assert isinstance(problem, DataProblem)
 
     logistic = measure_logistic(problem)
-    runs: list[dict[str, Measured]] = []
-    record: dict[str, Any] = {"machine": machine(), **asdict(settings), "voters": VOTERS, "copies": COPIES, "runs": []}
+    record: dict[str, Any] = {"machine": machine(), **asdict(settings), "voters": VOTERS, "copies": COPIES}
     if options.network:
         record = {**record, "config": None, "network": str(options.network)}
-    matched = "MLP of about its size"
+    kept = kept_runs(path, record)
     for seed in options.seeds:
+        if seed in kept and (not options.collections or {*COLLECTIONS} <= {*kept[seed]["ways"]}):
+            continue
         if options.network:
             network = wannjax.load(options.network)
         else:
@@ -281,29 +323,30 @@ def main() -> None:
             wannjax.save(path.with_name(f"{path.stem}-champion-{seed}.json"), network)
         run = measure_network(network, problem, settings, seed)
         run[LOGISTIC] = logistic
-        run[matched] = measure_mlp(problem, hidden_units(connection_count(network), problem), settings, seed)
+        run[SPARSE] = measure_sparse(problem, connection_count(network))
+        run[MATCHED] = measure_mlp(problem, hidden_units(connection_count(network), problem), settings, seed)
         run[f"MLP of {HIDDEN} units"] = measure_mlp(problem, HIDDEN, settings, seed)
         if options.collections:
             run |= {kind: measure_collection(kind, network, problem, settings, seed) for kind in COLLECTIONS}
-        runs.append(run)
         ways = {way: measured._asdict() for way, measured in run.items()}
-        record["runs"].append({"seed": seed, "connections": connection_count(network), "ways": ways})
-        write_json(path, record)  # after every seed, as a search may take hours
+        kept[seed] = {"seed": seed, "connections": connection_count(network), "ways": ways}
+        write_json(path, {**record, "runs": list(kept.values())})  # after every seed, as a search may take hours
 
+    runs = [{way: Measured(**measured) for way, measured in kept[seed]["ways"].items()} for seed in options.seeds]
     seeds = [f"seed {seed}" for seed in options.seeds]
-    connections = between(one["connections"] for one in record["runs"])
-    title = f"Accuracy on the test examples of {options.name} in percent; champions of {connections} connections"
+    connections = between(kept[seed]["connections"] for seed in options.seeds)
+    title = f"{options.name}, test accuracy in %; champions of {connections} connections"
     published = PUBLISHED.get(options.name, {})
     lines = lines_of(runs, [way for way in runs[0] if way not in COLLECTIONS])
     rows = [(way, *cells, *([published.get(way, "")] if published else [])) for way, cells in lines.items()]
-    print_table(title, ("", "parameters", *seeds, "mean ± sd", *(["paper"] if published else [])), rows)
+    print_table(title, (title, "parameters", *seeds, "mean ± sd", *(["paper"] if published else [])), rows)
     if options.collections:
         rows = []
         for way, cells in lines_of(runs, (TRAINED, *COLLECTIONS)).items():
             wins = sum(run[way].accuracy > run[TRAINED].accuracy for run in runs)
             rows.append((way, *cells, "" if way == TRAINED else f"{wins} of {len(runs)}"))
-        title = f"Collections of {COPIES} copies against the single trained one"
-        print_table(title, ("", "parameters", *seeds, "mean ± sd", "better in"), rows)
+        title = f"{options.name}, collections of {COPIES} copies against the single trained one"
+        print_table(title, (title, "parameters", *seeds, "mean ± sd", "better in"), rows)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -147,7 +148,13 @@ def machine() -> dict[str, Any]:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> None:
-    """Prints a table whose first column is text and whose others are numbers."""
+    """Prints a table whose first column is text and whose others are numbers: for people on a
+    terminal, and as Markdown into anything else, for the documentation.
+    """
+    if not sys.stdout.isatty():
+        lines = (f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *rows))
+        print(f"\n{title}\n", *lines, f"\n{caption}", sep="\n", flush=True)
+        return
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for i, column in enumerate(columns):
         table.add_column(column, justify="right" if i else "left")

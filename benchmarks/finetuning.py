@@ -1,16 +1,18 @@
-"""What training the weights of a champion is worth: `python -m benchmarks.finetuning [--network
-FILE] [--seed 0] [--steps 500]`.
+"""What training the weights of champions is worth: `python -m benchmarks.finetuning [--networks
+FILE …] [--topologies 1] [--seed 0] [--steps 500]`.
 
-A champion of a default run on swing-up (evolved with the seed, or read from a file) is trained by
-each method, and once more for twice the steps from the shared weights -1 and 1 alone. Then the
+Each champion on swing-up (that of a default run with the seed, or those of the files) is trained by
+every method, and once more for twice the steps from the shared weights -1 and 1 alone. Then the
 method that `finetune` chooses by itself trains, with the same number of steps, from as many starts:
     random topology    as many nodes and connections as the champion's, wired at random, from the
-                       sweep's shared weights
+                       sweep's shared weights; `--topologies` of them for each champion
     perceptron         one hidden layer of tanh units, about as many weights, from six draws of
                        usual initial weights
     random weights     the champion's topology from six draws of U(-2, 2)
-Scores are means ± sd over 100 fresh episodes. The curves, held-out scores over seconds, are drawn
-into benchmarks/results/finetuning.png.
+A score is the mean over 100 fresh episodes; the table has its mean ± sd over champions and
+topologies, or, of a single one, over its episodes. Finished trainings are kept in
+benchmarks/results/finetuning.json; a second call does only what is missing. The curves of the first
+champion, held-out scores over seconds, are drawn into benchmarks/results/finetuning.png.
 
     python -m benchmarks.finetuning --tasks
 
@@ -19,7 +21,11 @@ beside their best shared weights.
 """
 
 import argparse
+import json
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +35,8 @@ from matplotlib.figure import Figure
 import wannjax
 from benchmarks.common import express_all, machine, perceptron, print_table, random_genomes, write_json
 from wannjax.analysis.score_table import PAPER
+from wannjax.common.digits import with_spread
+from wannjax.common.validation import require
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network, connection_count, take
@@ -86,46 +94,76 @@ def random_network(problem: Any, like: Network, seed: int) -> Network:
     return take(express_all(replace(genomes, activations=activations)), 0)
 
 
+def trainings(champion: Network, problem: Any, options: argparse.Namespace) -> dict[str, Callable[[], wannjax.Tuned]]:
+    """What is trained for one champion, by name and number."""
+    steps, seed = options.steps, options.seed
+    train = partial(wannjax.finetune, champion, problem, seed=seed)
+    methods = {method: partial(train, method=method, steps=count) for method, count in METHOD_STEPS.items()}
+    topologies = {
+        f"random topology {i}": lambda i=i: wannjax.finetune(random_network(problem, champion, seed + i), problem, steps=steps, seed=seed)
+        for i in range(options.topologies)
+    }
+    return {
+        "champion, evolution": partial(train, steps=steps),
+        "champion, two starts": partial(train, starts=(-1.0, 1.0), steps=2 * steps),
+        **{f"champion, {method}": run for method, run in methods.items()},
+        "random weights": partial(train, starts=6, steps=steps),
+        **topologies,
+        "perceptron": lambda: best_perceptron(problem, connection_count(champion), steps, seed),
+    }
+
+
+def spread_of(means: list[float], stds: list[float]) -> str:
+    """Mean ± sd over several networks, or over the episodes of a single one."""
+    return with_spread(float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else stds[0])
+
+
 def swing_up(options: argparse.Namespace) -> None:
     problem = wannjax.make(SWING_UP)
-    champion = wannjax.load(options.network) if options.network else wannjax.evolve(problem, seed=options.seed).champion
-    before = wannjax.evaluate(champion, problem, seed=options.seed + 1)
-    connections, steps, seed = connection_count(champion), options.steps, options.seed
-    runs = {
-        "champion, evolution": lambda: wannjax.finetune(champion, problem, steps=steps, seed=seed),
-        "champion, two starts": lambda: wannjax.finetune(champion, problem, starts=(-1.0, 1.0), steps=2 * steps, seed=seed),
-        "champion, gradient": lambda: wannjax.finetune(champion, problem, method="gradient", steps=METHOD_STEPS["gradient"], seed=seed),
-        "champion, policy_gradient": lambda: wannjax.finetune(
-            champion, problem, method="policy_gradient", steps=METHOD_STEPS["policy_gradient"], seed=seed
-        ),
-        "random topology": lambda: wannjax.finetune(random_network(problem, champion, seed), problem, steps=steps, seed=seed),
-        "perceptron": lambda: best_perceptron(problem, connections, steps, seed),
-        "random weights": lambda: wannjax.finetune(champion, problem, steps=steps, starts=6, seed=seed),
-    }
-    shared = ["champion, best shared weight", "", str(connections), "", str(before.tuned_shared), ""]
-    rows, records = [shared], []
-    for name, run in runs.items():
-        cells, record = tuned_row(name, run(), problem)
-        rows.append(cells)
-        records.append(record)
-        print("  ".join(cells), flush=True)
-    rows.append(["paper's champion", "", "52", "", PAPER[SWING_UP].tuned_weights, ""])
-    print_table(f"Tuned weights on {SWING_UP}", ["", "method", "connections", "steps", "score", "seconds"], rows)
+    path = RESULTS / "finetuning.json"
+    kept: dict[str, dict[str, Any]] = json.loads(path.read_text())["runs"] if path.exists() else {}
+    groups: dict[str, list[dict[str, Any]]] = {}
+    files = [str(file) for file in options.networks]
+    for file in files or [""]:
+        champion = wannjax.load(file) if file else wannjax.evolve(problem, seed=options.seed).champion
+        checksum = zlib.crc32(Path(file).read_bytes()) if file else 0  # a file may be another run's by now
+        shared = wannjax.evaluate(champion, problem, seed=options.seed + 1).tuned_shared
+        single = {"connections": connection_count(champion), "mean": shared.mean, "std": shared.std}
+        groups.setdefault("champion, best shared weight", []).append(single)
+        for name, run in trainings(champion, problem, options).items():
+            key = json.dumps([name, file, checksum, options.seed, options.steps])
+            if key not in kept:
+                cells, kept[key] = tuned_row(name, run(), problem)
+                print("  ".join([file, *cells]), flush=True)
+                write_json(path, {"machine": machine(), "runs": kept})
+            groups.setdefault(name.rstrip(" 0123456789"), []).append(kept[key])
+    rows = []
+    for name, runs in groups.items():
+        connections = sorted({run["connections"] for run in runs})
+        size = f"{connections[0]}" if len(connections) == 1 else f"{connections[0]}–{connections[-1]}"
+        score = spread_of([run["mean"] for run in runs], [run["std"] for run in runs])
+        seconds = f"{np.median([run['seconds'] for run in runs]):.0f}" if "seconds" in runs[0] else ""
+        rows.append([name, runs[0].get("method", ""), str(len(runs)), size, score, f"{min(run['mean'] for run in runs):.0f}", seconds])
+    rows.append(["paper's champion", "", "1", "52", PAPER[SWING_UP].tuned_weights, "", ""])
+    print_table(f"Tuned weights on {SWING_UP}", ["", "method", "networks", "weights", "score", "worst", "seconds"], rows)
+    draw({name: runs[0] for name, runs in groups.items()})
+
+
+def draw(runs: dict[str, dict[str, Any]]) -> None:
+    """The best held-out score so far over seconds."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
-    for record in records:
-        history = record["history"]
-        best = np.maximum.accumulate(history["held_out_score"])
-        axes.plot(history["seconds"], best, color=CURVES[record["name"]], label=record["name"])
-    axes.axhline(before.tuned_shared.mean, color="#5b6270", linestyle=":", label="champion, best shared weight")
+    for name, colour in CURVES.items():
+        history = runs[name]["history"]
+        axes.plot(history["seconds"], np.maximum.accumulate(history["held_out_score"]), color=colour, label=name)
+    shared = runs["champion, best shared weight"]["mean"]
+    axes.axhline(shared, color="#5b6270", linestyle=":", label="champion, best shared weight")
     axes.axhline(932, color="#5b6270", linestyle="--", label="paper, tuned weights")
     axes.set(xlabel="seconds", ylabel="best held-out score so far", title=f"Training weights on {SWING_UP}", ylim=(0, 1000))
     axes.legend(frameon=False, loc="lower right")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    RESULTS.mkdir(parents=True, exist_ok=True)
     figure.savefig(RESULTS / "finetuning.png", dpi=130)
-    write_json(RESULTS / "finetuning.json", {"machine": machine(), "seed": seed, "shared": before.tuned_shared.mean, "runs": records})
 
 
 def tasks(options: argparse.Namespace) -> None:
@@ -147,12 +185,14 @@ def tasks(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", type=Path, default=None, help="a champion's file; a default run when left out")
+    parser.add_argument("--networks", type=Path, nargs="+", default=[], help="champions' files; a default run when left out")
+    parser.add_argument("--topologies", type=int, default=1, help="random ones for each champion (default 1)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--tasks", action="store_true", help="the other environments instead")
     options = parser.parse_args()
     wannjax.use_all_cores()
+    require("topologies", options.topologies, "an integer >= 1", options.topologies >= 1)
     (tasks if options.tasks else swing_up)(options)
 
 

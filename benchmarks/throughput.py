@@ -1,18 +1,20 @@
-"""How fast networks are run: environment steps per second of three implementations, measured in one
+"""How fast networks are run: environment steps per second of four implementations, measured in one
 run.
 
     python -m benchmarks.throughput [--device cpu|gpu|tpu] [--population 192] [--repeats 5]
         [--quick] [--json PATH]
 
 The ways:
-    published   the published algorithm in numpy: one network, one node, one environment step at a
-                time.
+    published   the published algorithm in numpy, as rewritten in `baselines.py`: one network, one
+                node, one environment step at a time.
+    numba       the same loop compiled by numba, over the connections that there are: what a user
+                might write instead. Left out where numba is not installed (`pip install numba`).
     dense       padded weight matrices in plain JAX, one episode vmapped over lanes and networks.
     wannjax     `problem.evaluate`, as the search calls it: population × 6 shared weights × 4
                 episodes.
 
-The first two run a sample of the population over shortened episodes; a rate does not depend on
-that. All networks of a case have the same number of nodes, so nothing of the dense matrices is
+The first and dense run a sample of the population over shortened episodes; a rate does not depend
+on that. All networks of a case have the same number of nodes, so nothing of the dense matrices is
 padding, which is in their favour.
 
 How to read it: a lane is one (weight, episode) pair of one network, and a lane-step one environment
@@ -20,8 +22,8 @@ step of it. `total` counts every lane-step that was computed, `alive` those befo
 end, which alone are useful; random networks end early, so a chunk of them runs long after most
 lanes have ended, while the networks of a search live longer. CPU-seconds are those of all threads;
 on a shared machine they drift too, though less than wall seconds, so the ways of a case take turns
-call by call. `×` is the ratio to the published way. The table shows medians, the findings also the
-fastest calls, which a busy machine distorts least.
+call by call. `published` and `numba` compute no other steps than alive ones. The table shows
+medians, the findings also the fastest calls, which a busy machine distorts least.
 
 Cost per connection is linear when the time per lane-step grows no faster than the number of
 connections; the two sizes take turns as well. One core against all is the wall time of the same
@@ -42,6 +44,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,9 +53,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.baselines import dense, matrices_of, published
+from benchmarks.baselines import dense, in_numba, matrices_of, published
 from benchmarks.common import Timing, express_all, machine, measure, measure_together, print_table, random_genomes, write_json
 from wannjax.common import devices
+from wannjax.common.digits import number
 from wannjax.genomes.genome import Genome
 from wannjax.networks.activations import PUBLISHED, activation_ids
 from wannjax.networks.network import FAN_IN
@@ -130,9 +134,20 @@ def published_way(problem: EnvironmentProblem, size: tuple[int, int], plan: Plan
 
     def row(timing: Timing) -> Row:
         sample = f"{plan.sample}×{len(SWEEP)}×1"
-        return Row(problem.name, *size, "published", sample, timing.result, timing.result, timing)
+        steps = timing.result.steps
+        return Row(problem.name, *size, "published", sample, steps, steps, timing)
 
     return Way(lambda: published(problem.name, networks, SWEEP, plan.sample_steps), row)
+
+
+def numba_way(problem: EnvironmentProblem, size: tuple[int, int], plan: Plan) -> Way:
+    networks = matrices_of(genomes_of(problem, size, plan.population))
+
+    def row(timing: Timing) -> Row:
+        steps = timing.result.steps
+        return Row(problem.name, *size, "numba", f"{plan.population}×{len(SWEEP)}×1", steps, steps, timing)
+
+    return Way(lambda: in_numba(problem.name, networks, SWEEP, problem.max_steps), row)
 
 
 def dense_way(problem: EnvironmentProblem, size: tuple[int, int], plan: Plan) -> Way:
@@ -208,45 +223,34 @@ def wall_seconds_on(cores: int, plan: Plan) -> float:
 
 def compare(plan: Plan) -> list[Row]:
     """Every way on every case; the ways of a case take turns."""
-    rows = []
+    rows, ways = [], [published_way, *([numba_way] if find_spec("numba") else []), dense_way, wannjax_way]
     for environment in ENVIRONMENTS:
         problem = registry.make_environment(environment)
         for size in dict.fromkeys((CHAMPION, *plan.sizes)):
-            rows += rows_of([way(problem, size, plan) for way in (published_way, dense_way, wannjax_way)], plan.repeats)
+            rows += rows_of([way(problem, size, plan) for way in ways], plan.repeats)
     return rows
 
 
-def print_rows(rows: list[Row], plan: Plan) -> None:
-    """One table for each environment."""
-    columns = (
-        "nodes/conns",
-        "way",
-        "sample",
-        "total/CPU-s",
-        "alive/CPU-s",
-        "total/s",
-        "alive/s",
-        "× CPU",
-        "× alive",
-        "× wall",
-        "compile",
-    )
-    caption = (
-        "Million lane-steps. Sample: networks × weights × episodes; the episodes of the first two ways stop after "
-        f"{plan.sample_steps} steps.\nA compile time of 0 means that the program of a case before served this one."
-    )
-    bases = {(row.environment, row.nodes): row for row in rows if row.way == "published"}
+def print_rows(rows: list[Row], plan: Plan, clock: str) -> None:
+    """One table for each environment: millions of lane-steps, and what wannjax does for one of the
+    others.
+    """
+    unit = "CPU-second" if clock == "cpu" else "second"
+    caption = f"Million lane-steps per {unit}; the episodes of published and dense stop after {plan.sample_steps} steps."
+    by_case = {(row.environment, row.nodes, row.way): row for row in rows}
+    ways = list(dict.fromkeys(row.way for row in rows))
+    others = [way for way in ways if way in ("published", "numba")]
+    columns = [*ways, "wannjax, alive steps", *(f"× {other}{steps}" for other in others for steps in ("", ", alive steps"))]
     for environment in ENVIRONMENTS:
         lines = []
-        for row in (row for row in rows if row.environment == environment):
-            base = bases[environment, row.nodes]
-            rates = [row.rate(clock, steps) / 1e6 for clock in ("cpu", "wall") for steps in ("total", "alive")]
-            ratios = [row.rate(*what) / base.rate(*what) for what in (("cpu", "total"), ("cpu", "alive"), ("wall", "total"))]
-            case = f"{row.nodes}/{row.connections}" if row is base else ""
-            numbers = [*(f"{rate:.3f}" for rate in rates), *(f"{ratio:,.0f}" for ratio in ratios)]
-            compile_time = "" if row is base else f"{row.timing.compile:.1f} s"
-            lines.append((case, row.way, row.sample, *numbers, compile_time))
-        print_table(environment, columns, lines, caption)
+        for first in (row for row in rows if row.environment == environment and row.way == ways[0]):
+            case = {way: by_case[environment, first.nodes, way] for way in ways}
+            ours = {steps: case["wannjax"].rate(clock, steps) for steps in ("total", "alive")}
+            rates = [*(case[way].rate(clock) for way in ways), ours["alive"]]
+            ratios = [ours[steps] / case[other].rate(clock) for other in others for steps in ours]
+            cells = [*(number(rate / 1e6, rate / 1e7) for rate in rates), *(number(ratio, ratio / 10) for ratio in ratios)]
+            lines.append([f"{first.nodes} / {first.connections}", *cells])
+        print_table(environment, [f"{environment}: nodes / connections", *columns], lines, caption)
 
 
 def findings(rows: list[Row], plan: Plan, clock: str) -> dict[str, float]:
@@ -301,7 +305,7 @@ def main() -> None:
     environment = machine()
     rows = compare(plan)
     figures = findings(rows, plan, clock)
-    print_rows(rows, plan)
+    print_rows(rows, plan, clock)
     caption = ", ".join(f"{name} {value}" for name, value in environment.items())
     print_table("Findings", ("figure", "value"), [(name, f"{value:,.4g}") for name, value in figures.items()], caption)
     write_json(

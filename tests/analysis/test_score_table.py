@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
-from wannjax.analysis.evaluation import Report, Score
+import numpy as np
+
+import wannjax
+from wannjax.analysis.evaluation import Report, Score, measured_on
 from wannjax.analysis.score_table import PAPER, report_note, report_rows
 
 REPORT = Report(
@@ -17,6 +20,7 @@ REPORT = Report(
     problem_name="CartPoleSwingUp-v0",
     metric="return",
     stochastic=True,
+    measured_on="100 fresh episodes",
 )
 
 
@@ -43,4 +47,18 @@ def test_a_task_that_the_paper_has_not_has_nothing_beside():
 
 def test_the_note_says_what_scores_rest_on():
     assert report_note(REPORT) == "100 fresh episodes per score"
-    assert report_note(replace(REPORT, stochastic=False)) == "test examples; 100 draws of random weights"
+    fixed = replace(REPORT, stochastic=False, measured_on="the test examples")
+    assert report_note(fixed) == "the test examples; 100 draws of random weights"
+
+
+def test_scores_rest_on_the_examples_that_are_named():
+    x, y = np.zeros((20, 1)), np.arange(20) % 2
+    tested = wannjax.DataProblem(x, y, x_test=x, y_test=y)
+    assert measured_on(tested, "test", 1) == "the test examples"
+    assert measured_on(tested, "validation", 1) == "the validation examples"
+    assert measured_on(wannjax.DataProblem(x, y), "test", 1) == "the validation examples"
+    assert measured_on(wannjax.DataProblem(x, y, validation=0), "test", 1) == "the training examples"
+    assert measured_on(wannjax.DataProblem(x, y, validation=0, x_test=x, y_test=y), "validation", 1) == "the training examples"
+    fixed = wannjax.FunctionProblem(lambda key, network: network(np.zeros(1))[0], inputs=1, outputs=1, stochastic=False)
+    assert measured_on(fixed, "test", 1) == "one measurement, which knows no chance"
+    assert measured_on(wannjax.make("CartPole-v1"), "test", 3) == "3 fresh episodes"

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.search_study import operators, variants
+from benchmarks.search_study.__main__ import gained, print_confirmation
 from benchmarks.search_study.candidates import _ALL, CANDIDATES
 from benchmarks.search_study.fronts import crowding, fronts
 from benchmarks.search_study.variants import StudyConfig
@@ -122,3 +123,15 @@ def test_every_variant_breeds_populations_of_the_same_size(candidate):
             *(np.asarray(leaf) for leaf in (state.genomes.connections, state.genomes.activations)), strict=True
         ):
             assert_well_formed(oracle.Genes(connections, activations, 3, 1))
+
+
+def test_a_gain_is_a_difference_of_means_with_its_unpaired_error():
+    winner, start = [671, 639, 730, 692, 636, 622, 626, 677], [514, 680, 644, 650, 690, 602, 646, 692]
+    assert gained(winner, start) == "+22 ± 25"
+    assert gained(winner[::-1], start) == "+22 ± 25"
+    assert gained(winner[:1], start) == gained(winner, []) == ""
+
+
+def test_the_confirmation_names_the_gain_and_how_likely_luck_makes_it(capsys):
+    print_confirmation([671, 639, 730, 692], [514, 680, 644, 650], 1000)
+    assert "| lexicase: half the tolerance | 682 [663, 702] | 671, 639, 730, 692 | +61 ± 41 | 0.34 |" in capsys.readouterr().out

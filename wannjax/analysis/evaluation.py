@@ -2,7 +2,8 @@
 best shared weight, trained weights.
 
 These are the columns of table 1 of Gaier & Ha 2019. All are measured on fresh episodes; where a
-weight is chosen, it is chosen on episodes of its own.
+weight is chosen, it is chosen on episodes of its own. Of data they are measured on the examples for
+reports, and the weight is chosen on those for validation; without `x_test` these are the same.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +17,9 @@ from wannjax.analysis.canonical import canonical
 from wannjax.common.digits import number, with_spread
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require_count, require_seed, require_weights
+from wannjax.common.wording import counted
 from wannjax.networks.network import Network, connection_count, individual_weights
+from wannjax.problems.capabilities import Supervised
 from wannjax.problems.problem import Problem, check_single
 from wannjax.problems.registry import as_problem
 from wannjax.search.wann.config import SWEEP
@@ -59,6 +62,7 @@ class Report:
         canonical_connections: of its normal form (`canonical`), in which what computes a constant
             and what computes the same twice count once.
         problem_name, metric, stochastic: of the problem.
+        measured_on: what each score rests on, for people.
     """
 
     per_weight: dict[float, Score]
@@ -72,6 +76,7 @@ class Report:
     problem_name: str
     metric: str
     stochastic: bool
+    measured_on: str
 
     @property
     def mean(self) -> float:
@@ -142,6 +147,7 @@ def evaluate(
         problem_name=problem.name,
         metric=problem.metric,
         stochastic=problem.stochastic,
+        measured_on=measured_on(problem, "test", episodes),
     )
 
 
@@ -149,3 +155,20 @@ def _finite(returns) -> np.ndarray:
     """Returns with what is not finite as the worst."""
     values = np.asarray(returns, np.float64)
     return np.where(np.isfinite(values), values, -np.inf)
+
+
+def measured_on(problem: Problem, split: str, episodes: int) -> str:
+    """What a score on a split of `problem` rests on: so many fresh episodes, or the examples of
+    that split, which are those of another one where it has none of its own.
+
+    >>> from wannjax.problems.data import DataProblem
+    >>> measured_on(DataProblem([[0.0], [1.0]], [0, 1]), "test", 100)
+    'the training examples'
+    """
+    if problem.stochastic:
+        return counted(episodes, "fresh episode")
+    if not isinstance(problem, Supervised):
+        return "one measurement, which knows no chance"
+    examples = problem.split(split).examples
+    first = next(name for name in ("train", "validation", split) if problem.split(name).examples is examples)
+    return f"the {'training' if first == 'train' else first} examples"

@@ -3,7 +3,7 @@
 Every round scores the network without each of its connections and nodes, then tries the least
 needed ones, one by one and together, on fresh episodes. Cheap parts go first: an allowance grows to
 the tolerance in steps (`ALLOWANCES`). At the end all networks on the way meet on fresh episodes, so
-that none is chosen for the luck of its round.
+that the luck of a round does not decide.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ class Pruned:
 
     Attributes:
         network: the smaller network.
-        score_before, score_after: mean score over the shared weights, on the same fresh episodes
-            (or test examples), which nothing was chosen on.
+        score_before, score_after: mean score over the shared weights, on the same fresh episodes,
+            which nothing was chosen on; of data, on the examples for reports.
         cost_error: standard error of the difference.
         connections_before, connections_after: how many.
         removed_connections, removed_nodes: what went, by the names of the original network
@@ -81,8 +81,8 @@ def prune(
         episodes: for each shared weight in each of eight rounds of screening; twice that many to
             confirm.
 
-    A data set's training examples screen, its validation examples confirm, its test examples give
-    the scores of the result.
+    A data set's training examples screen, its validation examples confirm, and those for reports
+    give the scores of the result: without `x_test` the same ones that confirm.
 
     Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
     range, and TypeError for what is no network or no problem.

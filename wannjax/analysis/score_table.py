@@ -65,8 +65,6 @@ def report_size(report: Report) -> str:
 def report_note(report: Report) -> str:
     """What the scores rest on."""
     draws = report.random_shared.episodes
-    return (
-        f"{counted(draws, 'fresh episode')} per score"
-        if report.stochastic
-        else f"test examples; {counted(draws, 'draw')} of random weights"
-    )
+    if report.stochastic:
+        return f"{report.measured_on} per score"
+    return f"{report.measured_on}; {counted(draws, 'draw')} of random weights"

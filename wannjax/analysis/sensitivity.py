@@ -60,10 +60,10 @@ def weight_curve(
     """Measures `network` at every shared weight of `weights`, which scales individual weights where
     it has any.
 
-    All weights see the same `episodes` episodes; a data set is measured once, on its test examples.
-    `problem` may be a name for `wannjax.make`. Raises ValueError for a population, sizes that do
-    not fit the problem, and arguments out of range, and TypeError for what is no network or no
-    problem.
+    All weights see the same `episodes` episodes; a data set is measured once, on its examples for
+    reports (`split` "test"). `problem` may be a name for `wannjax.make`. Raises ValueError for a
+    population, sizes that do not fit the problem, and arguments out of range, and TypeError for
+    what is no network or no problem.
     """
     check_single(network)
     problem = as_problem(problem)

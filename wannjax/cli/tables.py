@@ -155,7 +155,7 @@ def pruned_table(pruned: Pruned) -> Group:
     for column in ("", "before", "after"):
         table.add_column(column, justify="right" if column else "left")
     table.add_row("connections", str(pruned.connections_before), str(pruned.connections_after))
-    table.add_row("mean score, fresh episodes", *numbers([pruned.score_before, pruned.score_after], pruned.cost_error or abs(pruned.cost)))
+    table.add_row("mean score", *numbers([pruned.score_before, pruned.score_after], pruned.cost_error or abs(pruned.cost)))
     cost = f"cost {with_spread(pruned.cost, pruned.cost_error)} of {pruned.tolerance:g} allowed"
     single = [name for name in pruned.removed_connections if not {*name.split(" → ")} & {*pruned.removed_nodes}]
     parts = [_listed("nodes with their connections", pruned.removed_nodes), _listed("connections", single)]

@@ -5,7 +5,7 @@ All of them hold the whole state and breed the same population from it, so that 
 travels: one exchange a generation between CPU devices, whatever the networks run on. Only process 0
 shows progress and touches the disk. A process that fails ends at once, without waiting for the
 others, who notice and end as well: a search that lost a share cannot go on, but it can be resumed,
-on any number of processes. Nothing else in the package asks how many processes there are.
+on another number of processes, too. Nothing else in the package asks how many processes there are.
 """
 
 import ctypes

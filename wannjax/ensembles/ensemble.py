@@ -114,8 +114,9 @@ class Ensemble:
         return outputs.reshape(*observation.shape[:-1], self.network.outputs)
 
     def evaluate(self, problem: Supervised | Episodic | str, *, episodes: int = 100, seed: int = 0) -> Score:
-        """The score on fresh episodes, or `problem.metric` on the test examples. `problem` may be a
-        name for `wannjax.make`. Raises ValueError where sizes do not fit.
+        """The score on fresh episodes, or `problem.metric` on the examples for reports (`split`
+        "test"). `problem` may be a name for `wannjax.make`. Raises ValueError where sizes do not
+        fit.
         """
         problem = cast(Supervised | Episodic, as_problem(problem))
         episodes = require_count("episodes", episodes)

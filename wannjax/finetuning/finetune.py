@@ -80,16 +80,17 @@ def finetune(
         run_dir: a directory, such as the search's: checkpoints while training goes on, and at its
             end the files that the command line leaves.
         resume: continue the training in `run_dir` where its newest checkpoint stands, to the same
-            result, on as many devices, as if it had never stopped; start it if there is none. All
-            other arguments must be the same.
+            result, on as many devices, as if it had not been stopped; start it if there is none.
+            All other arguments must be the same.
         save_every: seconds between two checkpoints, at the least; 0 saves every step.
         finish: called in the end with `run_dir`, which holds all data of the training.
             `wannjax.finetune` gives a function that leaves the pictures there, unless another one,
             or None, is given.
 
     Returns the best of all checks of all members, the starts included, after a comparison on fresh
-    held-out episodes. Ctrl-C, or SIGTERM, ends training after the current step and keeps the best
-    so far; a second Ctrl-C interrupts at once, and leaves it in `run_dir`.
+    held-out episodes (of data: on the validation examples, as in the checks). Ctrl-C, or SIGTERM,
+    ends training after the current step and keeps the best so far; a second Ctrl-C interrupts at
+    once, and leaves it in `run_dir`.
 
     Steps, and other activations that are flat: see `wannjax.networks.gradients`.
 
@@ -128,7 +129,7 @@ def finetune(
         ending = stack.enter_context(Ending(training, "step", "the same with `--resume`, or `resume=True`,", directory, leave, view, saver))
         interrupted.answer = ending.answer
         drive(training, steps, callbacks, interrupted, saver)
-        ending.begin("comparing the best weights once more, on fresh episodes…")
+        ending.begin("comparing the best weights once more…")
         tuned = training.result()
         if directory is not None:
             write(directory, tuned)

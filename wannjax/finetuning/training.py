@@ -155,8 +155,8 @@ class Training:
         self.records = [TrainingRecord(int(row[0]), *row[1:]) for row in rows.tolist()]
 
     def result(self) -> Tuned:
-        """The best of every member, and every start, meet once more on fresh episodes: the checks'
-        scores are those of the lucky.
+        """The best of every member, and every start, meet once more on fresh episodes (of data: on
+        the validation examples again): the checks' scores are those of the lucky.
         """
         candidates = np.concatenate([self.best, np.asarray(self.starts)])
         final = self.scores_of(jax.device_put(candidates), self.final_key, FINAL_EPISODES)

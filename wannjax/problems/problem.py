@@ -77,7 +77,7 @@ class Problem(Protocol):
 
     def split(self, name: str) -> "Problem":
         """This problem for "train", "validation" (to choose) or "test" (to report). Where keys draw
-        fresh episodes: itself.
+        the episodes: itself.
         """
         return self
 

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wannjax.analysis.canonical import canonical
-from wannjax.analysis.evaluation import Report, evaluate
+from wannjax.analysis.evaluation import Report, evaluate, measured_on
 from wannjax.analysis.formula import formula
 from wannjax.analysis.score_table import PAPER, report_note, report_rows, report_size
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
@@ -98,7 +98,7 @@ def _lead(saved: run_directory.Saved, problem: Problem) -> str:
     generations, planned = len(saved.history["generation"]), saved.config.generations
     ended = "" if generations >= planned else f" of {planned}; the run was ended early"
     form = canonical(saved.champion).network
-    episodes = f"{FINAL_EPISODES} fresh episodes a weight" if problem.stochastic else "the validation examples"
+    episodes = measured_on(problem, "validation", FINAL_EPISODES) + (" a weight" if problem.stochastic else "")
     return paragraph(
         f"The champion has {_size(saved.champion)} ({_size(form)} in normal form, where what computes a constant, or the same twice, "
         f"counts once), and a mean score of {number(saved.mean)} {_which_weights(saved)}, on {episodes} of the final comparison, which it "
@@ -166,7 +166,7 @@ def _formulas(network: Network) -> str:
 
 def _weights(curve: WeightCurve, problem: Problem) -> str:
     best, spread = curve.best_weight, float(curve.deviations.mean())
-    rest = f"{counted(curve.episodes, 'fresh episode')} each" if problem.stochastic else "Test examples"
+    rest = measured_on(problem, "test", curve.episodes) + (" each" if problem.stochastic else "")
     highest, lowest = numbers([curve.means.max(), curve.means.min()], spread)
     told = (
         f"{curve.metric} is highest at a shared weight of {best:.1f}, {highest}, and lowest, "
@@ -180,7 +180,7 @@ def _weights(curve: WeightCurve, problem: Problem) -> str:
         for weight, mean, deviation in zip(curve.weights, curve.means, curve.deviations, strict=True)
     ]
     data = table(f"{curve.metric} at each shared weight, {rest}", ("shared weight", "mean", "sd"), rows)
-    return paragraph(told) + picture(svg, "weights", f"{rest}.") + folded("The curve as a table", data)
+    return paragraph(told) + picture(svg, "weights", f"{rest[0].upper()}{rest[1:]}.") + folded("The curve as a table", data)
 
 
 def _search(saved: run_directory.Saved) -> str:
@@ -218,7 +218,7 @@ def _search(saved: run_directory.Saved) -> str:
 
 def _front(saved: run_directory.Saved) -> str:
     if not saved.front:
-        return paragraph("No network of the last generation had a finite score on fresh episodes.")
+        return paragraph("No network of the last generation had a finite score in the final comparison.")
     sizes = [connection_count(network) for network in saved.front]
     champion = (connection_count(saved.champion), saved.mean)
     alt = (
@@ -307,7 +307,7 @@ def _again(saved: run_directory.Saved, problem: Problem, directory: Path) -> str
     verbs = ["evaluate", "explain", "finetune", *(["watch"] if saved.problem in environment_names() else []), "report"]
     return (
         paragraph(
-            "The same versions, seed and settings give the same networks, on any number of CPU devices. A problem that was made with "
+            "The same versions, seed and settings give the same networks, however many CPU devices there are. A problem that was made with "
             "options of its own must be made with them again. Paths are as they were given when this page was written: paste the commands "
             "where it was written from."
         )

@@ -3,7 +3,9 @@ were.
 
 A generation's best are candidates when they promise more than the champion; candidates are scored
 on fresh episodes, and the best of those are kept. At the end they meet the last generation's front
-once more, on episodes that none of them has seen. Who does the scoring is not decided here.
+once more, on episodes that none of them has seen. Data has no fresh episodes: all of this takes the
+validation examples, which are those of the search where there is no validation split. Who does the
+scoring is not decided here.
 """
 
 from collections.abc import Sequence
@@ -112,7 +114,7 @@ class Champions:
         rescored = [Confirmed(replace(take(finalists, i), **names), row) for i, row in enumerate(fresh)]
         fine = usable(fresh)
         if not fine.any():
-            raise ValueError("problem: gave no finite score to any network of the final comparison, on fresh episodes")
+            raise ValueError("problem: gave no finite score to any network of the final comparison")
         champion = max((rescored[i] for i in np.flatnonzero(fine)), key=lambda member: member.quality)
         return champion, _front_of([rescored[i] for i in np.flatnonzero(fine) if i >= len(self.archive)])
 

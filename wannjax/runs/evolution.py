@@ -49,13 +49,13 @@ def evolve(
             `wannjax.make`.
         config: the settings of a WANN or NEAT search; the recommended WANN search when None.
         generations: overrides `config.generations`.
-        seed: the same seed gives the same result, on any number of CPU devices.
+        seed: the same seed gives the same result, however many CPU devices there are.
         callbacks: called with a `Record` after every generation; a true return value ends the run.
         progress: show a live view.
         run_dir: a directory for the run: checkpoints while it goes on, and at its end the files
             that the command line leaves.
         resume: continue the run in `run_dir` where its newest checkpoint stands, to the same result
-            as if it had never stopped; start it if there is none. `generations` may differ from
+            as if it had not been stopped; start it if there is none. `generations` may differ from
             before, all else must be the same.
         save_every: seconds between two checkpoints, at the least; 0 saves every generation.
         finish: called in the end with `run_dir`, which holds all data of the run, and `problem`;
@@ -103,7 +103,7 @@ def evolve(
         ending = stack.enter_context(Ending(run, "generation", again, directory, leave, view, saver))
         interrupted.answer = ending.answer
         drive(run, config.generations, callbacks, interrupted, saver)
-        ending.begin("comparing the best networks once more, on fresh episodes…")
+        ending.begin("comparing the best networks once more…")
         result = run.result(compilations)
         if directory is not None:
             run_directory.write(directory, result)

@@ -176,7 +176,7 @@ def evolve_many(
         views = [stack.enter_context(ManyView(problem, configs[0], len(runs)))] if progress else []
         drive(_Turns(runs), steps, views, interrupted)
         for view in views:
-            view.doing("comparing the best networks of every run once more, on fresh episodes…")
+            view.doing("comparing the best networks of every run once more…")
         results = [run.result(compilations) for run in runs]
         seconds = runs[0].seconds
     return ManyResults(

@@ -34,8 +34,9 @@ class Record(NamedTuple):
     median_score: float
     """The population's median mean score."""
     champion_score: float
-    """The champion's mean score over the sweep in the rounds that confirmed it, on fresh episodes.
-    It is optimistic, on swing-up by 2 to 21 points: of many rounds the luckiest makes a champion.
+    """The champion's mean score over the sweep in the rounds that confirmed it, on fresh episodes
+    (of data: on the validation examples). It is optimistic, on swing-up by 2 to 21 points: of many
+    rounds the luckiest makes a champion.
     `Result.champion_scores` are those of the final comparison.
     """
     champion_connections: int

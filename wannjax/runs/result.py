@@ -16,11 +16,12 @@ class Result:
     """What a run found.
 
     Attributes:
-        champion: the network with the best mean score over the sweep, confirmed on fresh episodes.
+        champion: the network with the best mean score over the sweep, confirmed on fresh episodes,
+            of data on the validation examples.
         champion_scores: float[W], its scores on the episodes of the final comparison.
         front: the last generation's non-dominated networks by mean score, best score and number of
             connections, rescored.
-        front_scores: float[F, W], their scores on fresh episodes.
+        front_scores: float[F, W], their scores in the final comparison.
         history: one array per field of `Record`, one entry per generation. Its `champion_score` is
             that of the rounds which confirmed each champion, and optimistic.
         growth: the champions that the search had, from the first on, thinned to at most
