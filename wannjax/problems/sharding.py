@@ -64,7 +64,7 @@ def sharded(run: Callable[..., tuple[Any, Any]], networks: Network, chunk: int, 
     return on_devices(on_device, shares, networks, *arguments)
 
 
-def put_together(shares: Shares) -> tuple[Any, Float32[Array, ""]]:
+def put_together(shares: Shares) -> tuple[Any, Float32[Array | np.generic, ""]]:
     """The results with leading axis P, in the order of the networks; and the sum over chunks of the
     numbers × N, where networks that fill up count too.
     """
