@@ -1,8 +1,13 @@
 """The rooms of the package: imports go down, and nothing runs in a circle."""
 
+import builtins
+import dis
+import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import CodeType
 
 import wannjax
 
@@ -17,3 +22,19 @@ def test_imports_go_down_the_rooms_and_not_in_circles():
 
 def test_nothing_but_the_front_door_stands_at_the_root():
     assert {path.name for path in ROOT.iterdir() if path.is_file()} == {"__init__.py", "__main__.py", "py.typed"}
+
+
+def globals_in(code: CodeType) -> set[str]:
+    """The global names that are read in `code`, and in what is defined there."""
+    read = {each.argval for each in dis.get_instructions(code) if each.opname == "LOAD_GLOBAL"}
+    return read.union(*(globals_in(constant) for constant in code.co_consts if isinstance(constant, CodeType)))
+
+
+def test_every_name_is_defined():
+    """Which linters cannot tell from the dimensions in annotations."""
+    for found in pkgutil.walk_packages(wannjax.__path__, "wannjax."):
+        if found.name == "wannjax.__main__":
+            continue
+        module = import_module(found.name)
+        code = compile(Path(module.__file__).read_text("utf-8"), module.__file__, "exec")
+        assert globals_in(code) <= {*vars(module), *vars(builtins)}, found.name

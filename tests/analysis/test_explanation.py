@@ -17,7 +17,7 @@ from wannjax.analysis.activity import activity
 from wannjax.analysis.explanation import explain
 from wannjax.analysis.sensitivity import RANGE, weight_curve
 from wannjax.cli.tables import explanation_tables
-from wannjax.common.keys import Purpose
+from wannjax.common.keys import Purpose, key_of
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 from wannjax.networks.network import take
@@ -116,7 +116,7 @@ def test_effects_on_data_are_the_losses_of_networks_without_the_part(fitted, dat
 @pytest.mark.slow
 def test_effects_in_an_environment_are_those_of_the_same_episodes(balanced, cart_pole):
     """The network without θ, scored by the problem itself on the keys of the eight rounds."""
-    key = jax.random.split(jax.random.key(3))[0]
+    key = jax.random.split(key_of(3, Purpose.EXPLANATION))[0]
     bare = replace(BALANCING, connections=tuple(c for c in BALANCING.connections if c.source != 3))
 
     def scores(graph):

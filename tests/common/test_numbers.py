@@ -102,9 +102,9 @@ def test_sizes_of_environments_may_be_of_any_kind(problem):
     assert (type(problem.max_steps), type(problem.network_chunk)) == (int, int)
 
 
-def test_an_environments_own_numbers_may_be_of_any_kind(problem):
+def test_an_environments_own_numbers_may_be_of_any_kind(tmp_path):
     class Own(wannjax.Environment):
-        name, inputs, actions, max_steps = "own", 1, wannjax.Discrete(np.int64(2)), np.int64(3)
+        name, inputs, actions, max_steps = "own", np.int64(1), wannjax.Discrete(np.int64(2)), np.int64(3)
 
         def reset(self, key, params):
             return jnp.zeros(1, jnp.float32), jnp.int32(0)
@@ -113,7 +113,18 @@ def test_an_environments_own_numbers_may_be_of_any_kind(problem):
             return wannjax.Transition(jnp.zeros(1, jnp.float32), state + 1, jnp.float32(1), state > 1, jnp.bool_(False))
 
     problem = wannjax.EnvironmentProblem(Own())
-    assert (problem.max_steps, problem.outputs) == (3, 2)
+    assert [*map(type, (problem.max_steps, problem.inputs, problem.outputs))] == [int] * 3
+    wannjax.evolve(problem, wannjax.WannConfig(population=8), generations=1, progress=False, run_dir=tmp_path, finish=None)
+
+
+def test_sizes_may_be_of_any_kind():
+    problem = wannjax.FunctionProblem(lambda key, network: network(jnp.ones(1))[0], inputs=np.int64(1), outputs=np.int32(1))
+    assert (type(problem.inputs), type(problem.outputs)) == (int, int)
+    gymnax = wannjax.make("CartPole-v1", max_steps=np.int64(20))
+    assert (gymnax.max_steps, type(gymnax.max_steps)) == (20, int)
+    assert wannjax.MultiBinary(np.int64(2)) == wannjax.MultiBinary(2)
+    with pytest.raises(ValueError, match="max_steps: must be an integer >= 1, or known from the environment's parameters, got True"):
+        wannjax.make("CartPole-v1", max_steps=True)
 
 
 def test_plain_leaves_all_else_alone():

@@ -43,16 +43,17 @@ def distributed(coordinator: str | None = None, processes: int | None = None, pr
     """Makes this process one of several that run the same program; the searches inside are shared
     among them.
 
-        with wannjax.distributed():  # on a cluster that JAX knows, such as SLURM; before any JAX
-            computation result = wannjax.evolve(problem, config, run_dir="runs/a", resume=True)
+        with wannjax.distributed():  # before any JAX computation
+            result = wannjax.evolve(problem, config, run_dir="runs/a", resume=True)
 
     Args:
         coordinator: HOST:PORT of process 0, at a port that is free there.
         processes: how many there are.
         process: which one this is, from 0.
 
-    Give all three, or none on a cluster. An error inside ends the process at once, since the others
-    wait for it; so does the loss of another one, with exit code `LOST`.
+    Give all three, or none on a cluster that JAX knows, such as SLURM. An error inside ends the
+    process at once, since the others wait for it; so does the loss of another one, with exit code
+    `LOST`.
 
     Raises ValueError for arguments that make no sense, or none where no cluster is found.
     """

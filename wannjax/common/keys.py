@@ -1,6 +1,6 @@
 """The keys that everything random starts from.
 
-What asks for a seed has a purpose, which is part of its keys: a search and the training that
+What is drawn from a seed has a purpose, which is part of its key: a search and the training that
 follows it share no episode, though both have seed 0. Two functions that take the same seed for the
 same purpose draw the same, which is how a result is made again.
 
@@ -22,7 +22,8 @@ _FIRST = 1 << 31
 
 
 class Purpose(IntEnum):
-    """What is drawn from a seed, by who draws it.
+    """What random numbers are for: who draws them from a seed, and which part of an episode draws
+    them from the episode's key. `ABSTRACT` keys are for shapes alone.
 
     The numbers are larger than any number of keys that one is split into: with JAX's generator, the
     key that is folded with n is the n-th of those that it can be split into.
@@ -41,6 +42,8 @@ class Purpose(IntEnum):
     EPISODE_START = _FIRST + 10
     EPISODE_CONTEXT = _FIRST + 11
     ABSTRACT = _FIRST + 12
+    SPLIT = _FIRST + 13
+    CONTEXTS = _FIRST + 14
 
 
 def key_of(seed: int, purpose: Purpose) -> Key[Array, ""]:

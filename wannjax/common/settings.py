@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
-from wannjax.common.validation import plain, require, require_one_of
+from wannjax.common.validation import is_whole, plain, require, require_one_of
 from wannjax.common.wording import near
 
 
@@ -29,7 +29,7 @@ def setting(
 
 def count(default: int, meaning: str, least: int = 1):
     def check(value):
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least
+        return is_whole(value) and value >= least
 
     return setting(default, meaning, f"an integer >= {least}", check)
 

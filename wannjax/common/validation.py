@@ -65,13 +65,17 @@ def plain(value: Any) -> Any:
     return tuple(map(plain, value)) if type(value) in (list, tuple) else value
 
 
-def whole(name: str, value: object, allowed: str, least: int, most: float = math.inf) -> int:
+def is_whole(value: object) -> bool:
+    """Whether `value` is a whole number of Python's; bools are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def whole(name: str, value: object, allowed: str, least: float = -math.inf, most: float = math.inf) -> int:
     """`value` as an int. Raises ValueError unless it is a whole number, of Python, numpy or JAX,
     from `least` to `most`; bools are none.
     """
     found = plain(value)
-    fine = isinstance(found, int) and not isinstance(found, bool) and least <= found <= most
-    require(name, value, allowed, fine)
+    require(name, value, allowed, is_whole(found) and least <= found <= most)
     return found
 
 

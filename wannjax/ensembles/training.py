@@ -20,7 +20,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float32
 
-from wannjax.common.validation import require, require_count, require_seed
+from wannjax.common.validation import real, require, require_count, require_one_of, require_seed
 from wannjax.ensembles.data_training import train_on_data
 from wannjax.ensembles.ensemble import Ensemble
 from wannjax.ensembles.environment_training import train_on_environment
@@ -76,12 +76,11 @@ def ensemble(
     problem = cast(Supervised | Episodic, as_problem(problem))
     callbacks = as_callbacks(callbacks)
     kind = kind or ("mixture" if isinstance(problem, Supervised) else "regions")
-    require("kind", kind, f"one of {', '.join(KINDS)}", kind in KINDS)
+    require_one_of("kind", kind, KINDS)
     members = require_count("members", members, least=2)
     steps = require_count("steps", steps)
     seed = require_seed(seed)
-    require("start", start, "None or a finite weight", start is None or abs(start) < float("inf"))
-    start = None if start is None else float(start)
+    start = None if start is None else real("start", start, "None or a finite weight")
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)
     network = replace(

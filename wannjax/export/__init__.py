@@ -2,7 +2,7 @@
 C source to embed.
 
 Not imported by `wannjax` itself, because flax's modules take half a second to import. To add a
-format, give it a file here that starts from `weighted_graph`, and let `tests/test_export.py` hold
+format, give it a file here that starts from `weighted_graph`, and let `tests/export/` hold
 it to the oracle.
 """
 

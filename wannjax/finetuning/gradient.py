@@ -19,8 +19,8 @@ from jax import lax
 from jaxtyping import Array
 
 from wannjax.common import devices
+from wannjax.common.per_device import PerDevice, on_devices
 from wannjax.common.settings import Settings, count, positive, rate, setting
-from wannjax.common.spreading import Spread, on_devices
 from wannjax.common.validation import require
 from wannjax.finetuning.method import Trainer, climber, where_lanes
 from wannjax.networks import gradients
@@ -80,8 +80,8 @@ class Gradient(Settings):
 
             return on_devices(on_device, shares, key, weights, examples)
 
-        spread = Spread(climb, _mean)
-        return lambda key, weights: spread(key, weights, problem.examples)
+        compiled = PerDevice(climb, _mean)
+        return lambda key, weights: compiled(key, weights, problem.examples)
 
     def _through_function(self, problem: Scored, topology: Topology):
         def score_of(weights, key):
@@ -95,7 +95,7 @@ class Gradient(Settings):
             scores = jnp.mean(jax.vmap(over_keys, in_axes=(0, None))(weights, keys), axis=1)
             return jnp.sum(scores), scores
 
-        return Spread(partial(_over_episodes, score, self.episodes if problem.stochastic else 1), _mean)
+        return PerDevice(partial(_over_episodes, score, self.episodes if problem.stochastic else 1), _mean)
 
     def _through_dynamics(self, problem: Episodic, topology: Topology):
         segments = -(-problem.max_steps // _SEGMENT)
@@ -122,8 +122,8 @@ class Gradient(Settings):
             scores = jnp.mean(returns, axis=1)
             return jnp.sum(scores), scores
 
-        spread = Spread(partial(_over_episodes, score, self.episodes), _mean, compiler_options=devices.compiler_options())
-        return lambda key, weights: spread(key, weights, problem.params)
+        compiled = PerDevice(partial(_over_episodes, score, self.episodes), _mean, compiler_options=devices.compiler_options())
+        return lambda key, weights: compiled(key, weights, problem.params)
 
 
 def _equal_shares(count: int, shares: int) -> int:

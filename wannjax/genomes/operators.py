@@ -6,7 +6,8 @@ A child differs from its parent by exactly one of them. WANN draws one by relati
 NEAT chooses by itself, and asks what has changed (`changed`), since its genomes carry more than the
 matrix. Those on connections share one code path, because under vmap the branches of a switch would
 be computed one after the other: the operator decides which cells of the matrix qualify and what is
-written, and one draw chooses among them. To add such an operator, add its row to `_TABLE`.
+written, and one draw chooses among them. To add such an operator, add its row to `_TABLE`, its rate
+to `Operators` and a setting to the configs.
 
 Differences from the published code: it deletes nothing, and knows no blocks; it draws the source of
 a new connection first and its target second, so that pairs are not uniform, and it demands a
@@ -59,7 +60,6 @@ ENABLE = _NUMBERS["enable"]
 DELETE_CONNECTION = _NUMBERS["delete_connection"]
 DELETE_NODE = _NUMBERS["delete_node"]
 CHANGE_ACTIVATION = _NUMBERS["change_activation"]
-DISABLE = _NUMBERS["disable"]
 NOTHING = _NUMBERS["nothing"]
 SHARED = tuple(operator.name for operator in _TABLE if operator.shared)
 """The operators that all searches have, by their numbers."""

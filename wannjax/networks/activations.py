@@ -3,7 +3,7 @@ exponential and one polynomial.
 
 The numbers are those of the published code (Gaier & Ha 2019) and are written to files: never
 renumber. To add an activation, append it to `NAMES`, give it a branch in `activate`, and teach the
-float64 oracle in `tests/oracle.py` the same function.
+float64 oracle in `tests/support/oracle.py` the same function.
 """
 
 from collections.abc import Iterable

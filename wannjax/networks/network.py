@@ -251,6 +251,11 @@ def tape_of(networks: Network) -> Tape:
     )
 
 
+def value_rows(networks: Network) -> int:
+    """How many values each lane of a network has, its outputs included."""
+    return FIRST_INPUT + networks.inputs + networks.activations.shape[-1]
+
+
 def initial_values(tape: Tape, lanes: int) -> Float32[Array, "rows N L"]:
     """The table of values before the first forward pass: zeros, and the bias."""
     steps, count = tape.activations.shape

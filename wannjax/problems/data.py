@@ -20,12 +20,12 @@ from jax import lax
 from jaxtyping import Array, Float, Float32, Key, Shaped
 
 from wannjax.common import devices
-from wannjax.common.spreading import Spread
+from wannjax.common.keys import Purpose, generator_of
 from wannjax.common.validation import plain, require, require_count, require_seed, whole
 from wannjax.common.wording import counted
-from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of
+from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of, value_rows
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
-from wannjax.problems.sharding import Shares, put_together, sharded
+from wannjax.problems.sharding import Shares, on_population, sharded
 from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, warn_of_scale
 
 Loss = Callable[[Array, Array], Array]
@@ -144,9 +144,8 @@ class DataProblem(Problem):
         self.batch = min(batch, self.size)
         self.name = name
         self.input_names, self.output_names = self._names(input_names, columns_of(x), output_names, targets.names)
-        spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
-        self._evaluate = spread(self._score_sample, static_argnames=("count", "activation_ids"))
-        self._measure = spread(self._score_metric, static_argnames=("activation_ids",))
+        self._evaluate = on_population(self._score_sample, "count", "activation_ids")
+        self._measure = on_population(self._score_metric, "activation_ids")
 
     def __repr__(self) -> str:
         sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, {counted(self.size, 'example')}"
@@ -275,7 +274,7 @@ class DataProblem(Problem):
         and the examples that it took.
         """
         size, lanes = examples.inputs.shape[0], weights.shape[0]
-        rows = 2 + self.inputs + networks.activations.shape[-1]
+        rows = value_rows(networks)
         batch = min(devices.chunk_size(lanes, 4 * rows * lanes), size)
         batches = -(-size // batch)
         # The last batch is filled up with the first examples, which do not count there.
@@ -314,7 +313,7 @@ def _split(inputs: np.ndarray, targets: np.ndarray, validation: float | None, se
         validation = VALIDATION if len(inputs) >= FEW else 0
     if validation == 0:
         return dict.fromkeys(SPLITS, _examples(inputs, targets))
-    order = np.random.default_rng(seed).permutation(len(inputs))
+    order = generator_of(seed, Purpose.SPLIT).permutation(len(inputs))
     held_out = round(validation * len(inputs))
     require("x", f"{len(inputs)} examples", "enough for training and validation", 0 < held_out < len(inputs))
     kept = _examples(inputs[order[:held_out]], targets[order[:held_out]])

@@ -10,7 +10,6 @@ included) reaches no score.
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -20,14 +19,13 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common import devices
 from wannjax.common.keys import Purpose
-from wannjax.common.spreading import Spread
 from wannjax.common.validation import require_count, whole
 from wannjax.common.wording import counted
-from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
+from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of, value_rows
 from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_check import checked_shapes
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
-from wannjax.problems.sharding import Shares, put_together, sharded
+from wannjax.problems.sharding import Shares, on_population, sharded
 from wannjax.problems.spaces import Discrete
 
 ProblemT = TypeVar("ProblemT", bound="EnvironmentProblem")
@@ -88,16 +86,15 @@ class EnvironmentProblem(Problem):
         shapes = checked_shapes(environment)
         self.environment, self.network_chunk = environment, network_chunk
         self.name, self.params, self.max_steps = environment.name, environment.params, int(environment.max_steps)
-        self.inputs, self.outputs = environment.inputs, environment.actions.outputs
+        self.inputs, self.outputs = int(environment.inputs), int(environment.actions.outputs)
         self.output_activation = environment.actions.output_activation
         self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
         input_names = input_names if len(input_names) else environment.input_names
         output_names = output_names if len(output_names) else environment.output_names
         self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
-        spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
-        self._evaluate = spread(self._score, static_argnames=("episodes", "activation_ids"))
-        self._score_copies = spread(self._score_packed, static_argnames=("episodes", "activation_ids"))
-        self._rollout = spread(self._run, static_argnames=("activation_ids",))
+        self._evaluate = on_population(self._score, "episodes", "activation_ids")
+        self._score_copies = on_population(self._score_packed, "episodes", "activation_ids")
+        self._rollout = on_population(self._run, "activation_ids")
 
     def __repr__(self) -> str:
         sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, at most {counted(self.max_steps, 'step')}"
@@ -195,7 +192,7 @@ class EnvironmentProblem(Problem):
         twice as fast as networks side by side.
         """
         count, tables = networks.activations.shape[0], jnp.asarray(networks.weights)
-        rows = 2 + self.inputs + networks.activations.shape[1]
+        rows = value_rows(networks)
         packed = min(devices.chunk_size(episodes, 4 * (rows + tables[0].size) * episodes), -(-count // shares))
         groups = -(-count // packed)
         filled = tables[jnp.arange(groups * packed) % count].reshape(groups, packed, *tables.shape[1:])
@@ -245,7 +242,7 @@ class EnvironmentProblem(Problem):
 
     def _bytes(self, networks: Network, lanes: int) -> int:
         """Memory that one network takes while it runs."""
-        rows = 2 + self.inputs + networks.activations.shape[-1]
+        rows = value_rows(networks)
         return lanes * (4 * rows + 3 * self._state_bytes) + networks.sources[0].nbytes
 
     def _run_chunk(self, networks: Network, keys, gain, params, *, activation_ids):

@@ -22,7 +22,6 @@ from jaxtyping import Array, Float, Float32, Key
 from wannjax.common import devices
 from wannjax.common.files import reason_of
 from wannjax.common.keys import Purpose, key_of
-from wannjax.common.spreading import Spread
 from wannjax.common.validation import require, require_count
 from wannjax.common.wording import counted
 from wannjax.networks.network import (
@@ -34,9 +33,10 @@ from wannjax.networks.network import (
     initial_values,
     take,
     tape_of,
+    value_rows,
 )
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
-from wannjax.problems.sharding import Shares, put_together, sharded
+from wannjax.problems.sharding import Shares, on_population, sharded
 
 Run = Callable[[Float32[Array, "B I"]], Any]
 """Observations → outputs [B, O]."""
@@ -88,8 +88,7 @@ class FunctionProblem(Problem):
                 is traced here.
         """
         require("score", score, "a function of a key and a network", callable(score))
-        require_count("inputs", inputs)
-        require_count("outputs", outputs)
+        inputs, outputs = require_count("inputs", inputs), require_count("outputs", outputs)
         self.score, self.inputs, self.outputs = score, inputs, outputs
         self.traceable, self.stochastic, self.metric = traceable, stochastic, metric
         self.output_activation = output_activation
@@ -97,9 +96,8 @@ class FunctionProblem(Problem):
         self.name = name or (own if own.isidentifier() else "function")
         self.input_names, self.output_names = checked_names(input_names, output_names, inputs, outputs)
         self._batch = self._traced() if traceable else 1
-        spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
-        self._evaluate = spread(self._means, static_argnames=("episodes", "activation_ids"))
-        self._measure = spread(self._over_lanes, static_argnames=("activation_ids",))
+        self._evaluate = on_population(self._means, "episodes", "activation_ids")
+        self._measure = on_population(self._over_lanes, "activation_ids")
 
     def __repr__(self) -> str:
         return f"FunctionProblem({self.name}: {counted(self.inputs, 'input')}, {counted(self.outputs, 'output')})"
@@ -154,7 +152,7 @@ class FunctionProblem(Problem):
     def _over_lanes(self, keys, networks: Network, gain, *, shares, activation_ids, reduce=lambda scores: scores) -> Shares:
         """What `reduce` makes of the scores [N, L] of every chunk, and its lanes."""
         lanes = len(gain)
-        rows = 2 + self.inputs + networks.activations.shape[-1]
+        rows = value_rows(networks)
         chunk = devices.chunk_size(lanes * self._batch, 4 * rows * lanes * self._batch)
 
         def run(networks, keys, gain):

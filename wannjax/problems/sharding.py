@@ -11,7 +11,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Int32, Num
 
-from wannjax.common.spreading import on_devices
+from wannjax.common import devices
+from wannjax.common.per_device import PerDevice, on_devices
 from wannjax.networks.network import Network
 
 
@@ -62,6 +63,13 @@ def sharded(run: Callable[..., tuple[Any, Any]], networks: Network, chunk: int, 
         return Shares(results, numbers, jnp.zeros(count, jnp.int32).at[order].set(place))
 
     return on_devices(on_device, shares, networks, *arguments)
+
+
+def on_population(function: Callable[..., Shares], *static: str) -> PerDevice:
+    """`function`, which gives what `sharded` does, compiled for all devices; `static` are those of
+    its keywords that are no arrays.
+    """
+    return PerDevice(function, put_together, static_argnames=static, compiler_options=devices.compiler_options())
 
 
 def put_together(shares: Shares) -> tuple[Any, Float32[Array | np.generic, ""]]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from wannjax.common.validation import require
+from wannjax.common.validation import is_whole, plain, require, require_count, whole
 
 ENDLESS = 3.4e38
 """From here on a bound counts as infinite: other libraries write the largest float32 for it."""
@@ -37,8 +37,8 @@ class Discrete:
     output_activation = "linear"
 
     def __post_init__(self):
-        require("n", self.n, "an integer >= 1", _is_integer(self.n) and self.n >= 1)
-        require("start", self.start, "an integer", _is_integer(self.start))
+        object.__setattr__(self, "n", require_count("n", self.n))
+        object.__setattr__(self, "start", whole("start", self.start, "an integer"))
         _require_held(self.dtype, self.start, self.start + self.n - 1)
 
     @property
@@ -121,14 +121,14 @@ class MultiBinary:
     groups = ()
 
     def __post_init__(self):
-        require(
-            "n", self.n, "an integer >= 1, or a shape", all(_is_integer(size) and size >= 1 for size in self.shape) and self.shape != ()
-        )
+        object.__setattr__(self, "n", plain(self.n))
+        sizes = self.shape != () and all(is_whole(size) and size >= 1 for size in self.shape)
+        require("n", self.n, "an integer >= 1, or a shape", sizes)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of an action."""
-        return tuple(self.n) if isinstance(self.n, tuple | list) else (self.n,)
+        return self.n if isinstance(self.n, tuple) else (self.n,)
 
     @property
     def outputs(self) -> int:
@@ -223,10 +223,6 @@ class Box:
 
 
 ActionSpace = Discrete | MultiDiscrete | MultiBinary | Box
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _canonical(dtype: Any) -> np.dtype:

@@ -30,7 +30,7 @@ from wannjax.pictures.curves import draw_curves, finished, plot_front, plot_scor
 from wannjax.pictures.drawing import draw, drawing_svg, sketch_svg, svg_text
 from wannjax.pictures.page import with_titles
 from wannjax.problems.problem import Problem, is_measurable
-from wannjax.problems.registry import DATA_SETS, environment_names
+from wannjax.problems.registry import environment_names, is_known
 from wannjax.report.document import explorable, folded, page, paragraph, picture, preformatted, strip, table
 from wannjax.runs import run_directory
 from wannjax.runs.run import FINAL_EPISODES
@@ -281,7 +281,7 @@ def _again(saved: run_directory.Saved, problem: Problem, directory: Path) -> str
         in_python["blocks"], changes["blocks"] = f"wannjax.load_blocks({library!r})", library
     settings = ", ".join(f"{name}={value}" for name, value in in_python.items())
     call = f"wannjax.{type(saved.config).__name__}({settings}), seed={saved.seed}"
-    known = saved.problem in (*environment_names(), *DATA_SETS)
+    known = is_known(saved.problem)
     path = "PATH" if saved.problem == "mnist" else None
     made = f"wannjax.make({saved.problem!r}{', path=PATH' if path else ''})" if known else "...  # your own problem, made as it was then"
     python = f"import wannjax\n\nproblem = {made}\nresult = wannjax.evolve(problem, {call})"

@@ -2,8 +2,8 @@
 one run.
 
 The runs take turns, generation by generation, and share compiled programs wherever their settings
-leave them equal (see `Rules` of each search): the second run of a sweep over rates and seeds
-compiles nothing. Each is the run that `evolve` makes.
+leave them equal (see `Rules` of each search): the second run of a sweep over seeds compiles
+nothing, and none of a sweep over WANN's rates either. Each is the run that `evolve` makes.
 """
 
 from collections.abc import Iterable, Sequence

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from wannjax.common.digits import kept
 from wannjax.common.files import VERSION, Pathlike, parse_score, read_document, write_text
-from wannjax.common.validation import require
+from wannjax.common.validation import is_whole, require
 from wannjax.networks.files import network_text, parse_network
 from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import Network
@@ -77,5 +77,5 @@ def _growth(document: Any) -> list[Stage]:
 
 def _stage(member: dict) -> Stage:
     generation = member["generation"]
-    require("generation", generation, "an integer", isinstance(generation, int) and not isinstance(generation, bool))
+    require("generation", generation, "an integer", is_whole(generation))
     return Stage(generation, network_of(parse_network(member["network"])), parse_score(member["mean score"]))

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float32
 
 from wannjax.common.keys import Purpose, key_of
-from wannjax.common.validation import require, require_type
+from wannjax.common.validation import require, require_type, whole
 from wannjax.problems.adapters.action_spaces import action_space_of
 from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_problem import EnvironmentProblem
@@ -41,9 +41,7 @@ class GymnaxEnvironment(Environment):
         self.env, self.name, self.picture = env, name or env.name, env.name
         self.params = env.default_params if params is None else params
         limit = getattr(self.params, "max_steps_in_episode", None) if max_steps is None else max_steps
-        fine = max_steps is None or isinstance(max_steps, int)
-        require("max_steps", limit, "an integer >= 1, or known from the environment's parameters", fine and int(limit or 0) >= 1)
-        self.max_steps = int(limit or 0)
+        self.max_steps = whole("max_steps", limit, "an integer >= 1, or known from the environment's parameters", 1)
         with _promotion():
             observation, _ = jax.eval_shape(env.reset_env, key_of(0, Purpose.ABSTRACT), self.params)
         self.inputs = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(observation))

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from wannjax.common.keys import Purpose
+from wannjax.common.keys import Purpose, generator_of
 from wannjax.common.validation import plain, require
 from wannjax.problems.environment import Environment
 
@@ -89,5 +89,5 @@ def varied(environment: Environment, vary: dict[str, tuple[float, float]], seed:
         ordered = isinstance(pair, tuple) and len(pair) == 2 and -np.inf < pair[0] < pair[1] < np.inf
         require(f"vary[{name!r}]", bounds, "(low, high), finite and ascending", ordered)
     low, high = np.array(list(vary.values()), np.float32).T
-    contexts = np.random.default_rng(seed).uniform(low, high, (CONTEXTS, len(vary))).astype(np.float32)
+    contexts = generator_of(seed, Purpose.CONTEXTS).uniform(low, high, (CONTEXTS, len(vary))).astype(np.float32)
     return VariedEnvironment(environment, tuple(vary), jnp.asarray(contexts))

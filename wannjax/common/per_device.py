@@ -18,7 +18,7 @@ from jax.sharding import PartitionSpec
 from wannjax.common import devices
 
 
-class Spread:
+class PerDevice:
     """A function compiled for all devices of this process.
 
     Attributes:

@@ -15,7 +15,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 import wannjax
 from wannjax.common import devices
-from wannjax.common.spreading import Spread, on_devices
+from wannjax.common.per_device import PerDevice, on_devices
 from wannjax.networks.gradients import copies, topology_of
 from wannjax.networks.network import take
 
@@ -56,7 +56,7 @@ def test_no_program_exchanges_anything_between_cpu_devices(kind, monkeypatch):
         compiled.append(collectives(program.as_text()))
         return self._finish(jax.device_get(program(*arguments)))
 
-    monkeypatch.setattr(Spread, "__call__", called)
+    monkeypatch.setattr(PerDevice, "__call__", called)
     for use in uses(PROBLEMS[kind]).values():
         use()
     assert compiled == [[]] * 4
@@ -66,7 +66,7 @@ def sums(argument, *, shares):
     return on_devices(lambda share, argument: share + jnp.sum(argument), shares, argument)
 
 
-SUMS = Spread(sums, lambda parts: parts.sum())
+SUMS = PerDevice(sums, lambda parts: parts.sum())
 
 
 def test_what_is_put_together_within_a_program_would_be_seen():
@@ -82,9 +82,9 @@ def test_results_are_those_of_one_device_in_a_program_of_the_callers():
 
     own = jax.jit(evaluate)
     assert not collectives(own.lower(KEY).compile().as_text())
-    alone, spread = own(KEY), evaluate(KEY)
-    np.testing.assert_allclose(alone.scores, spread.scores, rtol=1e-6)  # another program may round otherwise
-    np.testing.assert_array_equal(alone.steps, spread.steps)
+    alone, together = own(KEY), evaluate(KEY)
+    np.testing.assert_allclose(alone.scores, together.scores, rtol=1e-6)  # another program may round otherwise
+    np.testing.assert_array_equal(alone.steps, together.steps)
     assert float(jax.jit(lambda: SUMS(jnp.ones(4)))()) == 4.0
 
 
