@@ -1,6 +1,6 @@
 """Files from strangers: whatever they hold, loading them is one clear error or something that works, at a cost in proportion to their size.
 
-A mutant is made from valid files and a seed. When one fails, the note under the error says which: `mutant(kind, seed)` makes it again.
+A corrupted file is made from valid files and a seed. When one fails, the note under the error says which: `corrupted(kind, seed)` makes it again.
 """
 
 import json
@@ -34,17 +34,17 @@ def directory(tmp_path_factory, kind):
     return directory
 
 
-def mutant(kind, seed):
+def corrupted(kind, seed):
     generator = np.random.default_rng(seed)
-    return pick(generator, kind.mutations)(generator, kind.contents)
+    return pick(generator, kind.corruptions)(generator, kind.contents)
 
 
-def check_mutants(kind, directory, seeds):
+def check_corrupted(kind, directory, seeds):
     for seed in seeds:
         try:
-            check(kind, mutant(kind, seed), directory)
+            check(kind, corrupted(kind, seed), directory)
         except BaseException as error:
-            error.add_note(f"mutant {seed} of {kind.file}")
+            error.add_note(f"corruption {seed} of {kind.file}")
             raise
 
 
@@ -53,13 +53,13 @@ def test_valid_files_load(kind, directory):
         assert check(kind, content, directory) is not None
 
 
-def test_mutants_are_one_clear_error_or_work(kind, directory):
-    check_mutants(kind, directory, range(QUICK // len(KINDS)))
+def test_corrupted_files_are_one_clear_error_or_work(kind, directory):
+    check_corrupted(kind, directory, range(QUICK // len(KINDS)))
 
 
 @pytest.mark.slow
-def test_many_mutants_are_one_clear_error_or_work(kind, directory):
-    check_mutants(kind, directory, range(-(-SLOW // len(KINDS))))
+def test_many_corrupted_files_are_one_clear_error_or_work(kind, directory):
+    check_corrupted(kind, directory, range(-(-SLOW // len(KINDS))))
 
 
 # Anything at all, and what is nearly a file

@@ -108,14 +108,14 @@ class Kind(NamedTuple):
         load: given the file, or its directory where `by_directory`.
         check: that what was loaded works, given a directory to write to.
         contents: valid files.
-        mutations: each makes a mutant of `contents`, given a random generator.
+        corruptions: each makes a damaged copy of `contents`, given a random generator.
     """
 
     file: str
     load: Callable
     check: Callable
     contents: tuple[bytes, ...]
-    mutations: tuple[Callable, ...]
+    corruptions: tuple[Callable, ...]
     by_directory: bool = False
 
 
