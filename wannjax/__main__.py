@@ -1,7 +1,5 @@
 """`python -m wannjax` is the `wannjax` command."""
 
-import sys
+from wannjax.cli import command
 
-from wannjax.cli import main
-
-sys.exit(main())
+command()

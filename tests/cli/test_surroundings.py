@@ -26,7 +26,7 @@ class Finder:
         if name == "numpy":
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Finder())
-sys.argv[0] = os.environ["PROGRAM"]
+sys.argv[0], *sys.orig_argv[1:] = os.environ["PROGRAM"].split()
 import wannjax.cli
 """
 
@@ -83,10 +83,35 @@ def test_a_reader_that_goes_away_is_no_error(file):
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("program", ["-m", "/usr/local/bin/wannjax"])
+@pytest.mark.parametrize("program", ["-m -m wannjax", "-m -X dev -m wannjax", "-m -mwannjax", "/usr/local/bin/wannjax wannjax"])
 def test_ctrl_c_while_the_command_is_imported_is_one_line(program):
     process = command(module=("-c", WHILE_IMPORTED), PROGRAM=program)
     assert (process.stderr, process.returncode) == (b"wannjax: interrupted\n", 130)
+
+
+def test_importing_the_package_while_another_program_is_imported_leaves_ctrl_c_alone():
+    process = command(module=("-c", WHILE_IMPORTED), PROGRAM="-m -m package.train")
+    assert b"KeyboardInterrupt" in process.stderr
+
+
+def test_ctrl_c_that_is_lost_in_a_callback_comes_again():
+    """As when JAX runs one while garbage is collected."""
+    code = """
+import os, signal, sys, time, weakref
+sys.argv[0] = "wannjax"
+from wannjax.cli import main
+from wannjax.common import starting
+starting.started()
+class Thing: pass
+thing = Thing()
+reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT) or time.sleep(0.1))
+try:
+    del thing
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("came")
+"""
+    assert (command(module=("-c", code)).stdout, command(module=("-c", code)).stderr) == (b"came\n", b"")
 
 
 def test_importing_the_package_leaves_ctrl_c_alone():

@@ -29,7 +29,7 @@ def test_the_published_reader_skips_what_is_told(tmp_path):
 
 def test_sizes_that_contradict_a_file_are_refused(tmp_path):
     save(tmp_path / "n.out", network_of(UNCONNECTED))
-    with pytest.raises(ValueError, match="it has 3 inputs and 1 output, not 2 and None"):
+    with pytest.raises(ValueError, match="it has 3 inputs and 1 output, and not inputs=2"):
         load(tmp_path / "n.out", inputs=2)
 
 

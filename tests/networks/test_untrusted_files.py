@@ -1,6 +1,7 @@
 """Files from strangers: whatever they hold, loading them is one clear error or something that works, at a cost in proportion to their size.
 
-A corrupted file is made from valid files and a seed. When one fails, the note under the error says which: `corrupted(kind, seed)` makes it again.
+A corrupted file is made from valid files and a seed. When one fails, the note under the error says which: `corrupted(kind, seed)` makes
+it again.
 """
 
 import json

@@ -16,7 +16,7 @@ from wannjax.genomes.operators import SHARED
 from wannjax.pictures.curves import draw_statistics
 
 SMALL = wannjax.WannConfig(population=24, generations=5, episodes=2, confirm_episodes=4)
-GROWING = SMALL.replace(generations=40, add_node=8.0, delete_node=0.0, initial_density=1.0)
+GROWING = SMALL.replace(generations=60, add_node=8.0, delete_node=0.0, initial_density=1.0)
 RATES = ("initial_density", "initial_fan_in", "complexity_probability", *SHARED, "insert_block")
 """The settings that are numbers in the compiled programs."""
 
@@ -45,8 +45,8 @@ def assert_as_alone(problem, results):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("CartPole-v1", marks=pytest.mark.nightly),
-        *(pytest.param(name, marks=pytest.mark.nightly) for name in ("swing-up", "data")),
+        pytest.param("CartPole-v1", marks=pytest.mark.slow),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("swing-up", "data")),
     ],
 )
 def test_every_run_is_the_one_that_evolve_gives(name):
@@ -56,10 +56,10 @@ def test_every_run_is_the_one_that_evolve_gives(name):
     assert_as_alone(problem, many.results[1:3])
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_runs_that_outgrow_the_padding_at_different_times_are_the_same_as_alone():
     problem = Larger(lambda _call, scores: np.round(scores, 1))
-    many = wannjax.evolve_many(problem, [SMALL.replace(generations=40), GROWING], seeds=[1, 2], progress=False)
+    many = wannjax.evolve_many(problem, [SMALL.replace(generations=60), GROWING], seeds=[1, 2], progress=False)
     largest = [result.history["largest_hidden"].max() for result in many.results]
     assert max(largest) >= 32 > min(largest)
     assert_as_alone(problem, many.results)

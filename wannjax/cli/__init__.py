@@ -3,6 +3,7 @@ does; `options.py` has what they share.
 """
 
 import argparse
+import os
 import sys
 from typing import NoReturn
 
@@ -13,7 +14,20 @@ from wannjax.common import devices, starting, terminal
 from wannjax.common.wording import near, suggestion
 
 COMMANDS = (evolve, resume, finetune, evaluate, explain, prune, formula, draw, watch, report, blocks, environments)
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 _NAMES = {module: module.__name__.rpartition(".")[2] for module in COMMANDS}
+
+
+def command() -> NoReturn:
+    """The program. After Ctrl-C it ends at once, since threads that still compile can abort a usual
+    end.
+    """
+    code = main()
+    if code == INTERRUPTED:
+        terminal.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt as error:
         _complain("interrupted", error)
-        return 130
+        return INTERRUPTED
 
 
 def _run(arguments: list[str]) -> int:

@@ -9,12 +9,18 @@ import _thread
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
-_COMMANDS = ("wannjax", "wannjax.exe", "-m")
-"""What Python calls the program: the installed command, or `python -m wannjax` as long as that is
-being imported.
-"""
+
+def _is_the_command() -> bool:
+    """Whether this program is the installed command, or `python -m wannjax`, of which Python only
+    says "-m" as long as that is being imported.
+    """
+    program = os.path.basename(sys.argv[0]) if sys.argv[:1] else ""
+    if program != "-m":
+        return program in ("wannjax", "wannjax.exe")
+    return "wannjax" in sys.orig_argv[sys.orig_argv.index("-m") + 1 :][:1] if "-m" in sys.orig_argv else "-mwannjax" in sys.orig_argv
 
 
 def _end(_number: int, _frame: object) -> None:
@@ -22,7 +28,7 @@ def _end(_number: int, _frame: object) -> None:
     os._exit(130)
 
 
-if sys.argv[:1] and os.path.basename(sys.argv[0]) in _COMMANDS:
+if _is_the_command():
     try:  # noqa: SIM105 - without another import
         signal.signal(signal.SIGINT, _end)
     except ValueError:  # another thread imports the package
@@ -38,9 +44,9 @@ def started() -> None:
 
 def _again(lost: Any) -> None:
     """Sends Ctrl-C again when it came in a callback, such as one that JAX runs as garbage is
-    collected, where its exception is lost.
+    collected, where its exception is lost: a moment later, since it would be lost in here too.
     """
     if lost.exc_type is KeyboardInterrupt:
-        _thread.interrupt_main()
+        threading.Timer(0.02, _thread.interrupt_main).start()
     else:
         sys.__unraisablehook__(lost)

@@ -89,6 +89,14 @@ def real(name: str, value: object, allowed: str, least: float = -math.inf) -> fl
     return float(found)
 
 
+def require_text(name: str, value: object) -> None:
+    """Raises ValueError unless `value` is a string that is not empty and that a file can hold, as
+    half of a pair of surrogates cannot be held.
+    """
+    fine = isinstance(value, str) and value != "" and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    require(name, value, "a string of whole characters that is not empty", fine)
+
+
 def require_seed(seed: object) -> int:
     """`seed` as an int. Raises ValueError unless it is one that a JAX key can be made from."""
     return whole("seed", seed, "an integer from 0 to 2**63 - 1", 0, 2**63 - 1)

@@ -88,10 +88,9 @@ def ensemble(
     )
     weights = _starts(network, start, members)
     if kind == "vote":
-        spread = _spread(members)
-        chooses = problem.classifies if isinstance(problem, Supervised) else problem.discrete
+        chooses = problem.classifies if isinstance(problem, Supervised) else isinstance(problem, Episodic) and problem.discrete
         rule = "vote" if chooses else "outputs"
-        return Ensemble(network, jnp.broadcast_to(spread[:, None], weights.shape), rule)
+        return Ensemble(network, jnp.broadcast_to(_evenly(members)[:, None], weights.shape), rule)
     if isinstance(problem, Supervised):
         return train_on_data(network, problem, weights, kind, optimizer, steps, seed, callbacks, progress)
     suits = kind == "regions" and isinstance(problem, Episodic) and bool(problem.context_names)
@@ -99,7 +98,7 @@ def ensemble(
     return train_on_environment(network, problem, weights, optimizer, steps, seed, callbacks, progress)
 
 
-def _spread(members: int) -> Float32[Array, " M"]:
+def _evenly(members: int) -> Float32[Array, " M"]:
     """Shared weights of both signs, evenly spaced up to the sweep's greatest, without 0, which says
     nothing.
     """

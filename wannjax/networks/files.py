@@ -169,11 +169,12 @@ def _published_text(graph: Graph) -> str:
 
 
 def _parse_published(text: str, inputs: int | None, outputs: int | None) -> Graph:
-    told = re.search(r"^# inputs (\d{1,9}) outputs (\d{1,9}) weights (shared|individual)$", text, re.MULTILINE)
+    told = re.search(r"^# inputs (\d{1,9}) outputs (\d{1,9}) weights (shared|individual)\s*$", text, re.MULTILINE)
     if told is not None:
         sizes = int(told[1]), int(told[2])
         if inputs not in (None, sizes[0]) or outputs not in (None, sizes[1]):
-            raise ValueError(f"it has {counted(sizes[0], 'input')} and {counted(sizes[1], 'output')}, not {inputs} and {outputs}")
+            given = ", ".join(f"{name}={size}" for name, size in (("inputs", inputs), ("outputs", outputs)) if size is not None)
+            raise ValueError(f"it has {counted(sizes[0], 'input')} and {counted(sizes[1], 'output')}, and not {given}")
         inputs, outputs = sizes
     rows = [line for line in (line.partition("#")[0] for line in text.splitlines()) if line.strip()]
     size = len(rows)

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Float32, Key, Shaped
 
 from wannjax.common import devices
 from wannjax.common.keys import Purpose, generator_of
-from wannjax.common.validation import plain, require, require_count, require_seed, whole
+from wannjax.common.validation import plain, require, require_count, require_seed, require_text, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of, value_rows
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
@@ -142,6 +142,7 @@ class DataProblem(Problem):
             self._check_loss("y_test" if split == "test" else "y", examples.targets)
         self.examples = self._splits["train"]
         self.batch = min(batch, self.size)
+        require_text("name", name)
         self.name = name
         self.input_names, self.output_names = self._names(input_names, columns_of(x), output_names, targets.names)
         self._evaluate = on_population(self._score_sample, "count", "activation_ids")

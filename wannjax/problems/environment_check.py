@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from wannjax.common.files import reason_of
 from wannjax.common.keys import Purpose, key_of
-from wannjax.common.validation import require, require_count, require_type
+from wannjax.common.validation import require, require_count, require_text, require_type
 from wannjax.problems.environment import Transition
 from wannjax.problems.spaces import ActionSpace, Box
 
@@ -29,7 +29,7 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
     wanted = f"an Environment with {', '.join(missing)} (gymnax's go into GymnaxProblem)"
     require("environment", environment, wanted, not missing)
     name, actions, max_steps = environment.name, environment.actions, environment.max_steps
-    require("name", name, "a string", isinstance(name, str))
+    require_text("name", name)
     require_count("inputs", environment.inputs)
     require_count("max_steps", max_steps)
     wanted = "a Discrete, a MultiDiscrete, a MultiBinary or a Box"
@@ -38,11 +38,10 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
     require("differentiable", f"True with {actions!r}", "False where actions are not real", real or not environment.differentiable)
 
     def reset(key):
-        observation, state = environment.reset(key, environment.params)
-        return observation, state
+        return environment.reset(key, environment.params)
 
     def step(key, state, outputs):
-        return Transition(*environment.step(key, state, actions.action(outputs), environment.params))
+        return environment.step(key, state, actions.action(outputs), environment.params)
 
     def evaluated(function: str, call: Callable[..., Any], *arguments: Any) -> Any:
         try:
@@ -52,8 +51,12 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
             raise ValueError(f"environment: {function} of {name} fails: {reason_of(error)}") from error
 
     key = key_of(0, Purpose.ABSTRACT)
-    observation, state = evaluated("reset", reset, key)
+    start = evaluated("reset", reset, key)
+    pair = isinstance(start, tuple) and len(start) == 2
+    require("environment", f"{name} with {_kind(start)}", "one whose reset returns an observation and a state", pair)
+    observation, state = start
     after = evaluated("step", step, key, state, jax.ShapeDtypeStruct((actions.outputs,), jnp.float32))
+    require("environment", f"{name} with {_kind(after)}", "one whose step returns a wannjax.Transition", isinstance(after, Transition))
     for part, found, shape, kind in (
         ("observation of its reset", observation, (environment.inputs,), "f"),
         ("observation of its step", after.observation, (environment.inputs,), "f"),
@@ -66,6 +69,11 @@ def checked_shapes(environment: Any) -> tuple[Any, Any]:
     before, behind = _plain(state), _plain(after.state)
     require("environment", f"{name} with {behind}", f"one whose step keeps the shapes and types of the state, {before}", before == behind)
     return observation, state
+
+
+def _kind(result: Any) -> str:
+    """What a function returned, in short."""
+    return f"a {type(result).__name__}" + (f" of {len(result)}" if isinstance(result, tuple) else "")
 
 
 def _plain(tree: Any) -> str:

@@ -22,8 +22,9 @@ from jaxtyping import Array, Float, Float32, Key
 from wannjax.common import devices
 from wannjax.common.files import reason_of
 from wannjax.common.keys import Purpose, key_of
-from wannjax.common.validation import require, require_count
+from wannjax.common.validation import require, require_count, require_one_of, require_text
 from wannjax.common.wording import counted
+from wannjax.networks.activations import NAMES
 from wannjax.networks.network import (
     ALL_ACTIVATIONS,
     Network,
@@ -94,6 +95,9 @@ class FunctionProblem(Problem):
         self.output_activation = output_activation
         own = getattr(score, "__name__", "function")
         self.name = name or (own if own.isidentifier() else "function")
+        require_text("name", self.name)
+        require_text("metric", metric)
+        require_one_of("output_activation", output_activation, NAMES[1:])
         self.input_names, self.output_names = checked_names(input_names, output_names, inputs, outputs)
         self._batch = self._traced() if traceable else 1
         self._evaluate = on_population(self._means, "episodes", "activation_ids")

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, Int32, Key
 
-from wannjax.common.validation import require
+from wannjax.common.validation import require, require_text
 from wannjax.common.wording import counted
 from wannjax.networks.graph import default_names
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, as_network
@@ -145,5 +145,6 @@ def _names(argument: str, names: Iterable[str], count: int, kind: str) -> tuple[
     require(argument, names, "names in a tuple or a list", isinstance(names, Iterable) and not isinstance(names, str))
     given = tuple(names) or default_names(count, kind)
     require(argument, given, counted(count, "name"), len(given) == count)
-    require(argument, given, "strings that are not empty", all(isinstance(name, str) and name for name in given))
+    for i, name in enumerate(given):
+        require_text(f"{argument}[{i}]", name)
     return tuple(str(name) for name in given)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from wannjax.common.validation import require, require_one_of, require_type
 from wannjax.common.wording import suggestion
 from wannjax.networks.network import Network
-from wannjax.problems.adapters.gymnax import GymnaxEnvironment
+from wannjax.problems.adapters.gymnax import GymnaxEnvironment, usual_types
 from wannjax.problems.data import DataProblem
 from wannjax.problems.environment import Environment
 from wannjax.problems.environment_problem import EnvironmentProblem
@@ -154,7 +154,8 @@ def _gymnax(name: str) -> tuple[Any, Any]:
     patience = socket.getdefaulttimeout()
     try:
         socket.setdefaulttimeout(DOWNLOAD_SECONDS)
-        return gymnax.make(name)
+        with usual_types():
+            return gymnax.make(name)
     except OSError as error:
         raise ValueError(f"environment: {name} downloads data that could not be fetched ({error})") from error
     finally:

@@ -3,7 +3,8 @@ left out.
 """
 
 import copy
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -40,10 +41,11 @@ class GymnaxEnvironment(Environment):
         require("env", env, "a gymnax environment (wannjax.make(name) takes names)", hasattr(env, "step_env"))
         self.env, self.name, self.picture = env, name or env.name, env.name
         self.params = env.default_params if params is None else params
-        limit = getattr(self.params, "max_steps_in_episode", None) if max_steps is None else max_steps
+        known = getattr(self.params, "max_steps_in_episode", None)
+        limit = int(known) if max_steps is None and known is not None else max_steps
         self.max_steps = whole("max_steps", limit, "an integer >= 1, or known from the environment's parameters", 1)
-        with _promotion():
-            observation, _ = jax.eval_shape(env.reset_env, key_of(0, Purpose.ABSTRACT), self.params)
+        with usual_types():
+            observation, _ = jax.eval_shape(lambda key: env.reset_env(key, _narrow(self.params)), key_of(0, Purpose.ABSTRACT))
         self.inputs = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(observation))
         self.observation_shape = getattr(observation, "shape", ())
         self.actions = action_space_of(env.action_space(self.params), self.name)
@@ -54,14 +56,16 @@ class GymnaxEnvironment(Environment):
         self.output_names = getattr(env, "output_names", known_outputs)
 
     def reset(self, key, params):
-        with _promotion():
-            observation, state = self.env.reset_env(key, params)
+        with usual_types():
+            observation, state = self.env.reset_env(key, _narrow(params))
+            state = jax.tree.map(jnp.asarray, state)
         return _flat(observation), state
 
     def step(self, key, state, action, params):
-        with _promotion():
-            observation, state, reward, terminated, _ = self.env.step_env(key, state, action, params)
-            truncated = jnp.asarray(self.env.is_truncated(state, params))
+        with usual_types():
+            observation, state, reward, terminated, _ = self.env.step_env(key, state, action, _narrow(params))
+            truncated = jnp.asarray(self.env.is_truncated(state, _narrow(params)))
+            state = jax.tree.map(jnp.asarray, state)  # plain numbers among its parts would be of 64 bits outside
         return Transition(_flat(observation), state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated), truncated)
 
     def with_gradients(self) -> "GymnaxEnvironment":
@@ -70,9 +74,21 @@ class GymnaxEnvironment(Environment):
         return other
 
 
-def _promotion() -> AbstractContextManager:
-    """What gymnax's own code runs in, since it counts on JAX's usual promotion of types."""
-    return jax.numpy_dtype_promotion("standard")
+@contextmanager
+def usual_types() -> Iterator[None]:
+    """What gymnax's own code runs in, since it counts on JAX's usual promotion, to 32 bits."""
+    with jax.numpy_dtype_promotion("standard"), jax.enable_x64(False):
+        yield
+
+
+def _narrow(params: Any) -> Any:
+    """Parameters of 64 bits, which only JAX's mode for these makes, in 32."""
+
+    def narrow(leaf):
+        kind = {"int64": jnp.int32, "float64": jnp.float32}.get(str(getattr(leaf, "dtype", "")))
+        return leaf if kind is None else leaf.astype(kind)
+
+    return jax.tree.map(narrow, params)
 
 
 def _flat(observation) -> Float32[Array, " I"]:
