@@ -17,6 +17,16 @@ class Own(wannjax.WannConfig):
     """A search that no file can name."""
 
 
+class Scored(wannjax.Problem):
+    """A problem of one's own, of which each of these is wrong in one attribute."""
+
+    name, inputs, outputs, input_names, output_names, output_activation = "scored", 2, 1, ("a", "b"), ("c",), "tanh"
+
+
+def scored(**parts):
+    return type("Scored", (Scored,), parts)()
+
+
 @pytest.fixture(scope="module")
 def problem():
     return wannjax.make("CartPole-v1", max_steps=5)
@@ -56,6 +66,19 @@ def problem():
             lambda _: wannjax.make("CartPole-v1", max_step=3),
             "option: must be one of vary, max_steps, input_names, output_names, network_chunk",
         ),
+        (lambda _: wannjax.evolve(scored(inputs="2"), **QUIET), "inputs: must be an integer >= 1, got '2'"),
+        (lambda _: wannjax.evolve(scored(name=None), **QUIET), "name: must be a string of whole characters that is not empty, got None"),
+        (lambda _: wannjax.evolve(scored(output_activation="swish"), **QUIET), "output_activation: must be one of linear,"),
+        (lambda problem: wannjax.evolve(problem, run_dir="", **QUIET), "run_dir: must be a path that is not empty, got ''"),
+        (lambda problem: wannjax.evolve(problem, callbacks=[wannjax.Csv], **QUIET), "got the class Csv and not an instance"),
+        (lambda _: wannjax.DataProblem([[1.0]], [1], input_names=None), "input_names: must be names in a tuple or a list, got None"),
+        (lambda _: wannjax.DataProblem([[1.0]], [1], name=3), "name: must be a string of whole characters"),
+        (lambda _: wannjax.FunctionProblem(print, inputs=1, outputs=1, metric=3), "metric: must be a string of whole characters"),
+        (lambda _: wannjax.save_blocks("b.json", 3), "blocks: must be a list of blocks, got the int 3"),
+        (lambda _: wannjax.Discrete(3, dtype="hello"), "dtype: must be a type of numbers, got 'hello'"),
+        (lambda _: export.to_c(BALANCING, name=3), "name: must be a C identifier that has no meaning yet, got 3"),
+        (lambda _: export.to_python(BALANCING, weight="a"), "weight: must be a finite number, got 'a'"),
+        (lambda _: wannjax.formula(BALANCING, weight="a"), "weight: must be None or a finite float32, got 'a'"),
         (lambda _: wannjax.make("digits", batches=3), "got 'batches' (did you mean batch?)"),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wannjax.analysis.notation import latex_name, latex_printer, python_printer, rounded, symbol_names, text_printer
-from wannjax.common.validation import require
+from wannjax.common.validation import real, require
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
@@ -119,6 +119,7 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     """
     import sympy
 
+    weight = None if weight is None else real("weight", weight, "None or a finite float32")
     require("weight", weight, "None or a finite float32", weight is None or abs(weight) <= float(np.finfo(np.float32).max))
     graph = graph_of(network).with_printable_names()
     gain = sympy.Symbol("w", real=True) if weight is None else _number(sympy, weight)

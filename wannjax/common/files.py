@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wannjax.common.validation import require_type
+from wannjax.common.validation import require, require_type
 
 Pathlike = str | os.PathLike
 Parsed = TypeVar("Parsed")
@@ -36,8 +36,9 @@ def parse_score(value: Any) -> float:
 
 
 def as_path(path: Pathlike, argument: str = "path") -> Path:
-    """Raises TypeError for what is no path."""
+    """Raises TypeError for what is no path, and ValueError for an empty one."""
     require_type(argument, path, "a path: a string, or a pathlib.Path", isinstance(path, Pathlike))
+    require(argument, path, "a path that is not empty", path != "")
     return Path(path)
 
 

@@ -80,6 +80,8 @@ def ensemble(
     members = require_count("members", members, least=2)
     steps = require_count("steps", steps)
     seed = require_seed(seed)
+    fine = optimizer is None or isinstance(optimizer, optax.GradientTransformation)
+    require("optimizer", optimizer, "None or an optax transformation", fine)
     start = None if start is None else real("start", start, "None or a finite weight")
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)

@@ -114,7 +114,7 @@ def to_python(network: Network, path: Pathlike | None = None, *, name: str = "ne
         # result[0]: 'force'
         return [y0]
     """
-    unused = name.isidentifier() and not keyword.iskeyword(name) and name not in {"math", *dir(builtins)}
+    unused = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name) and name not in {"math", *dir(builtins)}
     require("name", name, "a Python identifier that has no meaning yet", unused)
     graph = weighted_graph(network, weight)
     lines = [
@@ -153,7 +153,7 @@ def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network
         outputs[0] = y0;
     }
     """
-    require("name", name, "a C identifier that has no meaning yet", is_free(name))
+    require("name", name, "a C identifier that has no meaning yet", isinstance(name, str) and is_free(name))
     graph = weighted_graph(network, weight)
     lines = [
         *_names(_C, "observation", graph.input_names),

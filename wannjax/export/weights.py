@@ -1,10 +1,8 @@
 """The weights that a network leaves with: every connection's own, scaled as in a call."""
 
-import math
-
 import numpy as np
 
-from wannjax.common.validation import require
+from wannjax.common.validation import real, require
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
 
@@ -17,7 +15,8 @@ def weighted_graph(network: Network, weight: float) -> Graph:
     weight is not finite in float32.
     """
     largest = float(np.finfo(np.float32).max)
-    require("weight", weight, "a finite number", math.isfinite(weight) and abs(weight) <= largest)
+    weight = real("weight", weight, "a finite number")
+    require("weight", weight, "a finite number", abs(weight) <= largest)
     graph = graph_of(network)
     weights = [weight * (1.0 if own is None else own) for own in graph.weights]
     strongest = max(weights, key=abs, default=0.0)

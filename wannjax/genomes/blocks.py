@@ -15,7 +15,7 @@ from itertools import groupby, pairwise, permutations, product
 from typing import Any
 
 from wannjax.common.files import VERSION, Pathlike, as_path, read_document, write_text
-from wannjax.common.validation import require
+from wannjax.common.validation import require, require_type
 from wannjax.networks.activations import NAMES
 
 FORMAT = "wannjax blocks"
@@ -103,6 +103,7 @@ def save_blocks(path: Pathlike, blocks: Iterable[Block]) -> None:
     """Writes a library as JSON that a person can read. Raises ValueError unless there are 1 to 1000
     different blocks.
     """
+    require_type("blocks", blocks, "a list of blocks", isinstance(blocks, Iterable))
     blocks = tuple(blocks)
     require_library("blocks", blocks)
     lines = [json.dumps({"name": b.name, "activations": b.activations, "connections": b.connections}, ensure_ascii=False) for b in blocks]

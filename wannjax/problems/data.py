@@ -24,7 +24,7 @@ from wannjax.common.keys import Purpose, generator_of
 from wannjax.common.validation import plain, require, require_count, require_seed, require_text, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of, value_rows
-from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
+from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sharding import Shares, on_population, sharded
 from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, warn_of_scale
 
@@ -217,8 +217,8 @@ class DataProblem(Problem):
         """Those given, or else those in the data, where a label may be an input's name too."""
         kind = "class" if self.classifies else "output"
         check = partial(checked_names, inputs=self.inputs, outputs=self.outputs, output_kind=kind)
-        inputs = input_names if len(input_names) else columns
-        if len(output_names) or not found:
+        inputs, output_names = as_names("input_names", input_names) or columns, as_names("output_names", output_names)
+        if output_names or not found:
             return check(inputs, output_names)
         try:
             return check(inputs, found)

@@ -24,7 +24,7 @@ from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of, value_rows
 from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_check import checked_shapes
-from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
+from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sharding import Shares, on_population, sharded
 from wannjax.problems.spaces import Discrete
 
@@ -89,8 +89,8 @@ class EnvironmentProblem(Problem):
         self.inputs, self.outputs = int(environment.inputs), int(environment.actions.outputs)
         self.output_activation = environment.actions.output_activation
         self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
-        input_names = input_names if len(input_names) else environment.input_names
-        output_names = output_names if len(output_names) else environment.output_names
+        input_names = as_names("input_names", input_names) or environment.input_names
+        output_names = as_names("output_names", output_names) or environment.output_names
         self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
         self._evaluate = on_population(self._score, "episodes", "activation_ids")
         self._score_copies = on_population(self._score_packed, "episodes", "activation_ids")

@@ -141,9 +141,14 @@ def checked_names(
 _HIDDEN = re.compile("hidden [1-9][0-9]*")
 
 
-def _names(argument: str, names: Iterable[str], count: int, kind: str) -> tuple[str, ...]:
+def as_names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
+    """What is given as names, as a tuple. Raises ValueError for what is no collection of any."""
     require(argument, names, "names in a tuple or a list", isinstance(names, Iterable) and not isinstance(names, str))
-    given = tuple(names) or default_names(count, kind)
+    return tuple(names)
+
+
+def _names(argument: str, names: Iterable[str], count: int, kind: str) -> tuple[str, ...]:
+    given = as_names(argument, names) or default_names(count, kind)
     require(argument, given, counted(count, "name"), len(given) == count)
     for i, name in enumerate(given):
         require_text(f"{argument}[{i}]", name)

@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from inspect import signature
 from typing import Any, NamedTuple
 
-from wannjax.common.validation import require, require_one_of, require_type
+from wannjax.common.validation import require, require_count, require_one_of, require_text, require_type
 from wannjax.common.wording import suggestion
+from wannjax.networks.activations import NAMES
 from wannjax.networks.network import Network
 from wannjax.problems.adapters.gymnax import GymnaxEnvironment, usual_types
 from wannjax.problems.data import DataProblem
@@ -19,6 +20,8 @@ from wannjax.problems.problem import Problem
 DATA_SETS = ("digits", "mnist")
 _DOWNLOADED = ("MNISTBandit-bsuite",)
 """Environments that fetch data when they are made."""
+_ATTRIBUTES = ("name", "inputs", "outputs", "input_names", "output_names", "output_activation")
+"""What a `Problem` must have."""
 DOWNLOAD_SECONDS = 10.0
 """How long an environment that downloads data may wait for an answer."""
 
@@ -96,6 +99,7 @@ def as_problem(problem: object) -> Problem:
     if isinstance(problem, str):
         return make(problem)
     if not isinstance(problem, type) and isinstance(problem, Problem):
+        _check_own(problem)
         return problem
     if isinstance(problem, Network):
         way = "which comes after the network"
@@ -109,6 +113,19 @@ def as_problem(problem: object) -> Problem:
         way = "such as wannjax.make(name), GymnaxProblem(env) or DataProblem(x, y), or a name"
     require_type("problem", problem, f"a Problem, {way}", False)
     raise AssertionError("unreachable")
+
+
+def _check_own(problem: Problem) -> None:
+    """Raises ValueError for a problem of one's own that lacks an attribute, or has one that makes
+    no sense.
+    """
+    missing = [name for name in _ATTRIBUTES if not hasattr(problem, name)]
+    require("problem", type(problem).__name__, f"one with {', '.join(missing)}", not missing)
+    for name in ("inputs", "outputs"):
+        require_count(name, getattr(problem, name))
+    for name in ("name", "metric"):
+        require_text(name, getattr(problem, name))
+    require_one_of("output_activation", problem.output_activation, NAMES[1:])
 
 
 def _data_set(name: str, *, path: str | os.PathLike | None = None, **options) -> DataProblem:

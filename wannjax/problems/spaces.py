@@ -194,7 +194,7 @@ class Box:
     @property
     def integral(self) -> bool:
         """Whether this is a box of integers."""
-        return np.dtype(self.dtype).kind in "iu"
+        return _dtype(self.dtype).kind in "iu"
 
     @property
     def outputs(self) -> int:
@@ -225,6 +225,14 @@ class Box:
 ActionSpace = Discrete | MultiDiscrete | MultiBinary | Box
 
 
+def _dtype(dtype: Any) -> np.dtype:
+    """`dtype` as numpy's. Raises ValueError for what is none."""
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        raise ValueError(f"dtype: must be a type of numbers, got {dtype!r}") from None
+
+
 def _canonical(dtype: Any) -> np.dtype:
     """`dtype`, or the one of 32 bits where JAX has no more."""
     return jax.dtypes.canonicalize_dtype(dtype)
@@ -232,7 +240,7 @@ def _canonical(dtype: Any) -> np.dtype:
 
 def _require_held(dtype: Any, least: int, most: int) -> None:
     """Raises ValueError unless `dtype` is one of integers that reaches from `least` to `most`."""
-    held = np.dtype(dtype).kind in "iu"
+    held = _dtype(dtype).kind in "iu"
     require("dtype", np.dtype(dtype).name, "one of integers", held)
     limits = np.iinfo(_canonical(dtype))
     require("dtype", np.dtype(dtype).name, f"one that reaches from {least} to {most}", limits.min <= least and most <= limits.max)

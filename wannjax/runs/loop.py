@@ -19,7 +19,7 @@ def as_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
     require_type("callbacks", callbacks, "a list of functions: callbacks=[function]", not single)
     callbacks = list(callbacks)
     for callback in callbacks:
-        require_type("callbacks", callback, "a list of functions that take a record", callable(callback))
+        require_type("callbacks", callback, "a list of functions that take a record", callable(callback) and not isinstance(callback, type))
     return callbacks
 
 
