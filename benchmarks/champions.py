@@ -42,7 +42,7 @@ def main() -> None:
         directory = options.runs / f"{options.environment}-{options.preset}-{seed}"
         result = wannjax.evolve(problem, config, seed=seed, run_dir=directory, resume=True, finish=None)
         wannjax.save(directory / run_directory.CHAMPION, result.champion)
-        report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
+        report = wannjax.evaluate(result.champion, problem, seed=seed)
         scores = {weight: score.mean for weight, score in report.per_weight.items()}
         generations = len(result.history["generation"])
         seconds = float(result.history["seconds"].sum())  # without what a second call adds

@@ -60,7 +60,7 @@ CURVES = {
 
 def tuned_row(name: str, tuned: wannjax.Tuned, problem: Any) -> tuple[list[str], dict[str, Any]]:
     """One line of the table, and of the record."""
-    report = wannjax.evaluate(tuned.network, problem, seed=tuned.seed + 1)
+    report = wannjax.evaluate(tuned.network, problem, seed=tuned.seed)
     score = report.tuned_weights
     assert score is not None
     record = {
@@ -127,7 +127,7 @@ def swing_up(options: argparse.Namespace) -> None:
     for file in files or [""]:
         champion = wannjax.load(file) if file else wannjax.evolve(problem, seed=options.seed).champion
         checksum = zlib.crc32(Path(file).read_bytes()) if file else 0  # a file may be another run's by now
-        shared = wannjax.evaluate(champion, problem, seed=options.seed + 1).tuned_shared
+        shared = wannjax.evaluate(champion, problem, seed=options.seed).tuned_shared
         single = {"connections": connection_count(champion), "mean": shared.mean, "std": shared.std}
         groups.setdefault("champion, best shared weight", []).append(single)
         for name, run in trainings(champion, problem, options).items():
@@ -171,7 +171,7 @@ def tasks(options: argparse.Namespace) -> None:
     for name, (generations, steps) in TASKS.items():
         problem = wannjax.make(name)
         champion = wannjax.evolve(problem, generations=generations, seed=options.seed).champion
-        before = wannjax.evaluate(champion, problem, seed=options.seed + 1)
+        before = wannjax.evaluate(champion, problem, seed=options.seed)
         for label, starts in (("sweep", None), ("random weights", 6)):
             tuned = wannjax.finetune(champion, problem, steps=steps, starts=starts, seed=options.seed)
             cells, record = tuned_row(name, tuned, problem)

@@ -32,17 +32,16 @@ def measured(
     champion: Network, old: wannjax.EnvironmentProblem, new: wannjax.EnvironmentProblem, steps: int, seed: int
 ) -> dict[str, list[float | None]]:
     """The mean score of each network at each of `STAGES`."""
-    fresh = seed + 1
 
     def shared(problem: wannjax.EnvironmentProblem) -> float:
-        return wannjax.evaluate(champion, problem, seed=fresh, weights=(weight,)).per_weight[weight].mean
+        return wannjax.evaluate(champion, problem, seed=seed, weights=(weight,)).per_weight[weight].mean
 
     def trained(network: Network, problem: wannjax.EnvironmentProblem) -> float:
-        score = wannjax.evaluate(network, problem, seed=fresh).tuned_weights
+        score = wannjax.evaluate(network, problem, seed=seed).tuned_weights
         assert score is not None
         return score.mean
 
-    weight = wannjax.evaluate(champion, old, seed=fresh).tuned_weight
+    weight = wannjax.evaluate(champion, old, seed=seed).tuned_weight
     learned = wannjax.finetune(champion, new, steps=steps, starts=(weight,), seed=seed).network
     wann: list[float | None] = [shared(old), shared(new), trained(learned, new), trained(learned, old), shared(old)]
 

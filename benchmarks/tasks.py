@@ -73,7 +73,7 @@ def search(name: str, seed: int) -> dict:
     """One search, and its champion on fresh episodes."""
     problem = wannjax.make(name)
     result = wannjax.evolve(problem, wannjax.WannConfig(**TASKS[name].settings), seed=seed, progress=False)
-    report = wannjax.evaluate(result.champion, problem, seed=seed + 1)
+    report = wannjax.evaluate(result.champion, problem, seed=seed)
     return {
         "environment": name,
         "seed": seed,

@@ -8,6 +8,7 @@ import wannjax
 from wannjax.analysis.evaluation import GRID
 from wannjax.common.keys import Purpose, key_of
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
+from wannjax.networks.network import enlarge
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +96,10 @@ def test_a_bad_argument_is_named(problem, balancing, arguments, message):
 def test_a_network_for_another_problem_is_refused(balancing):
     with pytest.raises(ValueError, match="networks: must be of 5 inputs and 1 output, as CartPoleSwingUp-v0 needs"):
         wannjax.evaluate(balancing, wannjax.make("CartPoleSwingUp-v0"))
+
+
+def test_room_on_the_tape_has_no_say(problem, balancing):
+    """As a champion has it that comes from a search and not from a file."""
+    larger = enlarge(balancing, 24)
+    assert len(larger.activations) > len(balancing.activations)
+    assert wannjax.evaluate(larger, problem, episodes=3) == wannjax.evaluate(balancing, problem, episodes=3)

@@ -18,6 +18,7 @@ from wannjax.common.digits import number, with_spread
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require_count, require_seed, require_weights
 from wannjax.common.wording import counted
+from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import Network, connection_count, individual_weights
 from wannjax.problems.capabilities import Supervised
 from wannjax.problems.problem import Problem, check_single
@@ -100,6 +101,7 @@ def evaluate(
     or weights that are not finite, and TypeError for what is no network or no problem.
     """
     check_single(network)
+    network = network_of(graph_of(network))  # without padding, on which draws of weights would depend
     problem = as_problem(problem)
     episodes = require_count("episodes", episodes)
     seed = require_seed(seed)
