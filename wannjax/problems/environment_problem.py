@@ -24,8 +24,11 @@ from wannjax.common.spreading import Spread
 from wannjax.common.validation import require_count, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
-from wannjax.problems.environment import Environment, Transition
+from wannjax.problems.environment import Environment, Tally, Transition, led_to
 from wannjax.problems.environment_check import checked_shapes
+from wannjax.problems.kernels import episode
+from wannjax.problems.kernels.cells import LANES
+from wannjax.problems.kernels.lanes import KEY
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import Shares, put_together, sharded
 from wannjax.problems.spaces import Discrete
@@ -60,6 +63,8 @@ class EnvironmentProblem(Problem):
         environment: the environment.
         params: what its `reset` and `step` are given.
         max_steps: the length of an episode at the most.
+        form: how networks run on episodes: as one "kernel" on a GPU, if the environment fits (see
+            `kernels.episode`), else step by step by "XLA". The "interpreted kernel" is for tests.
     """
 
     metric = "return"
@@ -94,6 +99,7 @@ class EnvironmentProblem(Problem):
         input_names = input_names if len(input_names) else environment.input_names
         output_names = output_names if len(output_names) else environment.output_names
         self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
+        self.form = "kernel" if devices.on_gpu() and not episode.obstacle(environment) else "XLA"
         spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
         self._evaluate = spread(self._score, static_argnames=("episodes", "activation_ids"))
         self._score_copies = spread(self._score_packed, static_argnames=("episodes", "activation_ids"))
@@ -119,6 +125,12 @@ class EnvironmentProblem(Problem):
         environments.
         """
         return self.environment.context_names
+
+    def form_in_words(self) -> str:
+        """How episodes run, where there are several ways; empty on a CPU, which has one."""
+        if not devices.on_gpu():
+            return ""
+        return "an episode is one kernel" if self.form == "kernel" else f"episodes run step by step: {episode.obstacle(self.environment)}"
 
     def evaluate(
         self,
@@ -246,12 +258,28 @@ class EnvironmentProblem(Problem):
     def _bytes(self, networks: Network, lanes: int) -> int:
         """Memory that one network takes while it runs."""
         rows = 2 + self.inputs + networks.activations.shape[-1]
+        lanes = lanes if self.form == "XLA" else -(-lanes // LANES) * LANES
         return lanes * (4 * rows + 3 * self._state_bytes) + networks.sources[0].nbytes
 
     def _run_chunk(self, networks: Network, keys, gain, params, *, activation_ids):
         """Runs N networks × L lanes side by side: (returns [N, L], steps [N, L]), loop
         iterations.
         """
+        if self.form != "XLA" and str(keys.dtype) == KEY:
+            observations, state = self._starts(keys, params)
+            returns, steps, computed = episode.run_episodes(
+                self.environment,
+                networks,
+                observations,
+                state,
+                keys,
+                gain,
+                params,
+                max_steps=self.max_steps,
+                activation_ids=activation_ids,
+                interpret=self.form == "interpreted kernel",
+            )
+            return (returns, steps), computed / returns.size
         tape = tape_of(networks)
 
         def act(values, observations):
@@ -274,29 +302,33 @@ class EnvironmentProblem(Problem):
         """
 
         def running(carry):
-            time, alive, *_ = carry
-            return (time < self.max_steps) & jnp.any(alive)
+            time, tally, *_ = carry
+            return (time < self.max_steps) & jnp.any(tally.alive)
 
         def advance(carry):
-            time, alive, returns, steps, observations, state, memory = carry
+            time, tally, observations, state, memory = carry
             memory, outputs = act(memory, observations)
             after = self.step(keys, time, state, outputs, params)
-            returns = returns + jnp.where(alive, after.reward, 0.0)
-            return time + 1, alive & ~after.ended, returns, steps + alive.astype(jnp.int32), after.observation, after.state, memory
+            return time + 1, tally.after(after), after.observation, after.state, memory
 
         observations, state = self.reset(keys, count, params)
         grid = (count, len(keys))
-        carry = (jnp.int32(0), jnp.ones(grid, bool), jnp.zeros(grid, jnp.float32), jnp.zeros(grid, jnp.int32), observations, state, memory)
-        time, _, returns, steps, *_ = lax.while_loop(running, advance, carry)
-        return returns, steps, time
+        tally = Tally(jnp.ones(grid, bool), jnp.zeros(grid, jnp.float32), jnp.zeros(grid, jnp.int32))
+        time, tally, *_ = lax.while_loop(running, advance, (jnp.int32(0), tally, observations, state, memory))
+        return tally.returns, tally.steps, time
 
     def reset(self, keys: Key[Array, " L"], count: int, params: Any) -> tuple[Float32[Array, "I N L"], Any]:
         """The first observations and states of L episodes, the same for each of `count` networks.
         Traceable.
         """
-        observations, state = jax.vmap(lambda key: self.environment.reset(_start_of(key), params), out_axes=(-1, 0))(keys)
-        observations = jnp.broadcast_to(observations[:, None, :].astype(jnp.float32), (self.inputs, count, len(keys)))
+        observations, state = self._starts(keys, params)
+        observations = jnp.broadcast_to(observations[:, None, :], (self.inputs, count, len(keys)))
         return observations, jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)
+
+    def _starts(self, keys, params):
+        """The first observations [I, L] and states [L, ...] of L episodes."""
+        observations, state = jax.vmap(lambda key: self.environment.reset(_start_of(key), params), out_axes=(-1, 0))(keys)
+        return observations.astype(jnp.float32), state
 
     def step(self, keys: Key[Array, " L"], time, state: Any, outputs: Float32[Array, "O N L"], params: Any) -> Transition:
         """One step of N networks × L episodes, at the step `time` of all: the transition has
@@ -304,13 +336,12 @@ class EnvironmentProblem(Problem):
         """
 
         def one(key, state, outputs):
-            return self.environment.step(key, state, self.environment.actions.action(outputs), params)
+            return led_to(self.environment, key, state, outputs, params)
 
         axes = Transition(-1, 0, 0, 0, 0)  # type: ignore[arg-type]
         over_lanes = jax.vmap(one, in_axes=(0, 0, -1), out_axes=axes)
         over_networks = jax.vmap(over_lanes, in_axes=(None, 0, 1), out_axes=axes._replace(observation=1))  # type: ignore[arg-type]
-        after = over_networks(jax.vmap(jax.random.fold_in, (0, None))(keys, time), state, outputs)
-        return after._replace(observation=after.observation.astype(jnp.float32), reward=after.reward.astype(jnp.float32))
+        return over_networks(jax.vmap(jax.random.fold_in, (0, None))(keys, time), state, outputs)
 
 
 def _start_of(key: Key[Array, ""]) -> Key[Array, ""]:

@@ -1,0 +1,263 @@
+"""Whole episodes in one kernel, for a GPU: one launch, where XLA launches hundreds of kernels for
+every step of the environment.
+
+One program, a warp, runs one network on 32 lanes, from reset to the end of its last lane:
+
+    registers, a thread a lane              memory, a column a lane
+    ┌───────────────────────────────┐       ┌─────────────────────────┐
+    │ state, tally, the observation ├──────▶│ 0                       │  the table of values:
+    │      ▲                        │       │ 1, the bias             │  rows as in
+    │      │ step: traced, on lanes │       │ observation             │  `networks.network`
+    │      │                        │   ┌──▶│ step 0 .. step n-1      ├──┐
+    │ outputs ◀─────────────────────┼─┐ │   └─────────────────────────┘  │ rows that the tape names
+    └───────────────────────────────┘ │ └─── fire: traced, on lanes ◀────┤
+      again while a lane is alive     └───── fire, of the outputs ◀──────┘
+
+A thread reads and writes its own column only, so that nothing waits for anything. The tape is the
+same for all lanes: its entries are scalars, and a source is a row. Lanes beyond the last are never
+alive.
+
+Neither an environment nor a node is described here: its step and `network.fire` are traced, and
+evaluated on lanes (see `lanes`). What does not fit says so in `obstacle`.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.experimental import pallas
+from jax.experimental.pallas import triton
+from jaxtyping import Array, Float32, Int32, Key
+
+from wannjax.common.keys import Purpose, key_of
+from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, fire
+from wannjax.problems.environment import Environment, Tally, led_to
+from wannjax.problems.kernels.cells import LANES, Cells, UnfitError, is_key, keys_of, vector, vectors_of
+from wannjax.problems.kernels.lanes import OnLanes
+
+MOST_REGISTERS = 64
+"""Cells of a state and an observation, at the most: each is a register of every thread."""
+
+MOST_OPERATIONS = 6000
+"""Operations of one step of an environment, at the most: more take long to compile."""
+
+
+def obstacle(environment: Environment) -> str:
+    """Why episodes of `environment` do not fit into a kernel, in words; empty where they do."""
+    key, params = key_of(0, Purpose.ABSTRACT), environment.params
+    observation, state = jax.eval_shape(environment.reset, key, params)
+    cells = sum(_size(leaf) for leaf in jax.tree.leaves((observation, state)))
+    if cells > MOST_REGISTERS:
+        return f"state and observation have {cells} cells, more than {MOST_REGISTERS}"
+    types = _types(environment, key, state, params)
+
+    def on_vectors():
+        found = OnLanes(partial(_advance, environment), *types)(*jax.tree.map(_zeros, types))
+        return [vectors_of(leaf) for leaf in jax.tree.leaves(found)]
+
+    try:
+        with jax.numpy_rank_promotion("allow"):  # which has no part in what fits
+            operations = len(jax.make_jaxpr(on_vectors)().eqns)
+    except UnfitError as unfit:
+        return f"a step needs {unfit}"
+    return f"a step takes {operations} operations, more than {MOST_OPERATIONS}" if operations > MOST_OPERATIONS else ""
+
+
+def run_episodes(
+    environment: Environment,
+    networks: Network,
+    observations: Float32[Array, "I L"],
+    state: Any,
+    keys: Key[Array, " L"],
+    gain: Float32[Array, " L"],
+    params: Any,
+    *,
+    max_steps: int,
+    activation_ids: tuple[int, ...],
+    interpret: bool = False,
+) -> tuple[Float32[Array, "N L"], Int32[Array, "N L"], Float32[Array, ""]]:
+    """Episodes of N networks on L lanes. Traceable.
+
+    Args:
+        observations, state: what the episode of each lane starts with; the state's leaves have the
+            leading axis L.
+        interpret: have XLA run the kernel, on any device; for tests.
+
+    Returns the returns, the lengths, and how many steps of an environment were computed, those of
+    lanes that have ended or only fill up a warp included.
+    """
+    lanes, count, outputs = len(gain), networks.activations.shape[0], networks.outputs
+    blocks = -(-lanes // LANES)
+    hidden, first_step = networks.activations.shape[1] - outputs, FIRST_INPUT + networks.inputs
+
+    key_type, state_type = jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), (keys, state))
+    types = _types(environment, key_type, state_type, params)
+    advance_on_lanes, fire_on_lanes = OnLanes(partial(_advance, environment), *types), _fire_on_lanes(activation_ids)
+    needs_key, *_, needed_params = advance_on_lanes.used
+    observation_type = _type((networks.inputs,), jnp.float32)
+    start_type = (_type((1,), jnp.float32), key_type if needs_key else None, observation_type, state_type)
+    carried_type = (_TALLY, observation_type, state_type)
+
+    def program(tape, start, params, returns_of, steps_of, table):
+        sources, activations, length, *weights = tape
+        gain, key, observation, state = _read(start, start_type)
+        params = _read(params, types[-1])
+
+        def node(i):
+            gathered = [table[sources[i, k]] for k in range(FAN_IN)]
+            own = [weights[0][i, k] for k in range(FAN_IN)] if weights else [1] * FAN_IN
+            read = (_cells((1, FAN_IN, 1, 1), jnp.float32, values) for values in (gathered, own))
+            return vectors_of(fire_on_lanes(*read, _cells((1, 1), jnp.int32, [activations[i]]), gain))[0]
+
+        def hidden_step(i, carry):
+            table[first_step + i, :] = node(i)
+            return carry
+
+        def running(carry):
+            time, ((alive,), *_) = carry
+            return (time < max_steps) & (jnp.max(lax.select(alive, vector(1, jnp.int32), vector(0, jnp.int32))) > 0)
+
+        def advance(carry):
+            time, vectors = carry
+            tally, observation, state = _restored(vectors, carried_type)
+            for row, value in enumerate(observation.values, FIRST_INPUT):
+                table[row, :] = value
+            lax.fori_loop(0, length[0], hidden_step, None)
+            chosen_by = _cells((outputs,), jnp.float32, [node(hidden + i) for i in range(outputs)])
+            after = advance_on_lanes(key, _cells((), jnp.int32, [time]), tally, state, chosen_by, params)
+            return time + 1, list(map(vectors_of, jax.tree.leaves(after)))
+
+        table[0, :], table[1, :] = vector(0, jnp.float32), vector(1, jnp.float32)
+        lane = pallas.program_id(1) * LANES + lax.iota(jnp.int32, LANES)
+        tally = (_cells((), jnp.bool_, [lane < lanes]), _zeros(_TALLY.returns), _zeros(_TALLY.steps))
+        first = list(map(vectors_of, jax.tree.leaves((tally, observation, state))))
+        _, (_, (returns,), (steps,), *_) = lax.while_loop(running, advance, (jnp.int32(0), first))
+        returns_of[:], steps_of[:] = returns, steps
+
+    width = blocks * LANES
+    tape = [networks.sources, networks.activations.astype(jnp.int32), networks.steps[:, None]]
+    tape_specs = list(map(_of_network, tape))
+    if networks.weights is not None:
+        differ = networks.weights.ndim == 4
+        tape.append(jnp.pad(networks.weights, [(0, 0)] * 3 + [(0, width - lanes)], mode="edge") if differ else networks.weights)
+        tape_specs.append((_of_network_and_lanes if differ else _of_network)(tape[-1]))
+    starts = (gain[:, None], keys if needs_key else None, observations.T, state)
+    start = [_in_rows(leaf, width) for leaf in jax.tree.leaves(starts)]
+    lines = [_in_line(leaf) if needed else None for leaf, needed in zip(*map(jax.tree.leaves, (params, needed_params)), strict=True)]
+    shapes = ((count, width), (count, width), (count, first_step + hidden, width))
+    results = list(map(_type, shapes, (jnp.float32, jnp.int32, jnp.float32)))
+    returns, steps, _ = pallas.pallas_call(
+        program,
+        grid=(count, blocks),
+        in_specs=[tape_specs, jax.tree.map(_of_lanes, start), jax.tree.map(_of_all, lines)],
+        out_specs=list(map(_of_network_and_lanes, results)),
+        out_shape=results,
+        interpret=interpret,
+        compiler_params=triton.CompilerParams(num_warps=1, num_stages=1),
+        name="episodes",
+    )(tape, start, lines)
+    computed = LANES * jnp.sum(jnp.max(steps.reshape(count, blocks, LANES), axis=2), dtype=jnp.float32)
+    return returns[:, :lanes], steps[:, :lanes], computed
+
+
+_TALLY: Any = Tally(*(jax.ShapeDtypeStruct((), dtype) for dtype in (jnp.bool_, jnp.float32, jnp.int32)))  # type: ignore[arg-type]
+
+
+def _type(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, dtype)
+
+
+def _types(environment: Environment, key: Any, state: Any, params: Any) -> tuple[Any, ...]:
+    """The shapes and types of what `_advance` is given."""
+    key, state, params = jax.eval_shape(lambda *trees: trees, key, state, params)
+    return key, _type((), jnp.int32), _TALLY, state, _type((environment.actions.outputs,), jnp.float32), params
+
+
+def _advance(environment: Environment, key, time, tally: Tally, state, outputs, params):
+    """One step of one episode: the tally, the observation and the state after it."""
+    after = led_to(environment, jax.random.fold_in(key, time), state, outputs, params)
+    return tally.after(after), after.observation, after.state
+
+
+def _fire_on_lanes(activation_ids: tuple[int, ...]) -> OnLanes:
+    """`network.fire` of one step of one network on one lane."""
+    read = _type((1, FAN_IN, 1, 1), jnp.float32)
+    return OnLanes(partial(fire, activation_ids=activation_ids), read, read, _type((1, 1), jnp.int32), _type((1,), jnp.float32))
+
+
+def _size(leaf: Any) -> int:
+    return int(np.prod(leaf.shape))
+
+
+def _cells(shape: tuple[int, ...], dtype: Any, values: list[Any]) -> Cells:
+    return Cells(shape, np.dtype(dtype), tuple(values))
+
+
+def _zeros(type_: Any) -> Cells:
+    return Cells(type_.shape, type_.dtype, ((0, 0) if is_key(type_.dtype) else 0,) * _size(type_))
+
+
+def _restored(vectors: list[list[Any]], types: Any) -> Any:
+    """The pytree of cells that has these vectors."""
+    leaves, form = jax.tree.flatten(types)
+    return jax.tree.unflatten(form, [Cells(leaf.shape, leaf.dtype, tuple(own)) for leaf, own in zip(leaves, vectors, strict=True)])
+
+
+# Arrays on their way into a kernel: in rows of lanes, or in a line if all lanes have the same.
+
+
+def _words(leaf: Any) -> Array:
+    """What memory holds of an array: bools as integers, keys as their words."""
+    leaf = jax.random.key_data(leaf) if is_key(jnp.result_type(leaf)) else jnp.asarray(leaf)
+    return leaf.astype(jnp.int32) if leaf.dtype == bool else leaf
+
+
+def _in_rows(leaf: Array, width: int) -> Array | None:
+    """[cells, width] of [L, ...]: the last lane is repeated. None for no cells."""
+    words = _words(leaf)
+    return jnp.pad(words.reshape(len(words), -1).T, ((0, 0), (0, width - len(words))), mode="edge") if words.size else None
+
+
+def _in_line(leaf: Any) -> Array | None:
+    """[cells] of an array. None for no cells."""
+    words = _words(leaf)
+    return words.reshape(-1) if words.size else None
+
+
+def _read(lines: list[Any], types: Any) -> Any:
+    """The pytree of cells that memory holds; None where it was not brought in."""
+    leaves, form = jax.tree.flatten(types)
+    return jax.tree.unflatten(form, [_read_leaf(line, leaf) for line, leaf in zip(lines, leaves, strict=True)])
+
+
+def _read_leaf(line: Any, leaf: Any) -> Cells | None:
+    if _size(leaf) == 0:
+        return Cells(leaf.shape, leaf.dtype, ())
+    if line is None:
+        return None
+    vectors = [vector(line[i], line.dtype) for i in range(line.shape[0])]
+    if is_key(leaf.dtype):
+        return keys_of(_cells((*leaf.shape, 2), jnp.uint32, vectors), leaf.dtype)
+    return _cells(leaf.shape, leaf.dtype, [each != vector(0, each.dtype) for each in vectors] if leaf.dtype == bool else vectors)
+
+
+# Which part of an array a program has: that of its network n, or of its block b of lanes.
+
+
+def _of_network(array: Any) -> pallas.BlockSpec:
+    return pallas.BlockSpec((None, *array.shape[1:]), lambda n, _: (n, *[0] * (array.ndim - 1)))
+
+
+def _of_network_and_lanes(array: Any) -> pallas.BlockSpec:
+    return pallas.BlockSpec((None, *array.shape[1:-1], LANES), lambda n, b: (n, *[0] * (array.ndim - 2), b))
+
+
+def _of_lanes(array: Any) -> pallas.BlockSpec:
+    return pallas.BlockSpec((array.shape[0], LANES), lambda _, b: (0, b))
+
+
+def _of_all(array: Any) -> pallas.BlockSpec:
+    return pallas.BlockSpec(array.shape, lambda *_: (0,))
