@@ -47,7 +47,14 @@ def test_cells_are_moved_as_arrays_are():
     def moved(x):
         parts = jnp.split(x, [1], axis=1)
         swapped = jnp.concatenate([jnp.flip(parts[1].T, 0), jnp.broadcast_to(x[0, :1], (1, 4))])
-        return swapped[::2, 1:], jnp.stack([x[0], x[1]], axis=1), jnp.expand_dims(x, 1).reshape(-1), jnp.arange(3) * x[0].astype(jnp.int32)
+        rows = lax.unstack(x, 1) if hasattr(lax, "unstack") else tuple(x.T)
+        return (
+            rows,
+            swapped[::2, 1:],
+            jnp.stack([x[0], x[1]], axis=1),
+            jnp.expand_dims(x, 1).reshape(-1),
+            jnp.arange(3) * x[0].astype(jnp.int32),
+        )
 
     assert_same(moved, draw(4, 3))
 

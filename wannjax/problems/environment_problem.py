@@ -26,9 +26,9 @@ from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of
 from wannjax.problems.environment import Environment, Tally, Transition, led_to
 from wannjax.problems.environment_check import checked_shapes
-from wannjax.problems.kernels import episode
 from wannjax.problems.kernels.cells import LANES
 from wannjax.problems.kernels.lanes import KEY
+from wannjax.problems.kernels.step import obstacle
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import Shares, put_together, sharded
 from wannjax.problems.spaces import Discrete
@@ -99,7 +99,7 @@ class EnvironmentProblem(Problem):
         input_names = input_names if len(input_names) else environment.input_names
         output_names = output_names if len(output_names) else environment.output_names
         self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
-        self.form = "kernel" if devices.on_gpu() and not episode.obstacle(environment) else "XLA"
+        self.form = "kernel" if devices.on_gpu() and not obstacle(environment) else "XLA"
         spread = partial(Spread, finish=put_together, compiler_options=devices.compiler_options())
         self._evaluate = spread(self._score, static_argnames=("episodes", "activation_ids"))
         self._score_copies = spread(self._score_packed, static_argnames=("episodes", "activation_ids"))
@@ -130,7 +130,7 @@ class EnvironmentProblem(Problem):
         """How episodes run, where there are several ways; empty on a CPU, which has one."""
         if not devices.on_gpu():
             return ""
-        return "an episode is one kernel" if self.form == "kernel" else f"episodes run step by step: {episode.obstacle(self.environment)}"
+        return "an episode is one kernel" if self.form == "kernel" else f"episodes run step by step: {obstacle(self.environment)}"
 
     def evaluate(
         self,
@@ -266,6 +266,8 @@ class EnvironmentProblem(Problem):
         iterations.
         """
         if self.form != "XLA" and str(keys.dtype) == KEY:
+            from wannjax.problems.kernels import episode  # with Pallas, which takes a while to import
+
             observations, state = self._starts(keys, params)
             returns, steps, computed = episode.run_episodes(
                 self.environment,

@@ -18,7 +18,7 @@ same for all lanes: its entries are scalars, and a source is a row. Lanes beyond
 alive.
 
 Neither an environment nor a node is described here: its step and `network.fire` are traced, and
-evaluated on lanes (see `lanes`). What does not fit says so in `obstacle`.
+evaluated on lanes (see `step` and `lanes`).
 """
 
 from functools import partial
@@ -32,38 +32,11 @@ from jax.experimental import pallas
 from jax.experimental.pallas import triton
 from jaxtyping import Array, Float32, Int32, Key
 
-from wannjax.common.keys import Purpose, key_of
 from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, fire
-from wannjax.problems.environment import Environment, Tally, led_to
-from wannjax.problems.kernels.cells import LANES, Cells, UnfitError, is_key, keys_of, vector, vectors_of
+from wannjax.problems.environment import Environment
+from wannjax.problems.kernels.cells import LANES, Cells, is_key, keys_of, vector, vectors_of
 from wannjax.problems.kernels.lanes import OnLanes
-
-MOST_REGISTERS = 64
-"""Cells of a state and an observation, at the most: each is a register of every thread."""
-
-MOST_OPERATIONS = 6000
-"""Operations of one step of an environment, at the most: more take long to compile."""
-
-
-def obstacle(environment: Environment) -> str:
-    """Why episodes of `environment` do not fit into a kernel, in words; empty where they do."""
-    key, params = key_of(0, Purpose.ABSTRACT), environment.params
-    observation, state = jax.eval_shape(environment.reset, key, params)
-    cells = sum(_size(leaf) for leaf in jax.tree.leaves((observation, state)))
-    if cells > MOST_REGISTERS:
-        return f"state and observation have {cells} cells, more than {MOST_REGISTERS}"
-    types = _types(environment, key, state, params)
-
-    def on_vectors():
-        found = OnLanes(partial(_advance, environment), *types)(*jax.tree.map(_zeros, types))
-        return [vectors_of(leaf) for leaf in jax.tree.leaves(found)]
-
-    try:
-        with jax.numpy_rank_promotion("allow"):  # which has no part in what fits
-            operations = len(jax.make_jaxpr(on_vectors)().eqns)
-    except UnfitError as unfit:
-        return f"a step needs {unfit}"
-    return f"a step takes {operations} operations, more than {MOST_OPERATIONS}" if operations > MOST_OPERATIONS else ""
+from wannjax.problems.kernels.step import step_on_lanes
 
 
 def run_episodes(
@@ -94,17 +67,17 @@ def run_episodes(
     hidden, first_step = networks.activations.shape[1] - outputs, FIRST_INPUT + networks.inputs
 
     key_type, state_type = jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), (keys, state))
-    types = _types(environment, key_type, state_type, params)
-    advance_on_lanes, fire_on_lanes = OnLanes(partial(_advance, environment), *types), _fire_on_lanes(activation_ids)
+    advance_on_lanes, types = step_on_lanes(environment, key_type, state_type, params)
+    fire_on_lanes = _fire_on_lanes(activation_ids)
     needs_key, *_, needed_params = advance_on_lanes.used
     observation_type = _type((networks.inputs,), jnp.float32)
     start_type = (_type((1,), jnp.float32), key_type if needs_key else None, observation_type, state_type)
-    carried_type = (_TALLY, observation_type, state_type)
+    carried_type = (types.tally, observation_type, state_type)
 
     def program(tape, start, params, returns_of, steps_of, table):
         sources, activations, length, *weights = tape
         gain, key, observation, state = _read(start, start_type)
-        params = _read(params, types[-1])
+        params = _read(params, types.params)
 
         def node(i):
             gathered = [table[sources[i, k]] for k in range(FAN_IN)]
@@ -132,7 +105,7 @@ def run_episodes(
 
         table[0, :], table[1, :] = vector(0, jnp.float32), vector(1, jnp.float32)
         lane = pallas.program_id(1) * LANES + lax.iota(jnp.int32, LANES)
-        tally = (_cells((), jnp.bool_, [lane < lanes]), _zeros(_TALLY.returns), _zeros(_TALLY.steps))
+        tally = (_cells((), jnp.bool_, [lane < lanes]), *(_cells((), dtype, [0]) for dtype in (jnp.float32, jnp.int32)))
         first = list(map(vectors_of, jax.tree.leaves((tally, observation, state))))
         _, (_, (returns,), (steps,), *_) = lax.while_loop(running, advance, (jnp.int32(0), first))
         returns_of[:], steps_of[:] = returns, steps
@@ -163,23 +136,8 @@ def run_episodes(
     return returns[:, :lanes], steps[:, :lanes], computed
 
 
-_TALLY: Any = Tally(*(jax.ShapeDtypeStruct((), dtype) for dtype in (jnp.bool_, jnp.float32, jnp.int32)))  # type: ignore[arg-type]
-
-
 def _type(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, dtype)
-
-
-def _types(environment: Environment, key: Any, state: Any, params: Any) -> tuple[Any, ...]:
-    """The shapes and types of what `_advance` is given."""
-    key, state, params = jax.eval_shape(lambda *trees: trees, key, state, params)
-    return key, _type((), jnp.int32), _TALLY, state, _type((environment.actions.outputs,), jnp.float32), params
-
-
-def _advance(environment: Environment, key, time, tally: Tally, state, outputs, params):
-    """One step of one episode: the tally, the observation and the state after it."""
-    after = led_to(environment, jax.random.fold_in(key, time), state, outputs, params)
-    return tally.after(after), after.observation, after.state
 
 
 def _fire_on_lanes(activation_ids: tuple[int, ...]) -> OnLanes:
@@ -188,16 +146,8 @@ def _fire_on_lanes(activation_ids: tuple[int, ...]) -> OnLanes:
     return OnLanes(partial(fire, activation_ids=activation_ids), read, read, _type((1, 1), jnp.int32), _type((1,), jnp.float32))
 
 
-def _size(leaf: Any) -> int:
-    return int(np.prod(leaf.shape))
-
-
 def _cells(shape: tuple[int, ...], dtype: Any, values: list[Any]) -> Cells:
     return Cells(shape, np.dtype(dtype), tuple(values))
-
-
-def _zeros(type_: Any) -> Cells:
-    return Cells(type_.shape, type_.dtype, ((0, 0) if is_key(type_.dtype) else 0,) * _size(type_))
 
 
 def _restored(vectors: list[list[Any]], types: Any) -> Any:
@@ -234,7 +184,7 @@ def _read(lines: list[Any], types: Any) -> Any:
 
 
 def _read_leaf(line: Any, leaf: Any) -> Cells | None:
-    if _size(leaf) == 0:
+    if leaf.size == 0:
         return Cells(leaf.shape, leaf.dtype, ())
     if line is None:
         return None

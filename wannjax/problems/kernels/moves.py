@@ -45,6 +45,10 @@ def _split(equation, array: Cells) -> list[Cells]:
     return [at(numbers, array) for numbers in np.split(numbers_of(array)[0], ends, equation.params["axis"])]
 
 
+def _unstack(equation, array: Cells) -> list[Cells]:
+    return [at(numbers, array) for numbers in np.moveaxis(numbers_of(array)[0], equation.params["axis"], 0)]
+
+
 def _iota(equation) -> Cells:
     return constant(np.indices(equation.params["shape"])[equation.params["dimension"]], equation.params["dtype"])
 
@@ -182,6 +186,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "transpose": _moving(lambda equation, numbers: numbers.transpose(equation.params["permutation"])),
     "rev": _moving(lambda equation, numbers: np.flip(numbers, equation.params["dimensions"])),
     "split": _split,
+    "unstack": _unstack,
     "iota": _iota,
     "iota_2x32_shape": _iota_in_two,
     "select_n": _select,
