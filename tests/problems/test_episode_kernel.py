@@ -237,7 +237,7 @@ def test_what_does_not_fit_says_why_and_runs_step_by_step(monkeypatch, environme
     monkeypatch.setattr(devices, "on_gpu", lambda: True)
     problem = EnvironmentProblem(environment)
     assert problem.form == ("XLA" if reason else "kernel")
-    assert problem.form_in_words() == (f"episodes run step by step: {reason}" if reason else "an episode is one kernel")
+    assert problem.form_in_words() == (f"step by step: {reason}" if reason else "as one kernel")
 
 
 def test_a_step_of_too_many_operations_does_not_fit(monkeypatch):

@@ -28,7 +28,7 @@ from wannjax.problems.environment import Environment, Tally, Transition, led_to
 from wannjax.problems.environment_check import checked_shapes
 from wannjax.problems.kernels.cells import LANES
 from wannjax.problems.kernels.lanes import KEY
-from wannjax.problems.kernels.step import obstacle
+from wannjax.problems.kernels.step import form_on_a_gpu, obstacle
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import Shares, put_together, sharded
 from wannjax.problems.spaces import Discrete
@@ -127,10 +127,8 @@ class EnvironmentProblem(Problem):
         return self.environment.context_names
 
     def form_in_words(self) -> str:
-        """How episodes run, where there are several ways; empty on a CPU, which has one."""
-        if not devices.on_gpu():
-            return ""
-        return "an episode is one kernel" if self.form == "kernel" else f"episodes run step by step: {obstacle(self.environment)}"
+        """How an episode runs, where there are several ways; empty on a CPU, which has one."""
+        return form_on_a_gpu(self.environment) if devices.on_gpu() else ""
 
     def evaluate(
         self,

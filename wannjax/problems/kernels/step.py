@@ -72,5 +72,13 @@ def obstacle(environment: Environment) -> str:
     return f"a step takes {operations} operations, more than {MOST_OPERATIONS}" if operations > MOST_OPERATIONS else ""
 
 
+def form_on_a_gpu(environment: Environment) -> str:
+    """How an episode of `environment` runs on a GPU, in words, and why not as one kernel where it
+    does not.
+    """
+    reason = obstacle(environment)
+    return f"step by step: {reason}" if reason else "as one kernel"
+
+
 def _zeros(leaf: Any) -> Cells:
     return Cells(leaf.shape, leaf.dtype, ((0, 0) if is_key(leaf.dtype) else 0,) * leaf.size)
