@@ -44,6 +44,7 @@ def compiled(name: str, target) -> str:
 def assembled(dump: Path) -> dict[str, int]:
     """What the assembler says of the kernel of episodes."""
     (path,) = (path for path in dump.glob("*.ptx") if ".entry episodes" in path.read_text())
+    text = path.read_text()
     command = [CUDA / "bin" / "ptxas", "-arch=sm_90a", "-v", path, "-o", os.devnull]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     said = said[said.index("'episodes'") :]
@@ -52,7 +53,8 @@ def assembled(dump: Path) -> dict[str, int]:
         "registers": int(re.search(r"Used (\d+) registers", said)[1]),
         "stack_bytes": int(stack),
         "spilled_bytes": int(stores) + int(loads),
-        "ptx_lines": len(path.read_text().splitlines()),
+        "ptx_lines": len(text.splitlines()),
+        "shared_columns": len(re.findall(r"(?:ld|st)\.global\.v\d|bar\.sync|shared", text)),
     }
 
 
