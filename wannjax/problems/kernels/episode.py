@@ -8,10 +8,10 @@ One program, a warp, runs one network on 32 lanes, from reset to the end of its 
     │ state, tally, the observation ├──────▶│ 0                       │  the table of values:
     │      ▲                        │       │ 1, the bias             │  rows as in
     │      │ step: traced, on lanes │       │ observation             │  `networks.network`
-    │      │                        │   ┌──▶│ step 0 .. step n-1      ├──┐
-    │ outputs ◀─────────────────────┼─┐ │   └─────────────────────────┘  │ rows that the tape names
-    └───────────────────────────────┘ │ └─── fire: traced, on lanes ◀────┤
-      again while a lane is alive     └───── fire, of the outputs ◀──────┘
+    │      │                        │   ┌──▶│ steps of the tape       ├──┐
+    │      └────────────────────────┼───┼───┤ outputs                 │  │ rows that the tape names
+    └───────────────────────────────┘   │   └─────────────────────────┘  │
+      again while a lane is alive       └──── fire: traced, on lanes ◀───┘
 
 A thread reads and writes its own column only, so that nothing waits for anything. The tape is the
 same for all lanes: its entries are scalars, and a source is a row. Lanes beyond the last are never
@@ -21,6 +21,7 @@ Neither an environment nor a node is described here: its step and `network.fire`
 evaluated on lanes (see `step` and `lanes`).
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,7 @@ from jax.experimental import pallas
 from jax.experimental.pallas import triton
 from jaxtyping import Array, Float32, Int32, Key
 
+from wannjax.networks.activations import SUM
 from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, fire
 from wannjax.problems.environment import Environment
 from wannjax.problems.kernels.cells import LANES, Cells, is_key, keys_of, vector, vectors_of
@@ -68,7 +70,8 @@ def run_episodes(
 
     key_type, state_type = jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), (keys, state))
     advance_on_lanes, types = step_on_lanes(environment, key_type, state_type, params)
-    fire_on_lanes = _fire_on_lanes(activation_ids)
+    # All lanes have the same activation: one is computed, where XLA computes all.
+    fire_on_lanes = {activation: _fire_on_lanes(activation) for activation in sorted({SUM, *activation_ids})}
     needs_key, *_, needed_params = advance_on_lanes.used
     observation_type = _type((networks.inputs,), jnp.float32)
     start_type = (_type((1,), jnp.float32), key_type if needs_key else None, observation_type, state_type)
@@ -79,14 +82,16 @@ def run_episodes(
         gain, key, observation, state = _read(start, start_type)
         params = _read(params, types.params)
 
-        def node(i):
-            gathered = [table[sources[i, k]] for k in range(FAN_IN)]
-            own = [weights[0][i, k] for k in range(FAN_IN)] if weights else [1] * FAN_IN
-            read = (_cells((1, FAN_IN, 1, 1), jnp.float32, values) for values in (gathered, own))
-            return vectors_of(fire_on_lanes(*read, _cells((1, 1), jnp.int32, [activations[i]]), gain))[0]
+        def fired(activation, *vectors):
+            read = (_cells((1, FAN_IN, 1, 1), jnp.float32, values) for values in (vectors[:FAN_IN], vectors[FAN_IN:]))
+            return vectors_of(fire_on_lanes[activation](*read, _cells((1, 1), jnp.int32, [activation]), gain))[0]
 
-        def hidden_step(i, carry):
-            table[first_step + i, :] = node(i)
+        def run_step(i, carry):
+            step = lax.select(i < length[0], i, hidden + i - length[0])
+            gathered = [table[sources[step, k]] for k in range(FAN_IN)]
+            own = [weights[0][step, k] for k in range(FAN_IN)] if weights else [jnp.float32(1)] * FAN_IN
+            branches = [partial(fired, activation) for activation in fire_on_lanes]
+            table[first_step + step, :] = lax.switch(activations[step], branches, *gathered, *own)
             return carry
 
         def running(carry):
@@ -98,8 +103,8 @@ def run_episodes(
             tally, observation, state = _restored(vectors, carried_type)
             for row, value in enumerate(observation.values, FIRST_INPUT):
                 table[row, :] = value
-            lax.fori_loop(0, length[0], hidden_step, None)
-            chosen_by = _cells((outputs,), jnp.float32, [node(hidden + i) for i in range(outputs)])
+            lax.fori_loop(0, length[0] + outputs, run_step, None)
+            chosen_by = _cells((outputs,), jnp.float32, [table[first_step + hidden + i] for i in range(outputs)])
             after = advance_on_lanes(key, _cells((), jnp.int32, [time]), tally, state, chosen_by, params)
             return time + 1, list(map(vectors_of, jax.tree.leaves(after)))
 
@@ -111,7 +116,8 @@ def run_episodes(
         returns_of[:], steps_of[:] = returns, steps
 
     width = blocks * LANES
-    tape = [networks.sources, networks.activations.astype(jnp.int32), networks.steps[:, None]]
+    places = jnp.searchsorted(jnp.array(list(fire_on_lanes), jnp.int8), networks.activations, method="compare_all")
+    tape = [networks.sources, places.astype(jnp.int32), networks.steps[:, None]]
     tape_specs = list(map(_of_network, tape))
     if networks.weights is not None:
         differ = networks.weights.ndim == 4
@@ -120,7 +126,7 @@ def run_episodes(
     starts = (gain[:, None], keys if needs_key else None, observations.T, state)
     start = [_in_rows(leaf, width) for leaf in jax.tree.leaves(starts)]
     lines = [_in_line(leaf) if needed else None for leaf, needed in zip(*map(jax.tree.leaves, (params, needed_params)), strict=True)]
-    shapes = ((count, width), (count, width), (count, first_step + hidden, width))
+    shapes = ((count, width), (count, width), (count, first_step + hidden + outputs, width))
     results = list(map(_type, shapes, (jnp.float32, jnp.int32, jnp.float32)))
     returns, steps, _ = pallas.pallas_call(
         program,
@@ -140,13 +146,13 @@ def _type(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, dtype)
 
 
-def _fire_on_lanes(activation_ids: tuple[int, ...]) -> OnLanes:
+def _fire_on_lanes(activation: int) -> OnLanes:
     """`network.fire` of one step of one network on one lane."""
     read = _type((1, FAN_IN, 1, 1), jnp.float32)
-    return OnLanes(partial(fire, activation_ids=activation_ids), read, read, _type((1, 1), jnp.int32), _type((1,), jnp.float32))
+    return OnLanes(partial(fire, activation_ids=(activation,)), read, read, _type((1, 1), jnp.int32), _type((1,), jnp.float32))
 
 
-def _cells(shape: tuple[int, ...], dtype: Any, values: list[Any]) -> Cells:
+def _cells(shape: tuple[int, ...], dtype: Any, values: Sequence[Any]) -> Cells:
     return Cells(shape, np.dtype(dtype), tuple(values))
 
 
