@@ -95,9 +95,10 @@ def test_environments_are_listed_with_their_sizes_and_needs(capsys, monkeypatch)
     monkeypatch.setattr(registry, "_gymnax", lambda name: made.append(name) or whole(name))
     assert main(["environments"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert re.split("  +", head.strip()) == ["name", "inputs", "outputs", "steps at most", "needs"]
+    assert re.split("  +", head.strip()) == ["name", "inputs", "outputs", "steps at most", "needs", "an episode on a GPU runs"]
     rows = {line.split()[0]: line.split()[1:] for line in lines}
-    assert rows["CartPoleSwingUp-v0"] == ["5", "1", "1000"]
+    assert rows["CartPoleSwingUp-v0"] == ["5", "1", "1000", "as", "one", "kernel"]
+    assert rows["Pong-misc"][3:6] == ["step", "by", "step:"]
     assert rows["MNISTBandit-bsuite"] == ["downloads", "its", "data", "when", "it", "is", "made"]
     assert rows["mnist"][:3] == ["256", "10", "its"]
     assert set(rows) == {*wannjax.environment_names(), "digits", "mnist"}

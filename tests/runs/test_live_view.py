@@ -7,6 +7,7 @@ from rich.console import Console
 from runs_support import Larger
 
 import wannjax
+from wannjax.common import devices
 from wannjax.common.terminal import screen
 from wannjax.runs import progress
 from wannjax.runs.progress import LiveView, View
@@ -85,3 +86,10 @@ def test_names_are_shown_as_they_stand_and_lines_are_not_wrapped(capsys):
 def test_one_input_is_no_inputs(capsys):
     LiveView(Larger(), wannjax.WannConfig(episodes=1), console=screen(stderr=True))
     assert "2 inputs, 1 output; wann" in capsys.readouterr().err
+
+
+def test_on_a_gpu_the_first_line_says_how_an_episode_runs(monkeypatch, capsys):
+    monkeypatch.setattr(devices, "on_gpu", lambda: True)
+    for name, words in (("CartPole-v1", "cpu, an episode as one kernel"), ("Breakout-MinAtar", "cpu, an episode step by step: state and")):
+        LiveView(wannjax.make(name), wannjax.WannConfig(episodes=1), console=screen(stderr=True))
+        assert words in capsys.readouterr().err

@@ -183,9 +183,10 @@ def environments_table() -> LiteralTable:
     for column in ("inputs", "outputs", "steps at most"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("needs")
+    table.add_column("an episode on a GPU runs")
     for entry in entries():
         sizes = (entry.inputs, entry.outputs, entry.max_steps)
-        table.add_row(entry.name, *("" if size is None else str(size) for size in sizes), entry.needs)
+        table.add_row(entry.name, *("" if size is None else str(size) for size in sizes), entry.needs, entry.on_a_gpu)
     return table
 
 

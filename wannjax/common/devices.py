@@ -107,6 +107,11 @@ def on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
+def on_gpu() -> bool:
+    """Whether computations run on GPUs."""
+    return jax.default_backend() == "gpu"
+
+
 def chunk_size(lanes: int, bytes_each: int) -> int:
     """How many things of so many `lanes` one device should run side by side: networks, or examples
     or copies of one network.

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Float32, Int8, Int32
+from jaxtyping import Array, Bool, Float, Float32, Int, Int8, Int32
 
 from wannjax.common.pytrees import Placeholder
 from wannjax.common.validation import require, require_type
@@ -305,10 +305,22 @@ def _step(tape: Tape, values, start, size: int, gain, activation_ids):
     ).reshape(size, FAN_IN, count, lanes)
     if count == 1:  # XLA would fuse this gather into the activation, which is 15 times slower on a CPU
         gathered = lax.optimization_barrier(gathered)
-    if tape.weights is not None:
-        gathered = gathered * lax.dynamic_slice_in_dim(tape.weights, start, size)
+    weights = None if tape.weights is None else lax.dynamic_slice_in_dim(tape.weights, start, size)
+    return fire(gathered, weights, lax.dynamic_slice_in_dim(tape.activations, start, size), gain, activation_ids)
+
+
+def fire(
+    gathered: Float32[Array, "size K N L"],
+    weights: Float32[Array, "size K N #L"] | None,
+    activations: Int[Array, "size N"],
+    gain: Float32[Array, " L"] | Float32[Array, "#N L"],
+    activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
+) -> Float32[Array, "size N L"]:
+    """The values of steps that have read `gathered`. The rest is as in `forward`."""
+    if weights is not None:
+        gathered = gathered * weights
     total = jnp.sum(gathered, axis=1)
-    ids = lax.dynamic_slice_in_dim(tape.activations, start, size)[..., None]
+    ids = activations[..., None]
     return jnp.where(ids == SUM, total, activate(ids, jnp.expand_dims(gain, tuple(range(3 - gain.ndim))) * total, activation_ids))
 
 

@@ -12,7 +12,7 @@ from wannjax.problems.problem import Problem
 @runtime_checkable
 class Episodic(Problem, Protocol):
     """Its scores are returns of episodes, which can be taken step by step. All functions but the
-    last three are traceable.
+    last four are traceable.
 
     Attributes:
         environment: see `Environment`.
@@ -66,6 +66,10 @@ class Episodic(Problem, Protocol):
 
     def with_gradients(self) -> "Episodic":
         """This problem, with gradients flowing through its dynamics."""
+        ...
+
+    def form_in_words(self) -> str:
+        """How an episode runs, where there are several ways; empty where there is one."""
         ...
 
 

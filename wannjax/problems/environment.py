@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float32, Key
+from jaxtyping import Array, Bool, Float32, Int32, Key
 
 from wannjax.common.validation import require
 from wannjax.problems.spaces import ActionSpace
@@ -41,6 +41,25 @@ class Transition(NamedTuple):
 
 
 EnvironmentT = TypeVar("EnvironmentT", bound="Environment")
+
+
+class Tally(NamedTuple):
+    """What is counted of an episode under way, or with the same leading axes on everything of many.
+
+    Attributes:
+        alive: bool[], whether it goes on.
+        returns: float32[], the sum of its rewards so far.
+        steps: int32[], its length so far.
+    """
+
+    alive: Bool[Array, "..."]
+    returns: Float32[Array, "..."]
+    steps: Int32[Array, "..."]
+
+    def after(self, transition: Transition) -> "Tally":
+        """The tally one step on. Nothing is added to what has ended."""
+        returns = self.returns + jnp.where(self.alive, transition.reward, 0.0)
+        return Tally(self.alive & ~transition.ended, returns, self.steps + self.alive.astype(jnp.int32))
 
 
 class Environment(ABC):
@@ -102,3 +121,9 @@ class Environment(ABC):
         unless it wraps another.
         """
         return self, states, params
+
+
+def led_to(environment: Environment, key: Key[Array, ""], state: Any, outputs: Float32[Array, " O"], params: Any) -> Transition:
+    """What the action that a network's outputs choose leads to, in one episode. Traceable."""
+    after = environment.step(key, state, environment.actions.action(outputs), params)
+    return after._replace(observation=after.observation.astype(jnp.float32), reward=after.reward.astype(jnp.float32))

@@ -22,8 +22,11 @@ from wannjax.common.keys import Purpose
 from wannjax.common.validation import require_count, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of, value_rows
-from wannjax.problems.environment import Environment, Transition
+from wannjax.problems.environment import Environment, Tally, Transition, led_to
 from wannjax.problems.environment_check import checked_shapes
+from wannjax.problems.kernels.cells import LANES
+from wannjax.problems.kernels.lanes import KEY
+from wannjax.problems.kernels.step import form_on_a_gpu, obstacle
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sharding import Shares, on_population, sharded
 from wannjax.problems.spaces import Discrete
@@ -58,6 +61,8 @@ class EnvironmentProblem(Problem):
         environment: the environment.
         params: what its `reset` and `step` are given.
         max_steps: the length of an episode at the most.
+        form: how networks run on episodes: as one "kernel" on a GPU, if the environment fits (see
+            `kernels.episode`), else step by step by "XLA". The "interpreted kernel" is for tests.
     """
 
     metric = "return"
@@ -92,6 +97,7 @@ class EnvironmentProblem(Problem):
         input_names = as_names("input_names", input_names) or environment.input_names
         output_names = as_names("output_names", output_names) or environment.output_names
         self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
+        self.form = "kernel" if devices.on_gpu() and not obstacle(environment) else "XLA"
         self._evaluate = on_population(self._score, "episodes", "activation_ids")
         self._score_copies = on_population(self._score_packed, "episodes", "activation_ids")
         self._rollout = on_population(self._run, "activation_ids")
@@ -116,6 +122,10 @@ class EnvironmentProblem(Problem):
         environments.
         """
         return self.environment.context_names
+
+    def form_in_words(self) -> str:
+        """How an episode runs, where there are several ways; empty on a CPU, which has one."""
+        return form_on_a_gpu(self.environment) if devices.on_gpu() else ""
 
     def evaluate(
         self,
@@ -243,12 +253,30 @@ class EnvironmentProblem(Problem):
     def _bytes(self, networks: Network, lanes: int) -> int:
         """Memory that one network takes while it runs."""
         rows = value_rows(networks)
+        lanes = lanes if self.form == "XLA" else -(-lanes // LANES) * LANES
         return lanes * (4 * rows + 3 * self._state_bytes) + networks.sources[0].nbytes
 
     def _run_chunk(self, networks: Network, keys, gain, params, *, activation_ids):
         """Runs N networks × L lanes side by side: (returns [N, L], steps [N, L]), loop
         iterations.
         """
+        if self.form != "XLA" and str(keys.dtype) == KEY:
+            from wannjax.problems.kernels import episode  # with Pallas, which takes a while to import
+
+            observations, state = self._starts(keys, params)
+            returns, steps, computed = episode.run_episodes(
+                self.environment,
+                networks,
+                observations,
+                state,
+                keys,
+                gain,
+                params,
+                max_steps=self.max_steps,
+                activation_ids=activation_ids,
+                interpret=self.form == "interpreted kernel",
+            )
+            return (returns, steps), computed / returns.size
         tape = tape_of(networks)
 
         def act(values, observations):
@@ -271,29 +299,33 @@ class EnvironmentProblem(Problem):
         """
 
         def running(carry):
-            time, alive, *_ = carry
-            return (time < self.max_steps) & jnp.any(alive)
+            time, tally, *_ = carry
+            return (time < self.max_steps) & jnp.any(tally.alive)
 
         def advance(carry):
-            time, alive, returns, steps, observations, state, memory = carry
+            time, tally, observations, state, memory = carry
             memory, outputs = act(memory, observations)
             after = self.step(keys, time, state, outputs, params)
-            returns = returns + jnp.where(alive, after.reward, 0.0)
-            return time + 1, alive & ~after.ended, returns, steps + alive.astype(jnp.int32), after.observation, after.state, memory
+            return time + 1, tally.after(after), after.observation, after.state, memory
 
         observations, state = self.reset(keys, count, params)
         grid = (count, len(keys))
-        carry = (jnp.int32(0), jnp.ones(grid, bool), jnp.zeros(grid, jnp.float32), jnp.zeros(grid, jnp.int32), observations, state, memory)
-        time, _, returns, steps, *_ = lax.while_loop(running, advance, carry)
-        return returns, steps, time
+        tally = Tally(jnp.ones(grid, bool), jnp.zeros(grid, jnp.float32), jnp.zeros(grid, jnp.int32))
+        time, tally, *_ = lax.while_loop(running, advance, (jnp.int32(0), tally, observations, state, memory))
+        return tally.returns, tally.steps, time
 
     def reset(self, keys: Key[Array, " L"], count: int, params: Any) -> tuple[Float32[Array, "I N L"], Any]:
         """The first observations and states of L episodes, the same for each of `count` networks.
         Traceable.
         """
-        observations, state = jax.vmap(lambda key: self.environment.reset(_start_of(key), params), out_axes=(-1, 0))(keys)
-        observations = jnp.broadcast_to(observations[:, None, :].astype(jnp.float32), (self.inputs, count, len(keys)))
+        observations, state = self._starts(keys, params)
+        observations = jnp.broadcast_to(observations[:, None, :], (self.inputs, count, len(keys)))
         return observations, jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)
+
+    def _starts(self, keys, params):
+        """The first observations [I, L] and states [L, ...] of L episodes."""
+        observations, state = jax.vmap(lambda key: self.environment.reset(_start_of(key), params), out_axes=(-1, 0))(keys)
+        return observations.astype(jnp.float32), state
 
     def step(self, keys: Key[Array, " L"], time, state: Any, outputs: Float32[Array, "O N L"], params: Any) -> Transition:
         """One step of N networks × L episodes, at the step `time` of all: the transition has
@@ -301,13 +333,12 @@ class EnvironmentProblem(Problem):
         """
 
         def one(key, state, outputs):
-            return self.environment.step(key, state, self.environment.actions.action(outputs), params)
+            return led_to(self.environment, key, state, outputs, params)
 
         axes = Transition(-1, 0, 0, 0, 0)  # type: ignore[arg-type]
         over_lanes = jax.vmap(one, in_axes=(0, 0, -1), out_axes=axes)
         over_networks = jax.vmap(over_lanes, in_axes=(None, 0, 1), out_axes=axes._replace(observation=1))  # type: ignore[arg-type]
-        after = over_networks(jax.vmap(jax.random.fold_in, (0, None))(keys, time), state, outputs)
-        return after._replace(observation=after.observation.astype(jnp.float32), reward=after.reward.astype(jnp.float32))
+        return over_networks(jax.vmap(jax.random.fold_in, (0, None))(keys, time), state, outputs)
 
 
 def _start_of(key: Key[Array, ""]) -> Key[Array, ""]:

@@ -15,6 +15,7 @@ from wannjax.problems.adapters.gymnax import GymnaxEnvironment, usual_types
 from wannjax.problems.data import DataProblem
 from wannjax.problems.environment import Environment
 from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.problems.kernels.step import form_on_a_gpu
 from wannjax.problems.problem import Problem
 
 DATA_SETS = ("digits", "mnist")
@@ -72,6 +73,8 @@ class Entry(NamedTuple):
     max_steps: int | None
     needs: str = ""
     """What must be installed, downloaded or given."""
+    on_a_gpu: str = ""
+    """How an episode runs on a GPU."""
 
 
 def entries() -> list[Entry]:
@@ -82,7 +85,8 @@ def entries() -> list[Entry]:
             found.append(Entry(name, None, None, None, "downloads its data when it is made"))
             continue
         environment = _environment(name)
-        found.append(Entry(name, environment.inputs, environment.actions.outputs, environment.max_steps))
+        sizes = environment.inputs, environment.actions.outputs, environment.max_steps
+        found.append(Entry(name, *sizes, on_a_gpu=form_on_a_gpu(environment)))
     digits = "" if find_spec("sklearn") else 'scikit-learn: pip install "wannjax[data]"'
     return [*found, Entry("digits", 64, 10, None, digits), Entry("mnist", 256, 10, None, "its files: --data PATH, or path= in Python")]
 

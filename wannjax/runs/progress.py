@@ -19,6 +19,7 @@ from wannjax.common.devices import describe, idle_cores
 from wannjax.common.digits import number, numbers
 from wannjax.common.terminal import screen
 from wannjax.common.wording import counted, printable
+from wannjax.problems.capabilities import Episodic
 from wannjax.problems.problem import Problem
 from wannjax.runs.records import TrainingRecord
 from wannjax.search.registry import Config
@@ -103,6 +104,12 @@ class View:
         return float(np.median(self._paces)) * (self.total - done) if self._paces and done < self.total else None
 
 
+def _where(problem: Problem) -> str:
+    """The devices in use, and how an episode runs on them."""
+    form = problem.form_in_words() if isinstance(problem, Episodic) else ""
+    return f"{describe()}, an episode {form}" if form else describe()
+
+
 class LiveView(View):
     """Shows a search as it goes: a callback of `evolve`."""
 
@@ -111,7 +118,7 @@ class LiveView(View):
         sweep = f"{len(config.weights)} shared weights x " if len(config.weights) > 1 else ""
         facts = (
             f"{counted(problem.inputs, 'input')}, {counted(problem.outputs, 'output')}; {config.name}, population "
-            f"{config.population}, {sweep}{counted(config.episodes, 'episode')}; {resumed}{describe()}"
+            f"{config.population}, {sweep}{counted(config.episodes, 'episode')}; {resumed}{_where(problem)}"
         )
         super().__init__("generation", config.generations, problem.name, facts, console, done)
 
@@ -125,7 +132,8 @@ class ManyView(View):
     def __init__(self, problem: Problem, config: Config, runs: int, console: Console | None = None):
         facts = (
             f"{counted(problem.inputs, 'input')}, {counted(problem.outputs, 'output')}; {counted(runs, 'run')} of population "
-            f"{config.population}, {counted(len(config.weights), 'shared weight')} x {counted(config.episodes, 'episode')}; {describe()}"
+            f"{config.population}, {counted(len(config.weights), 'shared weight')} x {counted(config.episodes, 'episode')}; "
+            f"{_where(problem)}"
         )
         super().__init__("generation", config.generations, problem.name, facts, console)
 

@@ -1,0 +1,1 @@
+"""Whole episodes as one kernel of an accelerator."""
