@@ -111,7 +111,8 @@ try:
 except KeyboardInterrupt:
     print("came")
 """
-    assert (command(module=("-c", code)).stdout, command(module=("-c", code)).stderr) == (b"came\n", b"")
+    process = command(module=("-c", code))
+    assert (process.stdout, process.stderr) == (b"came\n", b"")
 
 
 def test_importing_the_package_leaves_ctrl_c_alone():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import wannjax
 from wannjax.networks.files import load, save
@@ -43,6 +44,7 @@ def test_what_stands_beside_no_connection_has_no_say():
     assert replace(NETWORK, weights=weights) == network_of(GRAPH.with_weights([2.0] * 7))
 
 
+@pytest.mark.slow
 def test_a_champion_equals_the_one_that_was_saved(tmp_path):
     x = np.random.default_rng(0).normal(size=(40, 2))
     problem = wannjax.DataProblem(x, x[:, 0] > 0)

@@ -47,6 +47,14 @@ def _again(lost: Any) -> None:
     collected, where its exception is lost: a moment later, since it would be lost in here too.
     """
     if lost.exc_type is KeyboardInterrupt:
-        threading.Timer(0.02, _thread.interrupt_main).start()
+        threading.Timer(0.02, _interrupt).start()
     else:
         sys.__unraisablehook__(lost)
+
+
+def _interrupt() -> None:
+    """Ctrl-C, which also ends what the main thread waits for, where the system can do that."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
