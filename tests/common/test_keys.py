@@ -112,6 +112,7 @@ def episodes_of(tmp_path_factory):
     return seen
 
 
+@pytest.mark.slow
 def test_nothing_is_measured_on_episodes_that_something_else_has_seen(episodes_of):
     assert len(episodes_of) == 8
     assert min(map(len, episodes_of.values())) >= 5

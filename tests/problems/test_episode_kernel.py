@@ -187,6 +187,7 @@ def test_each_block_of_lanes_stops_when_its_last_has_ended(hops):
     assert least <= rollouts.computed_steps <= most
 
 
+@pytest.mark.slow
 def test_a_sweep_is_scored_as_by_xla(hops):
     networks, weights = random_networks(hops[0], 5), jnp.array([-1.0, 0.5])
     want, got = (each.evaluate(KEY, networks, weights, episodes=2, activation_ids=IDS) for each in hops)

@@ -44,6 +44,7 @@ def test_a_run_does_not_go_on_with_other_draws(tmp_path):
         saved_run.quick(tmp_path, resume=True)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_settings_that_it_had(tmp_path):
     with jax.threefry_partitionable(False):
         whole = saved_run.outcome(saved_run.quick(None))
@@ -59,6 +60,7 @@ def test_every_setting_is_asked_for_by_its_name(tmp_path, monkeypatch):
             saved_run.quick(tmp_path, resume=True)
 
 
+@pytest.mark.slow
 def test_the_command_line_refuses_in_one_line(tmp_path, capsys):
     config = wannjax.WannConfig(population=8, episodes=1, confirm_episodes=1)
     problem = wannjax.make("CartPole-v1")

@@ -46,6 +46,7 @@ def evaluated(request):
     return scores
 
 
+@pytest.mark.slow
 def test_a_network_scores_the_same_beside_any_others_on_one_and_two_devices(evaluated):
     expected = evaluated(7, 1)
     for count, shares in [(2, 1), (2, 2), (3, 2), (7, 2)]:
