@@ -43,7 +43,7 @@ def train_on_environment(
     centre, scale = contexts.mean(axis=0), contexts.std(axis=0) + 1e-6
     rng = generator_of(seed, Purpose.COLLECTION)
     region = clusters((contexts - centre) / scale, members, rng)
-    seeds = rng.integers(2**63, size=members)
+    seeds = rng.integers(2**63, size=members).tolist()
     trained = weights.copy()
     for member in range(members):
         rows = contexts[region == member]
