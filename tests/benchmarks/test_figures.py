@@ -101,3 +101,9 @@ def test_commands_of_blocks_parse(command, monkeypatch):
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_end)
     with pytest.raises(ParsedError):
         importlib.import_module(f"{name}.__main__" if find_spec(name).submodule_search_locations else name).main()
+
+
+def test_no_block_of_the_documentation_is_empty():
+    blocks = [block for path in FILES for block in blocks_of((ROOT / path).read_text("utf-8"))]
+    assert len(blocks) > 10
+    assert [block.command for block in blocks if "| --- |" not in block.content] == []
