@@ -1,5 +1,6 @@
 """What cannot be used is answered in one line that names the argument, its value and what is allowed."""
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -79,6 +80,9 @@ def problem():
         (lambda _: export.to_c(BALANCING, name=3), "name: must be a C identifier that has no meaning yet, got 3"),
         (lambda _: export.to_python(BALANCING, weight="a"), "weight: must be a finite number, got 'a'"),
         (lambda _: wannjax.formula(BALANCING, weight="a"), "weight: must be None or a finite float32, got 'a'"),
+        (lambda problem: wannjax.ensemble(BALANCING, problem, start=-math.inf), "start: must be None or a finite weight, got -inf"),
+        (lambda problem: wannjax.ensemble(BALANCING, problem, start=math.nan), "start: must be None or a finite weight, got nan"),
+        (lambda problem: wannjax.ensemble(BALANCING, problem, start=10**400), "start: must be None or a finite weight, got 1000"),
         (lambda _: wannjax.make("digits", batches=3), "got 'batches' (did you mean batch?)"),
     ],
 )

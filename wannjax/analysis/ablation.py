@@ -33,8 +33,7 @@ def sweep_for(network: Network, weights: Sequence[float] | None) -> tuple[float,
     """
     if weights is None:
         return SWEEP if network.weights is None else (1.0,)
-    weights = require_weights(weights)
-    return tuple(float(weight) for weight in weights)
+    return require_weights(weights)
 
 
 def live_connections(graph: Graph, kept: Collection[int]) -> frozenset[int]:

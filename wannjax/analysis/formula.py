@@ -119,8 +119,8 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     """
     import sympy
 
-    weight = None if weight is None else real("weight", weight, "None or a finite float32")
-    require("weight", weight, "None or a finite float32", weight is None or abs(weight) <= float(np.finfo(np.float32).max))
+    largest = float(np.finfo(np.float32).max)
+    weight = None if weight is None else real("weight", weight, "None or a finite float32", -largest, largest)
     graph = graph_of(network).with_printable_names()
     gain = sympy.Symbol("w", real=True) if weight is None else _number(sympy, weight)
     input_symbols = [sympy.Symbol(name, real=True) for name in symbol_names([*graph.input_names], taken={"w"})]

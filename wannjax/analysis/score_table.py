@@ -57,6 +57,15 @@ def report_rows(report: Report) -> list[Row]:
     return rows
 
 
+def report_cells(report: Report) -> tuple[list[str], list[list[str]]]:
+    """The headings and the cells of the table, with a column of the paper's figures where it has
+    any.
+    """
+    paper = report.problem_name in PAPER
+    head = ["", f"{report.metric} (mean ± sd)", *(["paper"] if paper else [])]
+    return head, [[row.name, row.score, *([row.paper] if paper else [])] for row in report_rows(report)]
+
+
 def report_size(report: Report) -> str:
     """How large the network is, as it is and in its normal form."""
     return f"{counted(report.connections, 'connection')}, {report.canonical_connections} in normal form"

@@ -11,7 +11,7 @@ import wannjax
 from wannjax.cli import blocks, draw, environments, evaluate, evolve, explain, finetune, formula, prune, report, resume, watch
 from wannjax.cli.options import processes
 from wannjax.common import devices, starting, terminal
-from wannjax.common.wording import near, suggestion
+from wannjax.common.wording import did_you_mean, suggestion
 
 COMMANDS = (evolve, resume, finetune, evaluate, explain, prune, formula, draw, watch, report, blocks, environments)
 INTERRUPTED = 130
@@ -82,8 +82,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     for each in unknown:
         name = each.partition("=")[0]
         if name.startswith("--"):
-            close = near(name, options.known)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"see `wannjax {options.command} --help`"
+            hint = did_you_mean(name, options.known) or f"see `wannjax {options.command} --help`"
             raise ValueError(f"{name}: is no option of {options.command}; {hint}")
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")

@@ -10,7 +10,7 @@ from wannjax.analysis.evaluation import Report
 from wannjax.analysis.explanation import Explanation
 from wannjax.analysis.motifs import Motifs
 from wannjax.analysis.pruning import Pruned
-from wannjax.analysis.score_table import PAPER, report_note, report_rows, report_size
+from wannjax.analysis.score_table import report_cells, report_note, report_size
 from wannjax.analysis.sensitivity import WeightCurve
 from wannjax.common.digits import number, numbers, with_spread
 from wannjax.common.terminal import LiteralTable
@@ -25,14 +25,12 @@ from wannjax.runs.result import Result
 
 def report_table(report: Report) -> Group:
     """One network's scores, beside the paper's where it has any."""
-    paper = report.problem_name in PAPER
+    head, rows = report_cells(report)
     table = LiteralTable()
-    table.add_column("")
-    table.add_column(f"{report.metric} (mean ± sd)", justify="right")
-    if paper:
-        table.add_column("paper", justify="right")
-    for place, row in enumerate(report_rows(report)):
-        table.add_row(row.name, row.score, *([row.paper] if paper else []), end_section=place == len(report.per_weight))
+    for column in head:
+        table.add_column(column, justify="right" if column else "left")
+    for place, cells in enumerate(rows):
+        table.add_row(*cells, end_section=place == len(report.per_weight))
     return _titled(f"{report.problem_name}: {report_size(report)}", table, report_note(report))
 
 

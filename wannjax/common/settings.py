@@ -10,7 +10,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
 from wannjax.common.validation import is_whole, plain, require, require_one_of
-from wannjax.common.wording import near
+from wannjax.common.wording import did_you_mean
 
 
 def setting(
@@ -56,9 +56,9 @@ def _require_names(setting: Field, value: Any) -> None:
     """
     known = setting.metadata["names"]
     for name in value if isinstance(value, tuple) else (value,):
-        close = near(name, known) if isinstance(name, str) and name not in known else []
-        if close:
-            raise ValueError(f"{setting.name}: must be {setting.metadata['allowed']}, got {name!r} (did you mean {' or '.join(close)}?)")
+        question = did_you_mean(name, known) if isinstance(name, str) and name not in known else ""
+        if question:
+            raise ValueError(f"{setting.name}: must be {setting.metadata['allowed']}, got {name!r} ({question})")
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 import inspect
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from wannjax.common.wording import near
+from wannjax.common.wording import did_you_mean
 
 
 def require(name: str, value: object, allowed: str, condition: bool) -> None:
@@ -26,10 +27,9 @@ def require(name: str, value: object, allowed: str, condition: bool) -> None:
 def require_one_of(name: str, value: object, choices: Iterable[str]) -> None:
     """Raises ValueError, with near matches, unless `value` is one of these names."""
     choices = list(choices)
-    close = near(value, choices) if isinstance(value, str) else []
-    hint = f" (did you mean {' or '.join(close)}?)" if close else ""
     if value not in choices:
-        raise ValueError(f"{name}: must be one of {', '.join(choices)}, got {value!r}{hint}")
+        meant = f" ({question})" if isinstance(value, str) and (question := did_you_mean(value, choices)) else ""
+        raise ValueError(f"{name}: must be one of {', '.join(choices)}, got {value!r}{meant}")
 
 
 def require_type(name: str, value: object, allowed: str, condition: bool) -> None:
@@ -79,13 +79,12 @@ def whole(name: str, value: object, allowed: str, least: float = -math.inf, most
     return found
 
 
-def real(name: str, value: object, allowed: str, least: float = -math.inf) -> float:
-    """`value` as a float. Raises ValueError unless it is a finite number, of Python, numpy or JAX,
-    from `least` on; bools are none.
+def real(name: str, value: object, allowed: str, least: float = -sys.float_info.max, most: float = sys.float_info.max) -> float:
+    """`value` as a float. Raises ValueError unless it is a number, of Python, numpy or JAX, from
+    `least` to `most`, which are finite; bools are none.
     """
     found = plain(value)
-    fine = isinstance(found, int | float) and not isinstance(found, bool) and least <= found < math.inf
-    require(name, value, allowed, fine)
+    require(name, value, allowed, isinstance(found, int | float) and not isinstance(found, bool) and least <= found <= most)
     return float(found)
 
 

@@ -36,11 +36,20 @@ def near(name: str, known: Iterable[str]) -> list[str]:
     return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=cutoff)]
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question after the names that are near `name`; empty where there are none.
+
+    >>> did_you_mean("--popultion", ["--seed", "--population"])
+    'did you mean --population?'
+    """
+    close = near(name, known)
+    return f"did you mean {' or '.join(close)}?" if close else ""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A question after the names that are near `name`, or else which are known."""
     known = list(known)
-    close = near(name, known)
-    return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}"
+    return did_you_mean(name, known) or f"known are {', '.join(known)}"
 
 
 def printable(text: str) -> str:

@@ -15,8 +15,7 @@ def weighted_graph(network: Network, weight: float) -> Graph:
     weight is not finite in float32.
     """
     largest = float(np.finfo(np.float32).max)
-    weight = real("weight", weight, "a finite number")
-    require("weight", weight, "a finite number", abs(weight) <= largest)
+    weight = real("weight", weight, "a finite number", -largest, largest)
     graph = graph_of(network)
     weights = [weight * (1.0 if own is None else own) for own in graph.weights]
     strongest = max(weights, key=abs, default=0.0)

@@ -91,11 +91,11 @@ def numbers_of(name: str, y: Any, examples: int, outputs: int | None) -> Targets
 
 
 def anything_of(name: str, y: Any, examples: int) -> Shaped[np.ndarray, "n ..."]:
-    """Targets for a loss of one's own: integers and booleans as they are, other numbers as
-    float32.
+    """Targets for a loss of one's own: a copy of integers and booleans as they are, other numbers
+    as float32.
     """
     array = rows_of(name, y, examples)
-    return array if array.dtype.kind in "iub" else _finite(name, array)
+    return array.copy() if array.dtype.kind in "iub" else _finite(name, array)
 
 
 def warn_of_scale(name: str, targets: Float32[np.ndarray, "n O"]) -> None:

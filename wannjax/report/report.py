@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from wannjax.analysis.canonical import canonical
 from wannjax.analysis.evaluation import Report, evaluate, measured_on
 from wannjax.analysis.formula import formula
-from wannjax.analysis.score_table import PAPER, report_note, report_rows, report_size
+from wannjax.analysis.score_table import PAPER, report_cells, report_note, report_size
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
 from wannjax.common.digits import number, numbers
 from wannjax.common.files import write_text
@@ -112,12 +112,10 @@ def _size(network: Network) -> str:
 
 
 def _table(report: Report) -> str:
-    paper = report.problem_name in PAPER
-    head = ["", f"{report.metric} (mean ± sd)", *(["paper"] if paper else [])]
-    rows = [(row.name, row.score, *([row.paper] if paper else [])) for row in report_rows(report)]
+    head, rows = report_cells(report)
     source = (
         '<p>Paper: <a href="https://arxiv.org/abs/1906.04358">Gaier &amp; Ha 2019, Weight Agnostic Neural Networks</a>, table 1.</p>\n'
-        if paper
+        if report.problem_name in PAPER
         else ""
     )
     note = (

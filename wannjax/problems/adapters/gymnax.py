@@ -63,8 +63,9 @@ class GymnaxEnvironment(Environment):
 
     def step(self, key, state, action, params):
         with usual_types():
-            observation, state, reward, terminated, _ = self.env.step_env(key, state, action, _narrow(params))
-            truncated = jnp.asarray(self.env.is_truncated(state, _narrow(params)))
+            params = _narrow(params)
+            observation, state, reward, terminated, _ = self.env.step_env(key, state, action, params)
+            truncated = jnp.asarray(self.env.is_truncated(state, params))
             state = jax.tree.map(jnp.asarray, state)  # plain numbers among its parts would be of 64 bits outside
         return Transition(_flat(observation), state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated), truncated)
 
