@@ -332,4 +332,4 @@ def test_a_generation_compiles_for_an_h100_to_one_kernel_that_spills_nothing():
 
 def test_without_a_compiler_for_kernels_an_episode_runs_step_by_step(monkeypatch, tmp_path):
     monkeypatch.setattr(step, "_TRITON", tmp_path / "nothing")
-    assert step.form_on_a_gpu(make("CartPole-v1").environment) == "step by step: this JAX writes no kernels by Triton"
+    assert step.form_on_a_gpu(obstacle(make("CartPole-v1").environment)) == "step by step: this JAX writes no kernels by Triton"

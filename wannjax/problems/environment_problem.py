@@ -97,7 +97,8 @@ class EnvironmentProblem(Problem):
         input_names = as_names("input_names", input_names) or environment.input_names
         output_names = as_names("output_names", output_names) or environment.output_names
         self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
-        self.form = "kernel" if devices.on_gpu() and not obstacle(environment) else "XLA"
+        self._obstacle = obstacle(environment) if devices.on_gpu() else None
+        self.form = "kernel" if self._obstacle == "" else "XLA"
         self._evaluate = on_population(self._score, "episodes", "activation_ids")
         self._score_copies = on_population(self._score_packed, "episodes", "activation_ids")
         self._rollout = on_population(self._run, "activation_ids")
@@ -125,7 +126,7 @@ class EnvironmentProblem(Problem):
 
     def form_in_words(self) -> str:
         """How an episode runs, where there are several ways; empty on a CPU, which has one."""
-        return form_on_a_gpu(self.environment) if devices.on_gpu() else ""
+        return "" if self._obstacle is None else form_on_a_gpu(self._obstacle)
 
     def evaluate(
         self,

@@ -79,11 +79,8 @@ def obstacle(environment: Environment) -> str:
     return f"a step takes {operations} operations, more than {MOST_OPERATIONS}" if operations > MOST_OPERATIONS else ""
 
 
-def form_on_a_gpu(environment: Environment) -> str:
-    """How an episode of `environment` runs on a GPU, in words, and why not as one kernel where it
-    does not.
-    """
-    reason = obstacle(environment)
+def form_on_a_gpu(reason: str) -> str:
+    """How an episode runs on a GPU, in words, given its `obstacle`."""
     return f"step by step: {reason}" if reason else "as one kernel"
 
 
