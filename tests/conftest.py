@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,6 +64,14 @@ def pytest_configure(config):
         os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     if config.getoption("markexpr") == "slow":  # a fifth of the time of the others
         install_import_hook(_MODULES, "typechecker.checked")
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C does what it does in the foreground, here and in processes that are started: a job in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")

@@ -83,17 +83,20 @@ def test_a_reader_that_goes_away_is_no_error(file):
     assert process.returncode == 0
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("program", ["-m -m wannjax", "-m -X dev -m wannjax", "-m -mwannjax", "/usr/local/bin/wannjax wannjax"])
 def test_ctrl_c_while_the_command_is_imported_is_one_line(program):
     process = command(module=("-c", WHILE_IMPORTED), PROGRAM=program)
     assert (process.stderr, process.returncode) == (b"wannjax: interrupted\n", 130)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_importing_the_package_while_another_program_is_imported_leaves_ctrl_c_alone():
     process = command(module=("-c", WHILE_IMPORTED), PROGRAM="-m -m package.train")
     assert b"KeyboardInterrupt" in process.stderr
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_that_is_lost_in_a_callback_comes_again():
     """As when JAX runs one while garbage is collected."""
     code = """
@@ -115,6 +118,7 @@ except KeyboardInterrupt:
     assert (process.stdout, process.stderr) == (b"came\n", b"")
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_importing_the_package_leaves_ctrl_c_alone():
     code = "import signal, wannjax; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
     assert command(module=("-c", code)).returncode == 0

@@ -68,9 +68,8 @@ def in_a_process(directory, where):
 
 
 @pytest.fixture(params=["here", pytest.param("in a process", marks=pytest.mark.slow)])
-def interrupted_twice(request, monkeypatch, capsys):
+def interrupted_twice(request, ctrl_c, monkeypatch, capsys):
     """What the run in a directory says on standard error, each time."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which jobs in the background do not have
 
     def here(directory, where):
         with pytest.raises(KeyboardInterrupt) as caught:
@@ -78,8 +77,7 @@ def interrupted_twice(request, monkeypatch, capsys):
         (said,) = (line for line in capsys.readouterr().err.splitlines(keepends=True) if line.startswith("wannjax: "))
         return said, "\n".join(caught.value.__notes__)
 
-    yield here if request.param == "here" else in_a_process
-    signal.signal(signal.SIGINT, before)
+    return here if request.param == "here" else in_a_process
 
 
 @pytest.mark.parametrize(
