@@ -15,7 +15,10 @@ gc.set_threshold(100_000, 50, 100)  # tracing makes so many objects that looking
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-collect_ignore = ["support/saved_run.py", "support/compile_for_h100.py"]  # programs that tests run, which doctest collection would import
+collect_ignore = [
+    "support/saved_run.py",
+    "support/compile_entry_points.py",
+]  # programs that tests run, which doctest collection would import
 
 # Slow tests check the annotations of every module but these, each listed by its own name, since a package's name includes all below it.
 _UNCHECKED = (

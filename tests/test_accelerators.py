@@ -1,147 +1,67 @@
-"""Every compiled entry point of a run lowers for CUDA and TPU, in the form that accelerators get, without a call to the host."""
+"""Every compiled entry point of a run lowers for CUDA and TPU, in the form that accelerators get, without a call to the host, and
+compiles for an H100 and a TPU v5e.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
 import pytest
+from entry_points import ENTRY_POINTS, EPISODE_KERNEL, FORWARD_KERNEL
 
-import wannjax
+from benchmarks.compiled import GIB, MEMORY, missing_packages
 from wannjax.common import devices
-from wannjax.genomes.genome import enlarge
-from wannjax.networks import gradients, network
 
-CONFIG = wannjax.WannConfig(population=16)
-ALGORITHM = CONFIG.algorithm(inputs=5, outputs=1)
-SLOW = pytest.mark.slow
+QUICK = ("ask, wann", "tell, neat", "enlarge", f"evaluate, {EPISODE_KERNEL[0]}", "evaluate, data", "training, CartPole-v1, policy gradient")
+OF_XLA = {"AllocateBuffer", "AssumeGatherIndicesInBound", "ConcatBitcast", "GatherScatterIndicesBitpacked"}
 
 
-@pytest.fixture(autouse=True)
-def _as_on_an_accelerator(monkeypatch):
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ENTRY_POINTS])
+def test_it_lowers(monkeypatch, name):
     monkeypatch.setattr(devices, "on_cpu", lambda: False)
-
-
-def lowered(function, *arguments) -> str:
+    function, arguments = ENTRY_POINTS[name]()
     exported = jax.export.export(jax.jit(function), platforms=["cuda", "tpu"])(*arguments)
-    return exported.mlir_module()
+    assert "callback" not in exported.mlir_module()
 
 
-@pytest.fixture(scope="module")
-def state():
-    return ALGORITHM.init(jax.random.key(0))
+def compiled_for(accelerator):
+    if missing := missing_packages(accelerator):
+        pytest.skip(f"needs {', '.join(missing)}")
+    program = Path(__file__).parent / "support" / "compile_entry_points.py"
+    done = subprocess.run([sys.executable, str(program), accelerator], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = {entry.pop("name"): entry for entry in map(json.loads, done.stdout.splitlines())}
+    assert set(found) == set(ENTRY_POINTS)
+    for name, entry in found.items():
+        assert entry["memory"] < MEMORY[accelerator] - GIB, name
+    return found
 
 
-def test_the_search_lowers(state):
-    scores = jnp.zeros((16, 6))
-    for function, arguments in {
-        ALGORITHM.ask: (state,),
-        ALGORITHM.tell: (state, scores),
-        (lambda genomes: enlarge(genomes, 64)): (state.genomes,),
-    }.items():
-        assert "callback" not in lowered(function, *arguments)
+@pytest.mark.slow
+def test_everything_compiles_for_an_h100():
+    found = compiled_for("H100")
+    for name, entry in found.items():
+        assert not [call for call in entry["calls"] if "callback" in call or "python" in call], name
+        for kernel in entry["kernels"]:
+            assert kernel["spilled"] == 0, name
+            assert kernel["stack"] <= 64, f"{name}: where CUDA's functions reduce huge arguments"
+            assert kernel["shared"] == 0, f"{name}: a thread reads and writes its own lane only"
+            assert kernel["registers"] <= 128, name
+    for kind in ("evaluate", "rollout of lanes", "copies"):
+        for name in EPISODE_KERNEL:
+            if (entry := found.get(f"{kind}, {name}")) is not None:
+                assert [kernel["name"] for kernel in entry["kernels"]] == ["episodes"]
+                assert entry["turns"] == [], "nothing is launched at every step"
+                assert entry["once"]["launches"] <= 40, "of a whole generation"
+        for name in FORWARD_KERNEL:
+            entry = found[f"{kind}, {name}"]
+            assert [kernel["name"] for kernel in entry["kernels"]] == ["forward"]
+            assert [turn["launches"] <= 30 for turn in entry["turns"]] == [True], "of a step of the environment"
 
 
-def test_a_search_with_blocks_lowers():
-    blocks = (wannjax.Block(("tanh", "step"), ((0, 1),)), wannjax.Block(("sin", "abs", "cos"), ((0, 2), (1, 2))))
-    algorithm = CONFIG.replace(blocks=blocks, insert_block=0.1).algorithm(inputs=5, outputs=1)
-    state = algorithm.init(jax.random.key(0))
-    assert "callback" not in lowered(algorithm.tell, state, jnp.zeros((16, 6)))
-
-
-def test_neat_lowers():
-    config = wannjax.NeatConfig(population=16, delete_node=0.01, delete_connection=0.01)
-    algorithm = config.algorithm(inputs=5, outputs=1)
-    state = algorithm.init(jax.random.key(0))
-    assert "callback" not in lowered(algorithm.ask, state)
-    assert "callback" not in lowered(algorithm.tell, state, jnp.zeros((16, 1)))
-    problem = wannjax.make("CartPoleSwingUp-v0")
-    networks = algorithm.ask(state)
-
-    def evaluate(key, networks, params):
-        return problem.with_params(params).evaluate(key, networks, jnp.ones(1), episodes=2, activation_ids=algorithm.activation_ids)
-
-    assert "callback" not in lowered(evaluate, jax.random.key(0), networks, problem.params)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["CartPoleSwingUp-v0", "CartPole-v1", *(pytest.param(n, marks=SLOW) for n in ("Breakout-MinAtar", "Pendulum-v1", "DoublePole-v0"))],
-)
-def test_evaluation_lowers(name):
-    problem = wannjax.make(name)
-    algorithm = CONFIG.algorithm(inputs=problem.inputs, outputs=problem.outputs)
-    networks = algorithm.ask(algorithm.init(jax.random.key(0)))
-
-    def evaluate(key, networks, weights, params):
-        return problem.with_params(params).evaluate(key, networks, weights, episodes=2, activation_ids=algorithm.activation_ids)
-
-    text = lowered(evaluate, jax.random.key(0), networks, jnp.array(CONFIG.weights), problem.params)
-    assert "callback" not in text
-
-
-def test_rollouts_with_individual_weights_lower(state):
-    problem = wannjax.make("CartPoleSwingUp-v0")
-    networks = ALGORITHM.ask(state)
-    weighted = network.Network(networks.sources, networks.activations, networks.steps, jnp.ones((*networks.sources.shape, 4)), 5, 1)
-    keys = jax.random.split(jax.random.key(0), 4)
-
-    def rollout(keys, networks, gain, params):
-        return problem.with_params(params).rollout(keys, networks, gain, activation_ids=network.ALL_ACTIVATIONS)
-
-    assert "callback" not in lowered(rollout, keys, weighted, jnp.ones(4), problem.params)
-
-
-def test_a_single_call_lowers(state):
-    one = network.take(ALGORITHM.ask(state), 0)
-    assert "callback" not in lowered(network._call, one, jnp.zeros((7, 5)), jnp.float32(1.0))
-
-
-def data_problem():
-    x = np.random.default_rng(0).normal(size=(60, 5))
-    return wannjax.DataProblem(x, np.stack([x[:, 0] > 0, x[:, 0] <= 0], axis=1), batch=8)
-
-
-def test_evaluation_on_data_lowers():
-    problem = data_problem()
-    algorithm = CONFIG.algorithm(inputs=5, outputs=2)
-    networks = algorithm.ask(algorithm.init(jax.random.key(0)))
-
-    def evaluate(key, networks, weights, examples):
-        return problem._evaluate(key, networks, weights, examples, count=16, activation_ids=algorithm.activation_ids)
-
-    assert "callback" not in lowered(evaluate, jax.random.key(0), networks, jnp.array(CONFIG.weights), problem.examples)
-
-
-def test_the_metric_of_data_with_individual_weights_lowers():
-    problem = data_problem()
-    algorithm = CONFIG.algorithm(inputs=5, outputs=2)
-    networks = algorithm.ask(algorithm.init(jax.random.key(0)))
-    weighted = network.Network(networks.sources, networks.activations, networks.steps, jnp.ones(networks.sources.shape), 5, 2)
-
-    def metric(networks, examples):
-        return problem._measure(networks, jnp.ones(1), examples, activation_ids=network.ALL_ACTIVATIONS)
-
-    assert "callback" not in lowered(metric, weighted, problem.examples)
-
-
-@pytest.mark.parametrize(
-    ("name", "method"),
-    [
-        ("data", wannjax.Gradient()),
-        pytest.param("data", wannjax.EvolutionStrategy(pairs=2), marks=SLOW),
-        ("CartPoleSwingUp-v0", wannjax.Gradient()),
-        pytest.param("CartPoleSwingUp-v0", wannjax.PolicyGradient(), marks=SLOW),
-        pytest.param("CartPoleSwingUp-v0", wannjax.EvolutionStrategy(pairs=2), marks=SLOW),
-        ("CartPole-v1", wannjax.PolicyGradient()),
-    ],
-    ids=lambda value: getattr(value, "name", value),
-)
-def test_a_training_step_lowers(name, method):
-    problem = data_problem() if name == "data" else wannjax.make(name)
-    algorithm = CONFIG.algorithm(inputs=problem.inputs, outputs=problem.outputs)
-    networks = algorithm.ask(algorithm.init(jax.random.key(0)))
-    densest = network.take(networks, jnp.argmax(jnp.sum(networks.sources > 0, axis=(1, 2))))
-    topology = gradients.topology_of(densest)
-    trainer = method.trainer(problem, topology, optax.adam(0.01))
-    state = jax.eval_shape(trainer.init, jax.random.key(0), jnp.ones((2, topology.connections)))
-    assert "callback" not in lowered(trainer.step, jax.random.key(0), state)
+@pytest.mark.slow
+def test_everything_compiles_for_a_tpu():
+    for name, entry in compiled_for("v5e").items():
+        assert not [call for call in entry["calls"] if "callback" in call.lower() or "host" in call.lower()], name

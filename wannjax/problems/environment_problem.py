@@ -10,6 +10,7 @@ included) reaches no score.
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -26,7 +27,7 @@ from wannjax.problems.environment import Environment, Tally, Transition, led_to
 from wannjax.problems.environment_check import checked_shapes
 from wannjax.problems.kernels.cells import LANES
 from wannjax.problems.kernels.lanes import KEY
-from wannjax.problems.kernels.step import form_on_a_gpu, obstacle
+from wannjax.problems.kernels.step import form_of, in_words, obstacle
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sharding import Shares, on_population, sharded
 from wannjax.problems.spaces import Discrete
@@ -61,12 +62,15 @@ class EnvironmentProblem(Problem):
         environment: the environment.
         params: what its `reset` and `step` are given.
         max_steps: the length of an episode at the most.
-        form: how networks run on episodes: as one "kernel" on a GPU, if the environment fits (see
-            `kernels.episode`), else step by step by "XLA". The "interpreted kernel" is for tests.
+        form: how networks run on episodes: an "episode kernel" on a GPU, if the environment fits
+            (see `kernels.episode`), else step by step, networks by a "forward kernel" (see
+            `kernels.forward`); step by step by "XLA" on everything else.
+        interpret: have XLA run kernels, on any device; for tests.
     """
 
     metric = "return"
     stochastic = True
+    interpret = False
 
     def __init__(
         self,
@@ -98,7 +102,7 @@ class EnvironmentProblem(Problem):
         output_names = as_names("output_names", output_names) or environment.output_names
         self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
         self._obstacle = obstacle(environment) if devices.on_gpu() else None
-        self.form = "kernel" if self._obstacle == "" else "XLA"
+        self.form = form_of(self._obstacle)
         self._evaluate = on_population(self._score, "episodes", "activation_ids")
         self._score_copies = on_population(self._score_packed, "episodes", "activation_ids")
         self._rollout = on_population(self._run, "activation_ids")
@@ -126,7 +130,7 @@ class EnvironmentProblem(Problem):
 
     def form_in_words(self) -> str:
         """How an episode runs, where there are several ways; empty on a CPU, which has one."""
-        return "" if self._obstacle is None else form_on_a_gpu(self._obstacle)
+        return "" if self._obstacle is None else in_words(self._obstacle)
 
     def evaluate(
         self,
@@ -261,7 +265,7 @@ class EnvironmentProblem(Problem):
         """Runs N networks × L lanes side by side: (returns [N, L], steps [N, L]), loop
         iterations.
         """
-        if self.form != "XLA" and str(keys.dtype) == KEY:
+        if self.form == "episode kernel" and str(keys.dtype) == KEY:
             from wannjax.problems.kernels import episode  # with Pallas, which takes a while to import
 
             observations, state = self._starts(keys, params)
@@ -275,16 +279,27 @@ class EnvironmentProblem(Problem):
                 params,
                 max_steps=self.max_steps,
                 activation_ids=activation_ids,
-                interpret=self.form == "interpreted kernel",
+                interpret=self.interpret,
             )
             return (returns, steps), computed / returns.size
-        tape = tape_of(networks)
-
-        def act(values, observations):
-            return forward(tape, values, observations, gain, activation_ids=activation_ids, dynamic_length=devices.on_cpu())
-
-        returns, steps, time = self.run_episodes(act, initial_values(tape, len(gain)), keys, networks.activations.shape[0], params)
+        act, memory = self._actor(networks, gain, activation_ids)
+        returns, steps, time = self.run_episodes(act, memory, keys, networks.activations.shape[0], params)
         return (returns, steps), time
+
+    def _actor(self, networks: Network, gain, activation_ids) -> tuple[Callable[[Any, Array], tuple[Any, Array]], Any]:
+        """What acts for N networks on L lanes, and the memory that it starts with (see
+        `run_episodes`).
+        """
+        if self.form == "XLA":
+            tape = tape_of(networks)
+            settings = {"activation_ids": activation_ids, "dynamic_length": devices.on_cpu()}
+            return partial(forward, tape, gain=gain, **settings), initial_values(tape, len(gain))
+
+        from wannjax.problems.kernels.forward import forward_in_kernel
+        from wannjax.problems.kernels.tape import Tapes
+
+        tapes = Tapes(networks, len(gain), activation_ids)
+        return lambda memory, observations: (memory, forward_in_kernel(tapes, observations, gain, interpret=self.interpret)), ()
 
     def run_episodes(
         self, act: Callable[[Any, Array], tuple[Any, Array]], memory: Any, keys: Key[Array, " L"], count: int, params: Any

@@ -15,7 +15,7 @@ from wannjax.problems.adapters.gymnax import GymnaxEnvironment, usual_types
 from wannjax.problems.data import DataProblem
 from wannjax.problems.environment import Environment
 from wannjax.problems.environment_problem import EnvironmentProblem
-from wannjax.problems.kernels.step import form_on_a_gpu, obstacle
+from wannjax.problems.kernels.step import in_words, obstacle
 from wannjax.problems.problem import Problem
 
 DATA_SETS = ("digits", "mnist")
@@ -86,7 +86,7 @@ def entries() -> list[Entry]:
             continue
         environment = _environment(name)
         sizes = environment.inputs, environment.actions.outputs, environment.max_steps
-        found.append(Entry(name, *sizes, on_a_gpu=form_on_a_gpu(obstacle(environment))))
+        found.append(Entry(name, *sizes, on_a_gpu=in_words(obstacle(environment))))
     digits = "" if find_spec("sklearn") else 'scikit-learn: pip install "wannjax[data]"'
     return [*found, Entry("digits", 64, 10, None, digits), Entry("mnist", 256, 10, None, "its files: --data PATH, or path= in Python")]
 

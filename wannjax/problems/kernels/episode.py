@@ -5,40 +5,35 @@ One program, a warp, runs one network on 32 lanes, from reset to the end of its 
 
     registers, a thread a lane              memory, a column a lane
     ┌───────────────────────────────┐       ┌─────────────────────────┐
-    │ state, tally, the observation ├──────▶│ 0                       │  the table of values:
-    │      ▲                        │       │ 1, the bias             │  rows as in
-    │      │ step: traced, on lanes │       │ observation             │  `networks.network`
-    │      │                        │   ┌──▶│ steps of the tape       ├──┐
-    │      └────────────────────────┼───┼───┤ outputs                 │  │ rows that the tape names
-    └───────────────────────────────┘   │   └─────────────────────────┘  │
-      again while a lane is alive       └──── fire: traced, on lanes ◀───┘
+    │ state, tally, the observation ├──────▶│ 0                       │
+    │      ▲                        │       │ 1, the bias             │
+    │      │ step: traced, on lanes │       │ observation             │
+    │      │                        │       │ steps of the tape       │
+    │      └────────────────────────┼───────┤ outputs                 │
+    └───────────────────────────────┘       └─────────────────────────┘
+      again while a lane is alive             see `tape`
 
-A thread reads and writes its own column only, so that nothing waits for anything. The tape is the
-same for all lanes: its entries are scalars, and a source is a row. Lanes beyond the last are never
-alive.
+Lanes beyond the last are never alive.
 
-Neither an environment nor a node is described here: its step and `network.fire` are traced, and
-evaluated on lanes (see `step` and `lanes`).
+No environment is described here: its step is traced, and evaluated on lanes (see `step` and
+`lanes`).
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.experimental import pallas
 from jax.experimental.pallas import triton
 from jaxtyping import Array, Float32, Int32, Key
 
-from wannjax.networks.activations import SUM
-from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, fire
+from wannjax.networks.network import FIRST_INPUT, Network
 from wannjax.problems.environment import Environment
 from wannjax.problems.kernels.cells import LANES, Cells, is_key, keys_of, vector, vectors_of
-from wannjax.problems.kernels.lanes import OnLanes
 from wannjax.problems.kernels.step import step_on_lanes
+from wannjax.problems.kernels.tape import Tapes, cells, of_all, of_lanes, of_network_and_lanes
 
 
 def run_episodes(
@@ -64,35 +59,20 @@ def run_episodes(
     Returns the returns, the lengths, and how many steps of an environment were computed, those of
     lanes that have ended or only fill up a warp included.
     """
-    lanes, count, outputs = len(gain), networks.activations.shape[0], networks.outputs
-    blocks = -(-lanes // LANES)
-    hidden, first_step = networks.activations.shape[1] - outputs, FIRST_INPUT + networks.inputs
+    lanes, count = len(gain), networks.activations.shape[0]
+    tapes = Tapes(networks, lanes, activation_ids)
+    blocks = tapes.width // LANES
 
     key_type, state_type = jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), (keys, state))
     advance_on_lanes, types = step_on_lanes(environment, key_type, state_type, params)
-    # All lanes have the same activation: one is computed, where XLA computes all.
-    fire_on_lanes = {activation: _fire_on_lanes(activation) for activation in sorted({SUM, *activation_ids})}
     needs_key, *_, needed_params = advance_on_lanes.used
     observation_type = _type((networks.inputs,), jnp.float32)
     start_type = (_type((1,), jnp.float32), key_type if needs_key else None, observation_type, state_type)
     carried_type = (types.tally, observation_type, state_type)
 
     def program(tape, start, params, returns_of, steps_of, table):
-        sources, activations, length, *weights = tape
         gain, key, observation, state = _read(start, start_type)
         params = _read(params, types.params)
-
-        def fired(activation, *vectors):
-            read = (_cells((1, FAN_IN, 1, 1), jnp.float32, values) for values in (vectors[:FAN_IN], vectors[FAN_IN:]))
-            return vectors_of(fire_on_lanes[activation](*read, _cells((1, 1), jnp.int32, [activation]), gain))[0]
-
-        def run_step(i, carry):
-            step = lax.select(i < length[0], i, hidden + i - length[0])
-            gathered = [table[sources[step, k]] for k in range(FAN_IN)]
-            own = [weights[0][step, k] for k in range(FAN_IN)] if weights else [jnp.float32(1)] * FAN_IN
-            branches = [partial(fired, activation) for activation in fire_on_lanes]
-            table[first_step + step, :] = lax.switch(activations[step], branches, *gathered, *own)
-            return carry
 
         def running(carry):
             time, ((alive,), *_) = carry
@@ -103,57 +83,38 @@ def run_episodes(
             tally, observation, state = _restored(vectors, carried_type)
             for row, value in enumerate(observation.values, FIRST_INPUT):
                 table[row, :] = value
-            lax.fori_loop(0, length[0] + outputs, run_step, None)
-            chosen_by = _cells((outputs,), jnp.float32, [table[first_step + hidden + i] for i in range(outputs)])
-            after = advance_on_lanes(key, _cells((), jnp.int32, [time]), tally, state, chosen_by, params)
+            outputs = tapes.run(tape, table, gain)
+            after = advance_on_lanes(key, cells((), jnp.int32, [time]), tally, state, outputs, params)
             return time + 1, list(map(vectors_of, jax.tree.leaves(after)))
 
         table[0, :], table[1, :] = vector(0, jnp.float32), vector(1, jnp.float32)
         lane = pallas.program_id(1) * LANES + lax.iota(jnp.int32, LANES)
-        tally = (_cells((), jnp.bool_, [lane < lanes]), *(_cells((), dtype, [0]) for dtype in (jnp.float32, jnp.int32)))
+        tally = (cells((), jnp.bool_, [lane < lanes]), *(cells((), dtype, [0]) for dtype in (jnp.float32, jnp.int32)))
         first = list(map(vectors_of, jax.tree.leaves((tally, observation, state))))
         _, (_, (returns,), (steps,), *_) = lax.while_loop(running, advance, (jnp.int32(0), first))
         returns_of[:], steps_of[:] = returns, steps
 
-    width = blocks * LANES
-    places = jnp.searchsorted(jnp.array(list(fire_on_lanes), jnp.int8), networks.activations, method="compare_all")
-    tape = [networks.sources, places.astype(jnp.int32), networks.steps[:, None]]
-    tape_specs = list(map(_of_network, tape))
-    if networks.weights is not None:
-        differ = networks.weights.ndim == 4
-        tape.append(jnp.pad(networks.weights, [(0, 0)] * 3 + [(0, width - lanes)], mode="edge") if differ else networks.weights)
-        tape_specs.append((_of_network_and_lanes if differ else _of_network)(tape[-1]))
     starts = (gain[:, None], keys if needs_key else None, observations.T, state)
-    start = [_in_rows(leaf, width) for leaf in jax.tree.leaves(starts)]
+    start = [_in_rows(leaf, tapes.width) for leaf in jax.tree.leaves(starts)]
     lines = [_in_line(leaf) if needed else None for leaf, needed in zip(*map(jax.tree.leaves, (params, needed_params)), strict=True)]
-    shapes = ((count, width), (count, width), (count, first_step + hidden + outputs, width))
+    shapes = ((count, tapes.width), (count, tapes.width), (count, tapes.rows, tapes.width))
     results = list(map(_type, shapes, (jnp.float32, jnp.int32, jnp.float32)))
     returns, steps, _ = pallas.pallas_call(
         program,
         grid=(count, blocks),
-        in_specs=[tape_specs, jax.tree.map(_of_lanes, start), jax.tree.map(_of_all, lines)],
-        out_specs=list(map(_of_network_and_lanes, results)),
+        in_specs=[tapes.specs, jax.tree.map(of_lanes, start), jax.tree.map(of_all, lines)],
+        out_specs=list(map(of_network_and_lanes, results)),
         out_shape=results,
         interpret=interpret,
         compiler_params=triton.CompilerParams(num_warps=1, num_stages=1),
         name="episodes",
-    )(tape, start, lines)
+    )(tapes.operands, start, lines)
     computed = LANES * jnp.sum(jnp.max(steps.reshape(count, blocks, LANES), axis=2), dtype=jnp.float32)
     return returns[:, :lanes], steps[:, :lanes], computed
 
 
 def _type(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, dtype)
-
-
-def _fire_on_lanes(activation: int) -> OnLanes:
-    """`network.fire` of one step of one network on one lane."""
-    read = _type((1, FAN_IN, 1, 1), jnp.float32)
-    return OnLanes(partial(fire, activation_ids=(activation,)), read, read, _type((1, 1), jnp.int32), _type((1,), jnp.float32))
-
-
-def _cells(shape: tuple[int, ...], dtype: Any, values: Sequence[Any]) -> Cells:
-    return Cells(shape, np.dtype(dtype), tuple(values))
 
 
 def _restored(vectors: list[list[Any]], types: Any) -> Any:
@@ -196,24 +157,5 @@ def _read_leaf(line: Any, leaf: Any) -> Cells | None:
         return None
     vectors = [vector(line[i], line.dtype) for i in range(line.shape[0])]
     if is_key(leaf.dtype):
-        return keys_of(_cells((*leaf.shape, 2), jnp.uint32, vectors), leaf.dtype)
-    return _cells(leaf.shape, leaf.dtype, [each != vector(0, each.dtype) for each in vectors] if leaf.dtype == bool else vectors)
-
-
-# Which part of an array a program has: that of its network n, or of its block b of lanes.
-
-
-def _of_network(array: Any) -> pallas.BlockSpec:
-    return pallas.BlockSpec((None, *array.shape[1:]), lambda n, _: (n, *[0] * (array.ndim - 1)))
-
-
-def _of_network_and_lanes(array: Any) -> pallas.BlockSpec:
-    return pallas.BlockSpec((None, *array.shape[1:-1], LANES), lambda n, b: (n, *[0] * (array.ndim - 2), b))
-
-
-def _of_lanes(array: Any) -> pallas.BlockSpec:
-    return pallas.BlockSpec((array.shape[0], LANES), lambda _, b: (0, b))
-
-
-def _of_all(array: Any) -> pallas.BlockSpec:
-    return pallas.BlockSpec(array.shape, lambda *_: (0,))
+        return keys_of(cells((*leaf.shape, 2), jnp.uint32, vectors), leaf.dtype)
+    return cells(leaf.shape, leaf.dtype, [each != vector(0, each.dtype) for each in vectors] if leaf.dtype == bool else vectors)

@@ -79,7 +79,16 @@ def obstacle(environment: Environment) -> str:
     return f"a step takes {operations} operations, more than {MOST_OPERATIONS}" if operations > MOST_OPERATIONS else ""
 
 
-def form_on_a_gpu(reason: str) -> str:
+def form_of(reason: str | None) -> str:
+    """The form that episodes take on a GPU, given their `obstacle`; None is that of other devices.
+    See `EnvironmentProblem`.
+    """
+    if reason is None or not _TRITON.exists():
+        return "XLA"
+    return "forward kernel" if reason else "episode kernel"
+
+
+def in_words(reason: str) -> str:
     """How an episode runs on a GPU, in words, given its `obstacle`."""
     return f"step by step: {reason}" if reason else "as one kernel"
 
