@@ -52,6 +52,7 @@ def run_episodes(
     *,
     max_steps: int,
     activation_ids: tuple[int, ...],
+    polynomials: bool,
     interpret: bool = False,
 ) -> tuple[Float32[Array, "N L"], Int32[Array, "N L"], Float32[Array, ""]]:
     """Episodes of N networks on L lanes. Traceable.
@@ -59,6 +60,7 @@ def run_episodes(
     Args:
         observations, state: what the episode of each lane starts with; the state's leaves have the
             leading axis L.
+        polynomials: see `EnvironmentProblem`.
         interpret: have XLA run the kernel, on any device; for tests.
 
     Returns the returns, the lengths, and how many steps of an environment were computed, those of
@@ -69,7 +71,7 @@ def run_episodes(
     hidden, first_step = networks.activations.shape[1] - outputs, FIRST_INPUT + networks.inputs
 
     key_type, state_type = jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), (keys, state))
-    advance_on_lanes, types = step_on_lanes(environment, key_type, state_type, params)
+    advance_on_lanes, types = step_on_lanes(environment, key_type, state_type, params, polynomials=polynomials)
     # All lanes have the same activation: one is computed, where XLA computes all.
     fire_on_lanes = {activation: _fire_on_lanes(activation) for activation in sorted({SUM, *activation_ids})}
     needs_key, *_, needed_params = advance_on_lanes.used
