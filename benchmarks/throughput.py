@@ -261,12 +261,16 @@ def findings(rows: list[Row], plan: Plan, clock: str) -> dict[str, float]:
     for environment in ENVIRONMENTS:
         ours, theirs = (by_case[environment, CHAMPION[0], way] for way in ("wannjax", "published"))
         problem = registry.make_environment(environment)
+        by_xla = registry.make_environment(environment, polynomials=False)
+        polynomials, library = rows_of([wannjax_way(each, CHAMPION, plan) for each in (problem, by_xla)], plan.repeats)
         small, large = rows_of([wannjax_way(problem, size, plan) for size in (plan.sizes[0], plan.sizes[-1])], plan.repeats)
         for calls, seconds in clocks.items():
             name = f"{environment}: times published, {CHAMPION[0]} nodes, {calls}"
             figures[name] = ours.rate(seconds) / theirs.rate(seconds)
             name = f"{environment}: time({large.nodes}) / time({small.nodes}), {calls}"
             figures[name] = small.rate(seconds) / large.rate(seconds)
+            name = f"{environment}: times as fast as with XLA's sin and cos, {CHAMPION[0]} nodes, {calls}"
+            figures[name] = polynomials.rate(seconds) / library.rate(seconds)
         figures[f"{environment}: connections({large.nodes}) / connections({small.nodes})"] = large.connections / small.connections
     figures["measured peak, GFLOP/s"] = measured_peak(clock, plan.repeats) / 1e9
     for row in rows:

@@ -7,7 +7,7 @@ import oracle
 import pytest
 
 from wannjax.networks import activations
-from wannjax.networks.activations import NAMES, PUBLISHED, activation_ids, sinpi_cospi
+from wannjax.networks.activations import NAMES, PUBLISHED, activation_ids, half_turns, sinpi_cospi
 
 activate = jax.jit(activations.activate, static_argnums=2)
 gradient_of = jax.jit(jax.grad(lambda x, ids: jnp.sum(activate(ids, x))))
@@ -114,3 +114,25 @@ def test_sinpi_is_odd_and_cospi_even():
 def test_sinpi_vanishes_exactly_at_whole_numbers():
     whole = jnp.array([-7.0, -1.0, 0.0, 1.0, 2.0, 1e6, 16777216.0])
     np.testing.assert_array_equal(sinpi_cospi(whole)[0], np.zeros(7))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_sines_and_cosines_of_radians_keep_to_their_bound(compiled):
+    rng, quarters = np.random.default_rng(0), np.arange(-250_000, 250_000, 7) * (np.pi / 2)
+    x = np.concatenate([rng.uniform(-size, size, 50_000) for size in (1, 10, 1e3, 1e5, 4e5)] + [quarters, EVERYWHERE, [1e-40]])
+    x = x.astype(np.float32)
+    x = x[np.abs(x) <= 4e5]
+
+    def both(x):
+        return sinpi_cospi(half_turns(x))
+
+    sin, cos = (jax.jit(both) if compiled else both)(x)  # compiled, a product and a sum are rounded once
+    bound = 4e-7 + 2e-11 * np.abs(x.astype(np.float64))
+    np.testing.assert_array_less(np.abs(sin - np.sin(x.astype(np.float64))), bound)
+    np.testing.assert_array_less(np.abs(cos - np.cos(x.astype(np.float64))), bound)
+
+
+def test_of_more_turns_a_sine_is_a_number_of_its_range_and_of_no_number_nan():
+    large = np.concatenate([np.geomspace(4e5, 3.4e38, 20_001), -np.geomspace(4e5, 3.4e38, 20_001)]).astype(np.float32)
+    assert np.max(np.abs(sinpi_cospi(half_turns(large)))) <= 1.000001
+    assert np.all(np.isnan(sinpi_cospi(half_turns(jnp.array([np.inf, -np.inf, np.nan], jnp.float32)))))

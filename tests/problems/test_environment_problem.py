@@ -228,6 +228,7 @@ def test_networks_of_another_shape_are_refused_and_both_shapes_named():
         ("max_steps", 0),
         ("max_steps", 1.5),
         ("max_steps", "ten"),
+        ("polynomials", 1),
         ("network_chunk", 0),
         ("network_chunk", 1.5),
         ("network_chunk", "8"),
@@ -239,6 +240,23 @@ def test_networks_of_another_shape_are_refused_and_both_shapes_named():
 def test_bad_arguments_are_named(argument, value):
     with pytest.raises(ValueError, match=rf"^{argument}(\[0\])?: "):
         GymnaxProblem(Counter(lambda *_: 1.0), **{argument: value})
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "Reacher-misc"])
+def test_sines_of_a_step_are_polynomials_and_left_to_xla_where_that_is_asked_for(name):
+    def program_and_step(**options):
+        problem = make(name, **options)
+        _, state = problem.reset(jax.random.split(KEY, 3), 2, problem.params)
+        arguments = jax.random.split(KEY, 3), 0, state, jnp.full((problem.outputs, 2, 3), 0.5), problem.params
+        lowered = jax.jit(problem.step).lower(*arguments)
+        return lowered.as_text(), lowered.compile()(*arguments)
+
+    (program, step), (by_xla, want) = program_and_step(), program_and_step(polynomials=np.bool_(False))
+    assert "stablehlo.cosine" in by_xla
+    assert "stablehlo.cosine" not in program
+    assert "stablehlo.sine" not in program
+    for part, other in zip(jax.tree.leaves(step), jax.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(part, other, rtol=1e-5, atol=1e-5)
 
 
 def test_known_environments_have_names_for_people():

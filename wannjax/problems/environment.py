@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int32, Key
 
 from wannjax.common.validation import require
+from wannjax.problems.polynomials import with_polynomials
 from wannjax.problems.spaces import ActionSpace
 
 
@@ -123,7 +124,12 @@ class Environment(ABC):
         return self, states, params
 
 
-def led_to(environment: Environment, key: Key[Array, ""], state: Any, outputs: Float32[Array, " O"], params: Any) -> Transition:
-    """What the action that a network's outputs choose leads to, in one episode. Traceable."""
-    after = environment.step(key, state, environment.actions.action(outputs), params)
+def led_to(
+    environment: Environment, key: Key[Array, ""], state: Any, outputs: Float32[Array, " O"], params: Any, *, polynomials: bool
+) -> Transition:
+    """What the action that a network's outputs choose leads to, in one episode; with `polynomials`,
+    the step's sin, cos and tan are those of `with_polynomials`. Traceable.
+    """
+    step = with_polynomials(environment.step) if polynomials else environment.step
+    after = step(key, state, environment.actions.action(outputs), params)
     return after._replace(observation=after.observation.astype(jnp.float32), reward=after.reward.astype(jnp.float32))

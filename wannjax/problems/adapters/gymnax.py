@@ -109,6 +109,7 @@ class GymnaxProblem(EnvironmentProblem):
         input_names: tuple[str, ...] = (),
         output_names: tuple[str, ...] = (),
         network_chunk: int | None = None,
+        polynomials: bool = True,
     ):
         """
         Args:
@@ -116,11 +117,13 @@ class GymnaxProblem(EnvironmentProblem):
             env_params: its parameters; the defaults when None.
             name: the environment's own when None.
             max_steps: length limit of an episode; the parameters' `max_steps_in_episode` when None.
-            input_names, output_names, network_chunk: see `EnvironmentProblem`.
+            input_names, output_names, network_chunk, polynomials: see `EnvironmentProblem`.
 
         Raises:
             ValueError: the action space is not one of those in `problems.spaces`, or no length
                 limit is known.
         """
         environment = GymnaxEnvironment(env, env_params, name=name, max_steps=max_steps)
-        super().__init__(environment, input_names=input_names, output_names=output_names, network_chunk=network_chunk)
+        super().__init__(
+            environment, input_names=input_names, output_names=output_names, network_chunk=network_chunk, polynomials=polynomials
+        )

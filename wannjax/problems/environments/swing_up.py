@@ -12,7 +12,7 @@ import numpy as np
 from flax import struct
 from gymnax.environments import environment, spaces
 
-from wannjax.networks.activations import sinpi_cospi
+from wannjax.networks.activations import half_turns, sinpi_cospi
 
 NAME = "CartPoleSwingUp-v0"
 
@@ -108,12 +108,6 @@ class CartPoleSwingUp(environment.Environment[EnvState, EnvParams]):
         return spaces.Dict({**dict.fromkeys(names, unbounded), "time": spaces.Discrete(params.max_steps_in_episode + 1)})
 
 
-_TURN_HIGH = np.float32(6.28125)
-_TURN_LOW = np.float32(2 * np.pi - 6.28125)
-
-
 def _state(x, x_dot, theta, theta_dot, time) -> EnvState:
-    turns = jnp.round(theta / (2 * np.pi))
-    remainder = (theta - turns * _TURN_HIGH) - turns * _TURN_LOW
-    sin, cos = sinpi_cospi(remainder / np.pi)
+    sin, cos = sinpi_cospi(half_turns(theta))
     return EnvState(x=x, x_dot=x_dot, theta=theta, theta_dot=theta_dot, cos_theta=cos, sin_theta=sin, time=time)

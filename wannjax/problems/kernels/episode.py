@@ -47,6 +47,7 @@ def run_episodes(
     *,
     max_steps: int,
     activation_ids: tuple[int, ...],
+    polynomials: bool,
     interpret: bool = False,
 ) -> tuple[Float32[Array, "N L"], Int32[Array, "N L"], Float32[Array, ""]]:
     """Episodes of N networks on L lanes. Traceable.
@@ -54,6 +55,7 @@ def run_episodes(
     Args:
         observations, state: what the episode of each lane starts with; the state's leaves have the
             leading axis L.
+        polynomials: see `EnvironmentProblem`.
         interpret: have XLA run the kernel, on any device; for tests.
 
     Returns the returns, the lengths, and how many steps of an environment were computed, those of
@@ -64,7 +66,7 @@ def run_episodes(
     blocks = tapes.width // LANES
 
     key_type, state_type = jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), (keys, state))
-    advance_on_lanes, types = step_on_lanes(environment, key_type, state_type, params)
+    advance_on_lanes, types = step_on_lanes(environment, key_type, state_type, params, polynomials=polynomials)
     needs_key, *_, needed_params = advance_on_lanes.used
     observation_type = _type((networks.inputs,), jnp.float32)
     start_type = (_type((1,), jnp.float32), key_type if needs_key else None, observation_type, state_type)

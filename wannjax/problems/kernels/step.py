@@ -38,33 +38,34 @@ class StepTypes(NamedTuple):
     params: Any
 
 
-def step_on_lanes(environment: Environment, key: Any, state: Any, params: Any) -> tuple[OnLanes, StepTypes]:
+def step_on_lanes(environment: Environment, key: Any, state: Any, params: Any, *, polynomials: bool) -> tuple[OnLanes, StepTypes]:
     """One step of one episode: (key, time, tally, state, outputs, params) → tally, observation,
     state.
 
     Args:
         key, state, params: of one episode, or their shapes and types.
+        polynomials: see `EnvironmentProblem`.
     """
     key, state, params = jax.eval_shape(lambda *trees: trees, key, state, params)
     tally = jax.eval_shape(lambda: Tally(jnp.bool_(True), jnp.float32(0), jnp.int32(0)))
     outputs = jax.ShapeDtypeStruct((environment.actions.outputs,), jnp.float32)
     types = StepTypes(key, jax.ShapeDtypeStruct((), jnp.int32), tally, state, outputs, params)
-    return OnLanes(partial(_advance, environment), *types), types
+    return OnLanes(partial(_advance, environment, polynomials), *types), types
 
 
-def _advance(environment: Environment, key, time, tally: Tally, state, outputs, params):
-    after = led_to(environment, jax.random.fold_in(key, time), state, outputs, params)
+def _advance(environment: Environment, polynomials: bool, key, time, tally: Tally, state, outputs, params):
+    after = led_to(environment, jax.random.fold_in(key, time), state, outputs, params, polynomials=polynomials)
     return tally.after(after), after.observation, after.state
 
 
-def obstacle(environment: Environment) -> str:
+def obstacle(environment: Environment, *, polynomials: bool = True) -> str:
     """Why episodes of `environment` do not fit into a kernel, in words; empty where they do."""
     if not _TRITON.exists():
         return "this JAX writes no kernels by Triton"
     key, params = key_of(0, Purpose.ABSTRACT), environment.params
 
     def on_vectors(state):
-        on_lanes, types = step_on_lanes(environment, key, state, params)
+        on_lanes, types = step_on_lanes(environment, key, state, params, polynomials=polynomials)
         return [vectors_of(leaf) for leaf in jax.tree.leaves(on_lanes(*jax.tree.map(_zeros, types)))]
 
     with jax.numpy_rank_promotion("allow"):  # which has no part in what fits
