@@ -219,7 +219,7 @@ def _bytes(shape: str) -> float:
 def _kernel(path: Path) -> Kernel | None:
     """What NVIDIA's assembler says of a kernel of ours."""
     text = path.read_text()
-    named = re.search(r"\.entry (episodes|forward)\b", text)
+    named = re.search(r"\.entry (episodes|forward|fronts)\b", text)
     if not named:
         return None
     binary = path.with_suffix(".cubin")

@@ -49,6 +49,9 @@ def test_everything_compiles_for_an_h100():
             assert kernel["stack"] <= 64, f"{name}: where CUDA's functions reduce huge arguments"
             assert kernel["shared"] == 0, f"{name}: a thread reads and writes its own lane only"
             assert kernel["registers"] <= 128, name
+    for name in ("ask, wann", "tell, wann", "tell, wann with blocks"):
+        assert found[name]["turns"] == []
+        assert found[name]["once"]["launches"] <= 250, f"{name}: of a whole population"
     for kind in ("evaluate", "rollout of lanes", "copies"):
         for name in EPISODE_KERNEL:
             if (entry := found.get(f"{kind}, {name}")) is not None:

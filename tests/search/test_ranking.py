@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wannjax.search.ranking import finite_or_worst, fronts_and_crowding, non_dominated, rank
+from wannjax.search import fronts_kernel
+from wannjax.search.ranking import finite_or_worst, fronts_and_crowding, fronts_in_order, non_dominated, rank
 
 COUNT = 24
 _fronts_and_crowding, _rank = jax.jit(fronts_and_crowding), jax.jit(rank)
@@ -46,6 +47,18 @@ def test_fronts_and_crowding_of_many_random_points():
     front, crowding = both(points)
     np.testing.assert_array_equal(front, oracle.fronts(points))
     np.testing.assert_allclose(crowding, oracle.crowding(points.astype(np.float64), front), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("count", "known"), [(1, 512), (300, 512), pytest.param(300, 16, marks=pytest.mark.slow)])
+def test_fronts_in_a_kernel_are_the_same(monkeypatch, count, known):
+    """Also those that one kernel leaves to the next."""
+    monkeypatch.setattr(fronts_kernel, "AT_ONCE", known)
+    rng = np.random.default_rng(count)
+    values = jnp.asarray((rng.normal(size=count) * 5 - np.arange(count)).round(), jnp.float32)
+    repeats = jnp.concatenate([jnp.zeros(1, bool), values[1:] == values[:-1]])
+    want = fronts_in_order(values, repeats)
+    assert count == 1 or int(want.max()) > 2 * 16
+    np.testing.assert_array_equal(fronts_kernel.fronts_in_kernel(values, repeats, interpret=True), want)
 
 
 @given(points_strategy)

@@ -18,7 +18,12 @@ KEY = jax.random.key(0)
 WANN = wannjax.WannConfig(population=16)
 BLOCKS = (wannjax.Block(("tanh", "step"), ((0, 1),)), wannjax.Block(("sin", "abs", "cos"), ((0, 2), (1, 2))))
 NEAT = wannjax.NeatConfig(population=16, delete_node=0.01, delete_connection=0.01)
-CONFIGS = {"wann": WANN, "wann with blocks": WANN.replace(blocks=BLOCKS, insert_block=0.1), "neat": NEAT}
+BRED = 256  # so many that what is launched for each of them would show
+CONFIGS = {
+    "wann": WANN.replace(population=BRED),
+    "wann with blocks": WANN.replace(population=BRED, blocks=BLOCKS, insert_block=0.1),
+    "neat": NEAT.replace(population=BRED),
+}
 EPISODE_KERNEL = ("CartPoleSwingUp-v0", "CartPole-v1", "DoublePole-v0", "Pendulum-v1")
 FORWARD_KERNEL = ("Breakout-MinAtar",)
 METHODS = {
@@ -60,7 +65,7 @@ def ask(config):
 
 def tell(config):
     algorithm, state = started(config)
-    return algorithm.tell, (state, jnp.zeros((16, len(config.weights) if hasattr(config, "weights") else 1)))
+    return algorithm.tell, (state, jnp.zeros((BRED, len(config.weights) if hasattr(config, "weights") else 1)))
 
 
 def enlarging():

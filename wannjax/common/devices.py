@@ -112,6 +112,13 @@ def on_gpu() -> bool:
     return jax.default_backend() == "gpu"
 
 
+def writes_kernels() -> bool:
+    """Whether Pallas writes kernels for GPUs by Triton, which later versions of JAX may not. To ask
+    is quick, where to import Pallas takes a while.
+    """
+    return (Path(jax.__file__).parent / "experimental" / "pallas" / "triton.py").exists()
+
+
 def chunk_size(lanes: int, bytes_each: int) -> int:
     """How many things of so many `lanes` one device should run side by side: networks, or examples
     or copies of one network.

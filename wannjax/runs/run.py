@@ -122,7 +122,9 @@ class Run:
         if hosts.count() > 1:
             shares = hosts.shares_of(np.asarray(networks.steps))
             mine = take(networks, shares[hosts.index()])
-        evaluation = problem.evaluate(key, mine, self.sweep, episodes=episodes, activation_ids=self.algorithm.activation_ids)
+        evaluation = jax.device_get(
+            problem.evaluate(key, mine, self.sweep, episodes=episodes, activation_ids=self.algorithm.activation_ids)
+        )
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is not a score
             scores = np.asarray(evaluation.scores, np.float32)
         steps, computed = np.asarray(evaluation.steps, np.int64).sum(axis=1), np.asarray(evaluation.computed_steps, np.float64)

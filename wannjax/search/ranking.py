@@ -13,6 +13,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Float32, Int32
 
+from wannjax.common import devices
+
 LARGEST_SCORE = 1e30
 """Scores of a larger size count as not finite: their sums would not be."""
 
@@ -61,17 +63,7 @@ def fronts_and_crowding(first: Float[Array, " P"], second: Float[Array, " P"]) -
     repeats = (first_sorted[1:] == first_sorted[:-1]) & (second_sorted[1:] == second_sorted[:-1])
     repeats = jnp.concatenate([jnp.zeros(1, bool), repeats])
 
-    def assign(carry, point):
-        negated_best, previous = carry
-        value, is_repeat = point
-        # The fronts' best second objectives fall from front to front: the first one below `value`
-        # takes the point.
-        front = jnp.searchsorted(negated_best, -value, side="right").astype(jnp.int32)
-        front = jnp.where(is_repeat, previous, front)
-        return (negated_best.at[front].set(-value), front), front
-
-    start = (jnp.full(count, jnp.inf, second.dtype), jnp.int32(0))
-    _, front_sorted = lax.scan(assign, start, (second_sorted, repeats))
+    front_sorted = fronts_in_order(second_sorted, repeats)
 
     # Within a front the first objective falls while the second rises, so neighbours are the same
     # for both.
@@ -92,6 +84,31 @@ def fronts_and_crowding(first: Float[Array, " P"], second: Float[Array, " P"]) -
         jnp.zeros(count, jnp.int32).at[to_input].set(front),
         jnp.zeros(count, jnp.float32).at[to_input].set(crowding.astype(jnp.float32)),
     )
+
+
+def fronts_in_order(values: Float[Array, " P"], repeats: Bool[Array, " P"]) -> Int32[Array, " P"]:
+    """The front of each point, where points are in order of the first objective, from the best.
+
+    Args:
+        values: the second objective, finite.
+        repeats: whether a point is equal to the one before, whose front it shares.
+    """
+    if devices.on_gpu() and devices.writes_kernels():
+        from wannjax.search.fronts_kernel import fronts_in_kernel  # with Pallas, which takes a while to import
+
+        return fronts_in_kernel(values, repeats)
+
+    def assign(carry, point):
+        negated_best, previous = carry
+        value, is_repeat = point
+        # The fronts' best second objectives fall from front to front: the first one below `value`
+        # takes the point.
+        front = jnp.searchsorted(negated_best, -value, side="right").astype(jnp.int32)
+        front = jnp.where(is_repeat, previous, front)
+        return (negated_best.at[front].set(-value), front), front
+
+    start = (jnp.full(values.shape, jnp.inf, values.dtype), jnp.int32(0))
+    return lax.scan(assign, start, (values, repeats))[1]
 
 
 def non_dominated(objectives: Float[np.ndarray, "P M"]) -> np.ndarray:

@@ -14,8 +14,13 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int32, Key
 
+from wannjax.common import devices
+
 _EVENTS = 64
-"""Lexicase events that run side by side: they hold _EVENTS × P values."""
+"""Lexicase events that run side by side on a CPU: they hold _EVENTS × P values."""
+
+_VALUES = 1 << 26
+"""The values that events side by side hold elsewhere, where few launches count."""
 
 
 def tournaments(key: Key[Array, ""], order: Int32[Array, " N"], *, size: int, count: int) -> Int32[Array, " count"]:
@@ -48,7 +53,8 @@ def lexicase(
         left, _ = lax.scan(narrow, valid, jax.random.permutation(shuffle, cases.shape[1]))
         return jnp.argmax(jnp.where(left, jax.random.uniform(draw, left.shape, jnp.float32), -1.0)).astype(jnp.int32)
 
-    return lax.map(event, jax.random.split(key, count), batch_size=_EVENTS)
+    at_once = _EVENTS if devices.on_cpu() else max(_VALUES // len(valid), 1)
+    return lax.map(event, jax.random.split(key, count), batch_size=at_once)
 
 
 def _median_deviation(values: Float[Array, "P C"]) -> Float[Array, " C"]:

@@ -5,12 +5,12 @@ rule that is missing, or raise a limit here if a GPU's compiler copes (`episode`
 """
 
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from wannjax.common import devices
 from wannjax.common.keys import Purpose, key_of
 from wannjax.problems.environment import Environment, Tally, led_to
 from wannjax.problems.kernels.cells import Cells, UnfitError, is_key, vectors_of
@@ -21,10 +21,6 @@ MOST_REGISTERS = 64
 
 MOST_OPERATIONS = 6000
 """Operations of one step of an environment, at the most: more take long to compile."""
-
-
-_TRITON = Path(jax.__file__).parent / "experimental" / "pallas" / "triton.py"
-"""What writes the kernel, which later versions of JAX may be without. It takes long to import."""
 
 
 class StepTypes(NamedTuple):
@@ -60,7 +56,7 @@ def _advance(environment: Environment, polynomials: bool, key, time, tally: Tall
 
 def obstacle(environment: Environment, *, polynomials: bool = True) -> str:
     """Why episodes of `environment` do not fit into a kernel, in words; empty where they do."""
-    if not _TRITON.exists():
+    if not devices.writes_kernels():
         return "this JAX writes no kernels by Triton"
     key, params = key_of(0, Purpose.ABSTRACT), environment.params
 
@@ -84,7 +80,7 @@ def form_of(reason: str | None) -> str:
     """The form that episodes take on a GPU, given their `obstacle`; None is that of other devices.
     See `EnvironmentProblem`.
     """
-    if reason is None or not _TRITON.exists():
+    if reason is None or not devices.writes_kernels():
         return "XLA"
     return "forward kernel" if reason else "episode kernel"
 
