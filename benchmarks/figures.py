@@ -9,8 +9,9 @@ A table in these Markdown files stands in a block that names its command:
 
     <!-- end -->
 
-Every block's command runs, and the tables that it prints take the place of what stands there. Runs
-that a benchmark has kept are not done again. `--only` takes benchmarks, or commands without their
+Every block's command runs, and the tables that it prints take the place of what stands there; they
+stay where it ends with 2, for want of something that it names. Runs that a benchmark has kept are
+not done again. `--only` takes benchmarks, or commands without their
 `python -m benchmarks.`. `--check` changes nothing, and ends with 1 where a block differs.
 """
 
@@ -62,8 +63,8 @@ def with_tables(text: str, tables: dict[str, str]) -> str:
 
 
 def printed_by(block: Block) -> str:
-    """The tables that the command prints, as they stand in a block. What else it says is passed
-    on.
+    """The tables that the command prints, as they stand in a block; what stands there where it
+    lacks something. What else it says is passed on.
     """
     lines = []
     with subprocess.Popen([sys.executable, *block.arguments], stdout=subprocess.PIPE, encoding="utf-8") as process:
@@ -71,6 +72,8 @@ def printed_by(block: Block) -> str:
         for line in process.stdout:
             lines.append(line)
             print(line, end="", file=sys.stderr, flush=True)
+    if process.returncode == 2:
+        return block.content
     if process.returncode:
         sys.exit(f"{block.command}: ended with {process.returncode}")
     tables = "\n".join(_TABLE.findall("".join(lines)))

@@ -107,3 +107,9 @@ def test_no_block_of_the_documentation_is_empty():
     blocks = [block for path in FILES for block in blocks_of((ROOT / path).read_text("utf-8"))]
     assert len(blocks) > 10
     assert [block.command for block in blocks if "| --- |" not in block.content] == []
+
+
+def test_a_command_that_lacks_something_leaves_its_block(tmp_path):
+    (tmp_path / "lacking.py").write_text("raise SystemExit(2)")
+    block = Block(f"python {tmp_path / 'lacking.py'}", "\n| old |\n")
+    assert printed_by(block) == block.content
