@@ -225,7 +225,8 @@ class DataProblem(Problem):
         return Examples(examples.inputs[chosen], examples.targets[chosen])
 
     def _blocks_of_sample(self, key, examples, *, count) -> Blocks:
-        return in_blocks(*self.draw(key, examples, count), min(BLOCK, count))
+        drawn = self.draw(key, examples, count)
+        return in_blocks(drawn.inputs, drawn.targets, min(BLOCK, count))
 
     def _names(self, input_names, columns, output_names, found) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Those given, or else those in the data, where a label may be an input's name too."""
@@ -291,7 +292,7 @@ class DataProblem(Problem):
         size, lanes = examples.inputs.shape[0], weights.shape[0]
         rows = value_rows(networks)
         batch = min(devices.chunk_size(lanes, 4 * rows * lanes), size)
-        inputs, targets, valid = in_blocks(*examples, batch)
+        inputs, targets, valid = in_blocks(examples.inputs, examples.targets, batch)
         chunk = devices.chunk_size(lanes * batch, 4 * rows * lanes * batch)
 
         def run(networks, inputs, targets, valid, weights):

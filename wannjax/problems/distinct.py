@@ -28,7 +28,7 @@ from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, take
 BLOCK = 256
 """Examples of a block: few enough that the values of all steps stay in the third-level cache."""
 
-FEWEST_EXAMPLES = 128
+FEWEST_EXAMPLES = 64
 """From so many on merging pays: fewer do not outweigh what it costs to start each step."""
 
 _FEWEST_ROWS = 1 << 12
@@ -36,9 +36,6 @@ _MOST_ROWS = 1 << 18
 """Rows of a table of values, which then takes 256 MiB: populations with more distinct steps are
 scored half by half.
 """
-
-_LEAST, _MOST = 1e-30, 1e30
-"""Between them a sum of exponentials has the precision of one of outputs that are shifted first."""
 
 
 class Blocks(NamedTuple):
@@ -89,19 +86,22 @@ class DistinctScores:
         """
         networks = jax.device_get(networks)
         merged = self._merge(networks)
-        ends, sound = jax.device_get((merged.ends, merged.sound))
         count = networks.activations.shape[0]
-        rows = FIRST_INPUT + networks.inputs + int(2 * ends[2] - ends[1])
-        if rows > _MOST_ROWS and count > 2:
+        if _rows(merged, networks.inputs) > _MOST_ROWS and count > 3:
             halves = [self(take(networks, part), blocks, weights, activation_ids) for part in np.array_split(np.arange(count), 2)]
-            return None if any(half is None for half in halves) else np.concatenate(halves)
-        if not sound:
-            return None
-        room = max(1 << (rows - 1).bit_length(), _FEWEST_ROWS)
+            found = [half for half in halves if half is not None]
+            return np.concatenate(found) if len(found) == 2 else None
+        return self.sums(merged, blocks, weights, activation_ids) if merged.sound else None
+
+    def sums(
+        self, merged: Merged, blocks: Blocks, weights: Float32[Array, " W"], activation_ids: tuple[int, ...]
+    ) -> Float64[np.ndarray, "P W"]:
+        """As a call, of networks that are merged already."""
+        room = max(1 << (_rows(merged, blocks.inputs.shape[1]) - 1).bit_length(), _FEWEST_ROWS)
         merged = merged._replace(sources=merged.sources[:room], activations=merged.activations[:room])
         sums = np.asarray(self._sums(merged, blocks, weights, room=room, activation_ids=activation_ids), np.float64)
         shape = len(blocks.valid), len(weights)
-        return sums[: shape[0] * shape[1]].reshape(*shape, count).sum(axis=0).T
+        return sums[: shape[0] * shape[1]].reshape(*shape, -1).sum(axis=0).T
 
     def _of_units(self, merged: Merged, blocks: Blocks, weights, *, shares: int, room: int, activation_ids: tuple[int, ...]):
         """The sums of the scores of every unit, which is a block of examples at a weight: float32[
@@ -137,13 +137,22 @@ class DistinctScores:
             outputs = jnp.stack([_row(values, row) for row in rows])
             return jnp.sum(jnp.where(valid, over_examples(outputs, targets), 0.0))
 
+        if not self._softmax:
+            return lax.map(plain, merged.outputs)
+
         def by_exponentials(rows):
             total = sum(_row(values, row + behind) for row in rows)
             hit = sum(_row(values, row) * target for row, target in zip(rows, targets.T, strict=True))
-            score = jnp.sum(jnp.where(valid, hit - jnp.log(total) * jnp.sum(targets, axis=1), 0.0))
-            return lax.cond(jnp.all((total > _LEAST) & (total < _MOST)), lambda: score, lambda: plain(rows))
+            return jnp.sum(jnp.where(valid, hit - jnp.log(total) * jnp.sum(targets, axis=1), 0.0))
 
-        return lax.map(by_exponentials if self._softmax else plain, merged.outputs)
+        def corrected(i, scores):
+            return scores.at[extreme[i]].set(plain(merged.outputs[extreme[i]]))
+
+        # Where all outputs are below -87, or one is above 88, the sum is out of a float's range.
+        scores = lax.map(by_exponentials, merged.outputs)
+        is_extreme = ~jnp.isfinite(scores)
+        (extreme,) = jnp.nonzero(is_extreme, size=len(scores), fill_value=0)
+        return lax.fori_loop(0, jnp.sum(is_extreme), corrected, scores)
 
 
 def evaluate(
@@ -166,9 +175,9 @@ def evaluate(
     ids = [i for i in activation_ids if i != SUM]
     branches: list[Any] = [lambda total: total, lambda total: weight * total]
     branches += [lambda total, i=i: activate(jnp.int32(i), weight * total, (i,)) for i in ids]
-    branch = np.ones(len(NAMES), np.int32)
-    branch[[SUM, *ids]] = [0, *range(2, 2 + len(ids))]
-    branch = jnp.asarray(branch)[merged.activations]
+    numbers = np.ones(len(NAMES), np.int32)
+    numbers[[SUM, *ids]] = [0, *range(2, 2 + len(ids))]
+    branch = jnp.asarray(numbers)[merged.activations]
 
     def total(values, i):
         return sum(_row(values, merged.sources[i, k]) for k in range(FAN_IN))
@@ -190,6 +199,12 @@ def evaluate(
     values = lax.fori_loop(0, jnp.where(is_new, ends[0], 0), partial_sum, values)
     values = lax.fori_loop(ends[0], ends[1], step, values)
     return lax.fori_loop(ends[1], ends[2], output if exponentials else step, values)
+
+
+def _rows(merged: Merged, inputs: int) -> int:
+    """Rows of the table of values, with one more for the exponential of every distinct output."""
+    _, inner, steps = np.asarray(merged.ends)
+    return FIRST_INPUT + inputs + int(2 * steps - inner)
 
 
 def _row(values: Float32[Array, "rows B"], row: Int32[Array, ""]) -> Float32[Array, " B"]:
