@@ -273,9 +273,9 @@ def main() -> None:
     columns = ["population", *next(iter(rest.values())), "waits", "ms outside rollouts", f"share, {arguments.environments[0]}"]
     print_table("The rest of a generation: launches", columns, parts, caption)
     if not arguments.quick:
-        write_json(
-            MODELLED, {"card": "H100", "rows": rows, "rest": {str(n): {k: w._asdict() for k, w in p.items()} for n, p in rest.items()}}
-        )
+        before = json.loads(MODELLED.read_text())["rows"] if MODELLED.exists() else []
+        known = {(row["environment"], row["nodes"], row["population"]): row for row in [*before, *rows]}
+        write_json(MODELLED, {"card": "H100", "rows": list(known.values())})
 
 
 if __name__ == "__main__":
