@@ -164,8 +164,9 @@ def neat(clock: Clock, plan: Plan) -> dict[str, dict[str, float]]:
 
 
 def search(clock: Clock, plan: Plan) -> dict[str, Any]:
-    """A whole search on swing-up; it ends early when the time is spent."""
-    result = wannjax.evolve(SWING_UP, plan.search, progress=False, callbacks=[lambda _: clock.left < 0])
+    """A whole search on swing-up; it ends early when half of the time that was left is spent."""
+    rest = clock.left / 2
+    result = wannjax.evolve(SWING_UP, plan.search, progress=False, callbacks=[lambda _: clock.left < rest])
     history = result.history
     reached = np.flatnonzero(history["champion_score"] >= GOAL)
     programs, compiling = result.compilations

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks import agreement
@@ -27,7 +28,7 @@ def tables_of(record: dict[str, Any]) -> list[Table]:
     """What was found, as far as it was."""
     tables = []
     if isinstance(found := record["agreement"], list):
-        tables.append(agreement.table_of(agreement.Agreement(**each) for each in found))
+        tables.append(agreement.table_of("Agreement with the CPU", (agreement.Agreement(**each) for each in found)))
     if "search" in record:
         rows = [[name.replace("_", " "), "" if value is None else f"{value:,.5g}"] for name, value in record["search"].items()]
         tables.append(Table(f"A search on {agreement.SWING_UP}", ["", "value"], rows, "The seconds are with those of compilation."))
@@ -87,6 +88,7 @@ def drawn(record: dict[str, Any]) -> Figure:
     """
     plan = record["plan"]
     figure = Figure(figsize=(5.2 * len(plan["nodes"]) + 2.6, 4.6), layout="constrained")
+    rates = [row["alive_steps_per_second"] / 1e6 for row in record["throughput"] if row["seconds"]]
     panels = figure.subplots(1, len(plan["nodes"]), sharey=True, squeeze=False)[0]
     for axes, nodes in zip(panels, plan["nodes"], strict=True):
         for environment, mark in zip(plan["environments"], MARKS, strict=False):
@@ -106,6 +108,8 @@ def drawn(record: dict[str, Any]) -> Figure:
         axes.grid(color="#dddddd", linewidth=0.6)
     panels[0].set_ylabel("million alive lane-steps/s")
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=9)
+    low, high = (np.log10(bound(rates)) for bound in (min, max))
+    panels[0].set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))
     figure.suptitle(f"Random networks on {record['machine']['device']}")
     return figure
 
@@ -117,5 +121,5 @@ def write(folder: Path, record: dict[str, Any]) -> None:
     tables = (table.in_markdown().strip() for table in tables_of(record))
     parts = [f"# {record['machine']['device']}", f"{record['verdict']}.", f"{facts}.", *tables]
     (folder / "accelerator.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    if record.get("throughput"):
+    if any(row["seconds"] for row in record.get("throughput", ())):
         drawn(record).savefig(folder / "accelerator.png", dpi=150)
