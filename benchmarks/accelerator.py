@@ -20,8 +20,10 @@ has one form, agreement is that of the CPU with itself.
 
 import argparse
 import os
+import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -130,28 +132,45 @@ class Speed(NamedTuple):
 
 
 def agreements(clock: Clock, quick: bool) -> list[agreement.Agreement] | str:
-    """How far this device is from the CPU; why that is not known, if it failed."""
+    """How far this device is from the CPU, case by case; why that is not known if the CPU fails."""
+    cases, population = agreement.sizes(quick)
+    found: list[tuple[agreement.Case, str, agreement.Outcome | str]] = []
     with TemporaryDirectory() as folder:
         path = Path(folder) / "cpu.npz"
         with agreement.started_on_cpu(path, quick) as process:
             try:
-                cases, population = agreement.sizes(quick)
-                found = []
                 for case in cases:
                     for form in agreement.forms_to_compare(case):
-                        found.append((case, form, agreement.outcome_of(case, form, population)))
-                        clock.say(f"agreement: {case}, {form}")
+                        outcome = attempt(agreement.outcome_of, case, form, population)
+                        found.append((case, form, outcome))
+                        clock.say(f"agreement: {case}, {form}{f': {outcome}' if isinstance(outcome, str) else ''}")
                 _, errors = process.communicate(timeout=max(clock.left, 1))
-            except Exception as error:  # whatever a compiler that nobody has tried yet may raise
+            except subprocess.TimeoutExpired:
+                return "the process on the CPU took too long"
+            finally:
                 process.kill()
-                return rivals.one_line(error)
         if process.returncode:
             return f"the process on the CPU failed: {(errors.strip().splitlines() or ['no message'])[-1]}"
         expected = agreement.read(path)
-        return [agreement.compared(case, form, outcome, expected[str(case)]) for case, form, outcome in found]
+    return [
+        agreement.Agreement(str(case), form, failure=outcome)
+        if isinstance(outcome, str)
+        else agreement.compared(case, form, outcome, expected[str(case)])
+        for case, form, outcome in found
+    ]
 
 
-def neat(clock: Clock, plan: Plan) -> dict[str, dict[str, float]]:
+def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What it returns, or the error in a line: of a compiler that has not met our kernels yet, of a
+    device that is short of memory.
+    """
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return rivals.one_line(error)
+
+
+def neat(clock: Clock, plan: Plan, _record: dict[str, Any]) -> dict[str, dict[str, float]]:
     """The cost of a generation of NEAT by task."""
     config = wannjax.NeatConfig(population=plan.neat_population, **neat_speed.GROWTH)
     algorithm = config.algorithm(inputs=4, outputs=2)
@@ -163,7 +182,7 @@ def neat(clock: Clock, plan: Plan) -> dict[str, dict[str, float]]:
     return found
 
 
-def search(clock: Clock, plan: Plan) -> dict[str, Any]:
+def search(clock: Clock, plan: Plan, _record: dict[str, Any]) -> dict[str, Any]:
     """A whole search on swing-up; it ends early when half of the time that was left is spent."""
     rest = clock.left / 2
     result = wannjax.evolve(SWING_UP, plan.search, progress=False, callbacks=[lambda _: clock.left < rest])
@@ -183,6 +202,13 @@ def search(clock: Clock, plan: Plan) -> dict[str, Any]:
     }
 
 
+def peers(_clock: Clock, plan: Plan, record: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of other libraries, with our own NEAT's from `record`."""
+    ours = record["neat"]["falling"] if "neat" in record else None
+    own = (ours["rollouts"] + ours["outside"], ours["alive"]) if ours else None
+    return {"rows": [each._asdict() for each in rivals.peers(own, plan.neat_population, plan.neat_slots, plan.copies, plan.repeats)]}
+
+
 def speed(environment: str, asked: int, population: int, form: str, repeats: int) -> Speed:
     """One generation, timed; that it does not fit or run is a row too."""
     problem = make_environment(environment)
@@ -190,15 +216,18 @@ def speed(environment: str, asked: int, population: int, form: str, repeats: int
     networks = networks_for(problem.inputs, problem.outputs, population, asked)
     row = Speed(environment, room_for(problem.inputs, problem.outputs, asked), population, form, asked)
     key, weights = jax.random.key(0), jnp.array(SWEEP)
-    try:
-        timing = measure(lambda: problem.evaluate(key, networks, weights, episodes=EPISODES, activation_ids=AMONG), repeats)
-    except Exception as error:  # short of memory, or a form that this device's compiler refuses
-        return row._replace(note=rivals.one_line(error))
+
+    def generation() -> Any:
+        return problem.evaluate(key, networks, weights, episodes=EPISODES, activation_ids=AMONG)
+
+    timing = attempt(measure, generation, repeats)
+    if isinstance(timing, str):
+        return row._replace(note=timing)
     alive, total = float(np.sum(timing.result.steps, dtype=float)), float(timing.result.computed_steps)
     return row._replace(seconds=timing.wall, compile=timing.compile, alive=alive, total=total)
 
 
-def speeds(clock: Clock, plan: Plan):
+def speeds(clock: Clock, plan: Plan) -> Iterator[Speed]:
     """The rows of all cases that there is time for, those of the fastest form first; a larger
     population is expected to take as many times longer.
     """
@@ -233,6 +262,9 @@ def verdict_of(found: list[agreement.Agreement] | str) -> tuple[bool, str]:
     return True, f"{devices.describe()} agrees {against} in all {len(found)} cases"
 
 
+PARTS: dict[str, Callable[[Clock, Plan, dict[str, Any]], dict[str, Any]]] = {"neat": neat, "search": search, "peers": peers}
+
+
 def measure_all(clock: Clock, plan: Plan, quick: bool, folder: Path) -> dict[str, Any]:
     """All parts, each on disk as soon as it is done."""
     record: dict[str, Any] = {"machine": machine(), "compilation_cache": os.environ.get("JAX_COMPILATION_CACHE_DIR"), "plan": asdict(plan)}
@@ -240,18 +272,12 @@ def measure_all(clock: Clock, plan: Plan, quick: bool, folder: Path) -> dict[str
     record["agrees"], record["verdict"] = verdict_of(found)
     record["agreement"] = found if isinstance(found, str) else [asdict(each) for each in found]
     clock.say(record["verdict"])
-    write(folder, record)
-    if clock.allows("NEAT"):
-        record["neat"] = neat(clock, plan)
-    if clock.allows("a search on swing-up"):
-        record["search"] = search(clock, plan)
-        clock.say(f"search: {record['search']['generations']} generations, {record['search']['seconds']:.1f} s")
+    for name, part in PARTS.items():
+        if clock.allows(name):
+            outcome = attempt(part, clock, plan, record)
+            record |= {name: outcome} if isinstance(outcome, dict) else {f"{name}_failure": outcome}
+            clock.say(f"{name}: {outcome if isinstance(outcome, str) else 'done'}")
         write(folder, record)
-    if "neat" in record and clock.allows("peers"):
-        ours = record["neat"]["falling"]
-        own = ours["rollouts"] + ours["outside"], ours["alive"]
-        record["peers"] = [each._asdict() for each in rivals.peers(own, plan.neat_population, plan.neat_slots, plan.copies, plan.repeats)]
-        clock.say("peers: done")
     record["throughput"], model = [], modelled()
     for row in speeds(clock, plan):
         record["throughput"].append(row.record(model))

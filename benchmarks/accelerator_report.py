@@ -37,7 +37,7 @@ def tables_of(record: dict[str, Any]) -> list[Table]:
     if "peers" in record:
         columns = ["task", "library", "population", "s", "M alive lane-steps/s", "note"]
         rows = []
-        for row in record["peers"]:
+        for row in record["peers"]["rows"]:
             rate = row["alive"] / row["seconds"] if row["seconds"] else None
             rows.append([row["task"], row["library"], f"{row['population']:,}", _digits(row["seconds"]), _millions(rate), row["note"]])
         tables.append(Table("Peers on CartPole-v1", columns, rows))

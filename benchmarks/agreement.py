@@ -96,18 +96,20 @@ class Agreement:
         largest: the largest difference of two scores, relative to the larger one, over episodes of
             equal length.
         mean: the difference of the mean scores, relative to the mean absolute score.
+        failure: why there is nothing to compare.
     """
 
     case: str
     form: str
-    episodes: int
-    equal: float
-    largest: float
-    mean: float
+    episodes: int = 0
+    equal: float = 0.0
+    largest: float = 0.0
+    mean: float = 0.0
+    failure: str = ""
 
     @property
     def holds(self) -> bool:
-        return self.equal >= 1 - MOST_UNEQUAL and self.mean <= TOLERANCE
+        return not self.failure and self.equal >= 1 - MOST_UNEQUAL and self.mean <= TOLERANCE
 
 
 def forms_of(problem: EnvironmentProblem) -> tuple[str, ...]:
@@ -171,7 +173,7 @@ def compared(case: Case, form: str, here: Outcome, there: Outcome) -> Agreement:
     larger = np.maximum(np.abs(scores), np.abs(expected))
     relative = np.divide(differences, larger, out=np.zeros(scores.shape), where=larger > 0)
     mean = abs(float(np.mean(scores, dtype=float) - np.mean(expected, dtype=float)))
-    scale = float(np.mean(np.abs(expected), dtype=float))
+    scale = float(np.mean(larger, dtype=float))
     return Agreement(
         str(case),
         form,
@@ -223,7 +225,7 @@ def table_of(title: str, agreements: Iterable[Agreement]) -> Table:
             f"{each.equal:.2%}",
             f"{each.largest:.1e}",
             f"{each.mean:.1e}",
-            "yes" if each.holds else "NO",
+            "yes" if each.holds else each.failure or "NO",
         ]
         for each in agreements
     ]

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -131,10 +131,12 @@ def one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:200].replace("|", "/")
 
 
-def peers(neat: Any, population: int, slots: int, es_population: int, repeats: int) -> list[Peer]:
-    """All rows; `neat` has seconds and alive lane-steps of our own generation of NEAT."""
+def peers(neat: tuple[float, float] | None, population: int, slots: int, es_population: int, repeats: int) -> list[Peer]:
+    """All rows; `neat` has seconds and alive lane-steps of our own generation of NEAT, None where
+    it was not measured.
+    """
     return [
-        peer(NEAT_TASK, "wannjax", population, lambda: neat),
+        Peer(NEAT_TASK, "wannjax", population, *(neat or (None, None, "not measured"))),
         peer(NEAT_TASK, "TensorNEAT", population, lambda: tensorneat(population, slots, repeats)),
         peer(ES_TASK, "wannjax", es_population, lambda: copies(es_population, repeats)),
         peer(ES_TASK, "evosax", es_population, lambda: evosax(es_population, repeats)),
