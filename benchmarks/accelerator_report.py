@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from benchmarks import agreement
 from benchmarks.common import Table, write_json
@@ -89,6 +90,7 @@ def drawn(record: dict[str, Any]) -> Figure:
     plan = record["plan"]
     figure = Figure(figsize=(5.2 * len(plan["nodes"]) + 2.6, 4.6), layout="constrained")
     rates = [row["alive_steps_per_second"] / 1e6 for row in record["throughput"] if row["seconds"]]
+    shown: dict[str, Line2D] = {}
     panels = figure.subplots(1, len(plan["nodes"]), sharey=True, squeeze=False)[0]
     for axes, nodes in zip(panels, plan["nodes"], strict=True):
         for environment, mark in zip(plan["environments"], MARKS, strict=False):
@@ -101,13 +103,13 @@ def drawn(record: dict[str, Any]) -> Figure:
                 if rows:
                     values = [row["alive_steps_per_second"] / 1e6 for row in rows]
                     label = f"{environment}, {form}"
-                    axes.plot([row["population"] for row in rows], values, line, marker=mark, color=colour, label=label)
+                    shown[label] = axes.plot([row["population"] for row in rows], values, line, marker=mark, color=colour, label=label)[0]
         axes.set(xscale="log", yscale="log", xlabel="population", title=f"{nodes} nodes")
         axes.set_xticks(plan["populations"], [f"{each:,}" for each in plan["populations"]], minor=False)
         axes.minorticks_off()
         axes.grid(color="#dddddd", linewidth=0.6)
     panels[0].set_ylabel("million alive lane-steps/s")
-    panels[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=9)
+    figure.legend(handles=list(shown.values()), loc="outside right center", frameon=False, fontsize=9)
     low, high = (np.log10(bound(rates)) for bound in (min, max))
     panels[0].set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))
     figure.suptitle(f"Random networks on {record['machine']['device']}")

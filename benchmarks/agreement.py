@@ -125,12 +125,12 @@ def room_for(inputs: int, outputs: int, nodes: int) -> int:
 
 
 def networks_for(inputs: int, outputs: int, population: int, nodes: int) -> Network:
-    """Random networks with `room_for` so many nodes, and 1.8 connections for each of `nodes`. They
-    repeat after 1024.
+    """Random networks with `room_for` so many nodes, and for each of `nodes` 1.8 connections, or 2
+    among many inputs, since few hidden nodes read each other there. They repeat after 1024.
     """
-    counted = room_for(inputs, outputs, nodes)
-    drawn = min(population, 1024)
-    genomes = random_genomes(0, drawn, nodes=counted, connections=round(1.8 * nodes), inputs=inputs, outputs=outputs)
+    counted, drawn = room_for(inputs, outputs, nodes), min(population, 1024)
+    connections = round((1.8 if counted == nodes else 2) * nodes)
+    genomes = random_genomes(0, drawn, nodes=counted, connections=connections, inputs=inputs, outputs=outputs)
     return take(express_all(genomes), np.arange(population) % drawn)
 
 
