@@ -7,7 +7,7 @@ into an .npz, which `python -m benchmarks.accelerator` compares with what the ac
 
 Both round differently (fused multiply-adds, other orders of sums), by 1e-7 at first. Poles, double
 pendulums and networks with step functions amplify that until an episode has little to do with its
-twin: on swing-up one rounding alone changes the length of one in ten (`--steps 1000`). So
+twin: on swing-up one rounding alone changes the length of one in eleven (`--steps 1000`). So
 episodes are cut off after `STEPS`, when roundings have changed few. MinAtar's games are not played
 with shared weights: where all cells are 0 or 1, two outputs are often equal, and any rounding then
 chooses the action. No single return is asked to be equal, since a step function turns a rounding
@@ -95,7 +95,7 @@ class Agreement:
         equal: the share of episodes of equal length; of mean scores, 1.
         largest: the largest difference of two scores, relative to the larger one, over episodes of
             equal length.
-        mean: the difference of the mean scores, relative to the mean absolute score.
+        mean: the difference of the mean scores, relative to the mean of the larger absolute ones.
         failure: why there is nothing to compare.
     """
 
