@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import rich.table
 from rich.console import Console
-from rich.table import Table
 
 from wannjax.common import devices
 from wannjax.genomes.expression import express, steps_needed
@@ -147,15 +147,27 @@ def machine() -> dict[str, Any]:
     }
 
 
+class Table(NamedTuple):
+    """A table whose first column is text and whose others are numbers."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Iterable[Sequence[str]]
+    caption: str = ""
+
+    def in_markdown(self) -> str:
+        lines = (f"| {' | '.join(cells)} |" for cells in (self.columns, ["---"] * len(self.columns), *self.rows))
+        return "\n".join((f"\n{self.title}\n", *lines, f"\n{self.caption}"))
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> None:
-    """Prints a table whose first column is text and whose others are numbers: for people on a
-    terminal, and as Markdown into anything else, for the documentation.
+    """Prints a `Table`: for people on a terminal, and as Markdown into anything else, for the
+    documentation.
     """
     if not sys.stdout.isatty():
-        lines = (f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *rows))
-        print(f"\n{title}\n", *lines, f"\n{caption}", sep="\n", flush=True)
+        print(Table(title, columns, rows, caption).in_markdown(), flush=True)
         return
-    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+    table = rich.table.Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for i, column in enumerate(columns):
         table.add_column(column, justify="right" if i else "left")
     for row in rows:
