@@ -30,8 +30,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import wannjax
-from benchmarks.common import Table, express_all, print_table, random_genomes
-from wannjax.networks.network import Network, take
+from benchmarks.common import Table, networks_for, print_table
+from wannjax.networks.network import take
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.registry import make_environment
 from wannjax.search.wann.config import SWEEP
@@ -115,23 +115,6 @@ class Agreement:
 def forms_of(problem: EnvironmentProblem) -> tuple[str, ...]:
     """The forms in which episodes of `problem` can run on this device, its own first."""
     return FORMS[FORMS.index(problem.form) :]
-
-
-def room_for(inputs: int, outputs: int, nodes: int) -> int:
-    """So many nodes; where inputs and outputs leave no other, with as many hidden ones as on
-    swing-up.
-    """
-    return nodes if nodes > 1 + inputs + outputs else nodes - 6 + inputs + outputs
-
-
-def networks_for(inputs: int, outputs: int, population: int, nodes: int) -> Network:
-    """Random networks with `room_for` so many nodes, and for each of `nodes` 1.8 connections, or 2
-    among many inputs, since few hidden nodes read each other there. They repeat after 1024.
-    """
-    counted, drawn = room_for(inputs, outputs, nodes), min(population, 1024)
-    connections = round((1.8 if counted == nodes else 2) * nodes)
-    genomes = random_genomes(0, drawn, nodes=counted, connections=connections, inputs=inputs, outputs=outputs)
-    return take(express_all(genomes), np.arange(population) % drawn)
 
 
 def outcome_of(case: Case, form: str, population: int, factor: float = 1.0, steps: int = STEPS) -> Outcome:

@@ -25,7 +25,7 @@ from wannjax.genomes.genome import ENABLED, Genome
 from wannjax.genomes.population import SMALLEST_CAPACITY
 from wannjax.networks.activations import LINEAR, NAMES, PUBLISHED, activation_ids
 from wannjax.networks.graph import Connection, Graph, network_of
-from wannjax.networks.network import Network
+from wannjax.networks.network import Network, take
 from wannjax.problems.problem import Problem
 
 PACKAGES = ("jax", "jaxlib", "numpy", "gymnax")
@@ -88,6 +88,23 @@ def _most_steps(genomes: Genome):
 @partial(jax.jit, static_argnames="room")
 def _expressed(genomes: Genome, room: int) -> Network:
     return jax.vmap(lambda genome: express(genome, room))(genomes)
+
+
+def room_for(inputs: int, outputs: int, nodes: int) -> int:
+    """So many nodes; where inputs and outputs leave no other, with as many hidden ones as on
+    swing-up.
+    """
+    return nodes if nodes > 1 + inputs + outputs else nodes - 6 + inputs + outputs
+
+
+def networks_for(inputs: int, outputs: int, population: int, nodes: int) -> Network:
+    """Random networks with `room_for` so many nodes, and for each of `nodes` 1.8 connections, or 2
+    among many inputs, since few hidden nodes read each other there. They repeat after 1024.
+    """
+    counted, drawn = room_for(inputs, outputs, nodes), min(population, 1024)
+    connections = round((1.8 if counted == nodes else 2) * nodes)
+    genomes = random_genomes(0, drawn, nodes=counted, connections=connections, inputs=inputs, outputs=outputs)
+    return take(express_all(genomes), np.arange(population) % drawn)
 
 
 class Timing(NamedTuple):

@@ -43,7 +43,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import wannjax
-from benchmarks.common import express_all, print_table, random_genomes, write_json
+from benchmarks.common import networks_for, print_table, room_for, write_json
 from benchmarks.compiled import Compiler, Kernel, Program, Work
 from wannjax.common.digits import number
 from wannjax.genomes.genome import enlarge
@@ -155,9 +155,7 @@ def rollouts(compiler: Compiler, names: list[str], sizes: list[int], populations
         with compiler.in_charge():
             problem = make_environment(name)
         for nodes in sizes:
-            size = {"nodes": max(nodes, on_cpu.inputs + on_cpu.outputs + 9), "connections": round(1.8 * nodes)}
-            genomes = random_genomes(0, SAMPLE, inputs=on_cpu.inputs, outputs=on_cpu.outputs, **size)
-            networks = express_all(genomes)
+            networks = networks_for(on_cpu.inputs, on_cpu.outputs, SAMPLE, nodes)
             sample = sample_of(on_cpu, networks)
             for population in populations:
                 program = compiler.compile(*_call(generation(problem, networks, population)))
@@ -167,7 +165,7 @@ def rollouts(compiler: Compiler, names: list[str], sizes: list[int], populations
                 rows.append(
                     {
                         "environment": name,
-                        **size,
+                        "nodes": room_for(on_cpu.inputs, on_cpu.outputs, nodes),
                         "population": population,
                         "form": problem.form,
                         "seconds": seconds,
