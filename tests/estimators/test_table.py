@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from wannjax.networks.network import take
 from wannjax.search.wann.config import WannConfig
-from wannjax.sklearn.table import distinct, log_loss, log_loss_of_two, problem_of, scaler_of, squared_error
+from wannjax.sklearn.table import distinct_rows, log_loss, log_loss_of_two, problem_of, scaler_of, squared_error
 
 
 @pytest.fixture
@@ -19,21 +19,21 @@ def table():
 def test_weights_are_repetitions_to_the_last_bit(table):
     inputs, targets, weights = table
     times = weights.astype(int)
-    repeated = distinct(np.repeat(inputs, times, axis=0), np.repeat(targets, times, axis=0), np.ones(times.sum()))
-    for weighted, expected in zip(distinct(inputs, targets, weights), repeated, strict=True):
+    repeated = distinct_rows(np.repeat(inputs, times, axis=0), np.repeat(targets, times, axis=0), np.ones(times.sum()))
+    for weighted, expected in zip(distinct_rows(inputs, targets, weights), repeated, strict=True):
         assert_array_equal(weighted, expected)
 
 
 def test_the_order_of_rows_has_no_say(table):
     order = np.random.default_rng(1).permutation(12)
-    for shuffled, expected in zip(distinct(*(array[order] for array in table)), distinct(*table), strict=True):
+    for shuffled, expected in zip(distinct_rows(*(array[order] for array in table)), distinct_rows(*table), strict=True):
         assert_array_equal(shuffled, expected)
 
 
 @pytest.mark.parametrize("weights", [[1.0, -1.0], [0.0, 0.0]])
 def test_weights_that_make_no_sense_are_named(weights):
     with pytest.raises(ValueError, match=r"^sample_weight: must be "):
-        distinct(np.eye(2), np.ones((2, 1)), np.array(weights))
+        distinct_rows(np.eye(2), np.ones((2, 1)), np.array(weights))
 
 
 def test_scaling_is_that_of_repeated_rows(table):
@@ -60,10 +60,9 @@ def reference(outputs, targets, weights, loss):
 def test_a_score_is_minus_the_weighted_loss(loss, outputs):
     rng = np.random.default_rng(2)
     inputs, weights = rng.normal(size=(9, 2)), rng.uniform(0.5, 3, 9)
-    targets = {squared_error: rng.normal(size=(9, 2)), log_loss_of_two: rng.integers(0, 2, (9, 1)), log_loss: np.eye(3)[np.arange(9) % 3]}[
-        loss
-    ]
-    rows = distinct(inputs, targets.astype(float), weights)
+    numbers, labels, classes = rng.normal(size=(9, 2)), rng.integers(0, 2, (9, 1)), np.eye(3)[np.arange(9) % 3]
+    targets = {squared_error: numbers, log_loss_of_two: labels, log_loss: classes}[loss]
+    rows = distinct_rows(inputs, targets.astype(float), weights)
     problem = problem_of(rows, loss, [f"y {i}" for i in range(outputs)])
     algorithm = WannConfig(population=4).algorithm(inputs=2, outputs=outputs)
     networks = algorithm.ask(algorithm.init(jax.random.key(0)))

@@ -29,7 +29,7 @@ from wannjax.runs.evolution import evolve
 from wannjax.runs.loop import Callback
 from wannjax.runs.result import Result
 from wannjax.search.registry import ALGORITHMS
-from wannjax.sklearn.table import distinct, log_loss, log_loss_of_two, problem_of, scaler_of, squared_error
+from wannjax.sklearn.table import distinct_rows, log_loss, log_loss_of_two, problem_of, scaler_of, squared_error
 from wannjax.sklearn.table_formula import in_units_of_the_table
 
 WEIGHTS, SHARED = "weights", "shared"
@@ -118,7 +118,7 @@ class Estimator(BaseEstimator):
             require_count("max_connections", self.max_connections)
         callbacks = [] if self.early_stopping is None else [_patience(require_count("early_stopping", self.early_stopping))]
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        rows = distinct(inputs, targets, _check_sample_weight(sample_weight, inputs, dtype=np.float64))
+        rows = distinct_rows(inputs, targets, _check_sample_weight(sample_weight, inputs, dtype=np.float64))
         self._scaler = scaler_of(rows.inputs, rows.weights, scale=self.scale)
         self._output_scaler = scaler_of(rows.targets, rows.weights, scale=self.scale and is_regressor(self))
         rows = rows._replace(inputs=self._scaler.transform(rows.inputs), targets=self._output_scaler.transform(rows.targets))

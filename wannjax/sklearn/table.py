@@ -31,7 +31,7 @@ class Rows(NamedTuple):
     weights: Float[np.ndarray, " n"]
 
 
-def distinct(inputs: Float[np.ndarray, "n I"], targets: Float[np.ndarray, "n T"], weights: Float[np.ndarray, " n"]) -> Rows:
+def distinct_rows(inputs: Float[np.ndarray, "n I"], targets: Float[np.ndarray, "n T"], weights: Float[np.ndarray, " n"]) -> Rows:
     """The distinct rows, each with the sum of its weights; those of weight 0 are left out.
 
     Raises ValueError for weights that are negative or all 0.
