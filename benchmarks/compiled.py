@@ -51,6 +51,15 @@ class Work(NamedTuple):
         return Work(*(mine + times * theirs for mine, theirs in zip(self, other, strict=True)))
 
 
+class Loop(NamedTuple):
+    """A loop whose length is known only once it runs: how often it is entered, and what one turn
+    does.
+    """
+
+    entered: float
+    turn: Work
+
+
 class Kernel(NamedTuple):
     """A kernel of ours on an H100.
 
@@ -75,14 +84,14 @@ class Program(NamedTuple):
 
     Attributes:
         once: what is done once, loops of known length included.
-        turns: what one turn of each other loop does, the one that launches most first.
+        loops: the others, the one whose turn launches most first.
         memory: bytes of arguments, results and temporaries.
         calls: the targets of its custom calls.
         kernels: those of ours.
     """
 
     once: Work
-    turns: tuple[Work, ...]
+    loops: tuple[Loop, ...]
     memory: int
     calls: tuple[str, ...]
     kernels: tuple[Kernel, ...]
@@ -136,10 +145,10 @@ class Compiler:
         assert text is not None
         assert needed is not None
         memory = needed.argument_size_in_bytes + needed.output_size_in_bytes + needed.temp_size_in_bytes
-        once, turns = _work(text)
+        once, loops = _work(text)
         calls = tuple(sorted(set(re.findall(r'custom_call_target="([^"]*)"', text))))
         kernels = tuple(map(_kernel, sorted(Path(self._dump.name).glob("*.ptx")))) if self.accelerator == "H100" else ()
-        return Program(once, turns, memory, calls, tuple(kernel for kernel in kernels if kernel))
+        return Program(once, loops, memory, calls, tuple(kernel for kernel in kernels if kernel))
 
 
 def missing_packages(accelerator: str) -> list[str]:
@@ -161,7 +170,7 @@ def _folder(name: str) -> Path:
 # A scheduled program, as XLA prints it: computations with an operation a line.
 
 
-def _work(text: str) -> tuple[Work, tuple[Work, ...]]:
+def _work(text: str) -> tuple[Work, tuple[Loop, ...]]:
     computations: dict[str, list[str]] = {}
     entry, lines = "", []
     for line in text.splitlines():
@@ -170,9 +179,9 @@ def _work(text: str) -> tuple[Work, tuple[Work, ...]]:
             entry = head[2] if head[1] else entry
         elif " = " in line:
             lines.append(line)
-    turns: list[Work] = []
+    loops: list[Loop] = []
 
-    def work_of(name: str) -> Work:
+    def work_of(name: str, times: float) -> Work:
         total, sizes = Work(0, 0, 0), {}
         for line in computations[name]:
             found = re.match(r"\s*(?:ROOT )?%([\w.\-]+) = (.*?) ([a-z][\w\-]*)\((.*)", line)
@@ -183,23 +192,27 @@ def _work(text: str) -> tuple[Work, tuple[Work, ...]]:
             called = re.findall(r"(?:body|condition|to_apply|true_computation|false_computation)=%([\w.\-]+)", rest)
             branches = re.search(r"branch_computations=\{([^}]*)\}", rest)
             if operation == "while":
-                turn = work_of(called[0]).plus(work_of(called[1]))
-                if known := re.search(r'"known_trip_count":\{"n":"(\d+)"', rest):
-                    total = total.plus(turn, int(known[1]))
+                known = re.search(r'"known_trip_count":\{"n":"(\d+)"', rest)
+                trips = int(known[1]) if known else 1
+                turn = Work(0, 0, 0 if known else 1)
+                for part in called:
+                    turn = turn.plus(work_of(part, times * trips))
+                if known:
+                    total = total.plus(turn, trips)
                 else:
-                    turns.append(turn.plus(Work(0, 0, 1)))
+                    loops.append(Loop(times, turn))
             elif operation == "conditional":
                 names = branches[1].replace("%", "").split(", ") if branches else called
-                total = total.plus(Work(*map(max, zip(*map(work_of, names), strict=True)))).plus(Work(0, 0, 1))
+                total = total.plus(Work(*map(max, zip(*(work_of(name, times) for name in names), strict=True)))).plus(Work(0, 0, 1))
             elif operation == "call":
-                total = total.plus(work_of(called[0]))
+                total = total.plus(work_of(called[0], times))
             elif operation not in _FREE and not operation.endswith("-done"):
                 operands = {name for name in re.findall(r"%([\w.\-]+)", rest.split("), ")[0]) if name in sizes}
                 total = total.plus(Work(1, sizes[result] + sum(sizes[name] for name in operands), 0))
         return total
 
-    once = work_of(entry)
-    return once, tuple(sorted(turns, key=lambda turn: -turn.launches))
+    once = work_of(entry, 1)
+    return once, tuple(sorted(loops, key=lambda loop: -loop.turn.launches))
 
 
 def _bytes(shape: str) -> float:

@@ -1,30 +1,25 @@
-"""How fast a data set scores networks: evaluations per second of two implementations, measured in
-one run.
+"""How fast a data set scores the networks of a real search, in three ways that take turns, and what
+the fastest one spends its time on.
 
-    python -m benchmarks.data_throughput [--population 96] [--repeats 3] [--quick] [--json PATH]
+    python -m benchmarks.data_throughput [--mnist PATH] [--population 960]
+        [--generations 1 20 100 300] [--repeats 3] [--json PATH]
 
-An evaluation is one network at one shared weight on one example. The ways:
+A default WANN search runs on digits, or on MNIST where `fetch_mnist` has left it, with one
+mini-batch of 1000 for each generation. At the generations asked for, its population is scored on
+one batch of 1000 at 6 shared weights by:
     published   the published algorithm in numpy: one network and one weight at a time, node by node
-                over the whole batch, a dense float64 weight matrix. It runs a sample of the
-                population; a rate does not depend on that.
-    wannjax     `DataProblem.evaluate`, as the search calls it: population × 6 shared weights × 1
-                mini-batch of 1000, which it draws.
+                over the whole batch, a dense float64 weight matrix. It runs two networks; a rate
+                does not depend on that.
+    tape        the networks side by side, each with its own steps.
+    distinct    every distinct step of the population once: what `DataProblem.evaluate` does.
 
-Inputs are random, networks too: what they compute costs the same as what they learn. The first case
-is as large as the paper's MNIST champion (256 inputs, 1,800 connections), the second as a champion
-on 8×8 digits. The ways take turns call by call, each on one thread; CPU-seconds are those of all
-threads. The table shows medians; × is the ratio to the published way, also of the fastest calls,
-which a busy machine distorts least.
-
-The two ways score the same networks on the same examples, so the last columns tell whether they
-compute the same: the greatest and the median difference of the loss over the sample's networks and
-weights, float32 against float64. Steps, and sines of large values, magnify rounding, so a few
-networks may differ by more than the others.
+An evaluation is one network at one shared weight on one example. CPU-seconds are medians over calls
+after the first, on one thread. Merging and forward are measured apart, the latter with the losses
+of two networks; the loss is what is left. Δ is the greatest difference of a score, over 1 + its
+size: to the tape's, and to the published way's in float64 over its two networks.
 """
 
 import argparse
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,65 +29,30 @@ import numpy as np
 from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
-from benchmarks.baselines import Matrices, apply_activation, matrices_of
-from benchmarks.common import Timing, express_all, machine, measure_together, print_table, random_genomes, write_json
-from wannjax.networks.activations import PUBLISHED, activation_ids
+import wannjax
+from benchmarks.baselines import Matrices, apply_activation
+from benchmarks.common import machine, measure_together, print_table, write_json
+from wannjax.networks.graph import graph_of
+from wannjax.networks.network import Network, take
+from wannjax.problems import datasets
 from wannjax.problems.data import DataProblem, Examples
-from wannjax.search.wann.config import SWEEP
 
-AMONG = (0, *activation_ids(PUBLISHED))
-CLASSES = 10
-
-
-@dataclass(frozen=True)
-class Case:
-    """The size of the networks, counted as the published ones are: bias, inputs, hidden nodes and
-    outputs.
-    """
-
-    name: str
-    inputs: int
-    nodes: int
-    connections: int
+BATCH, SAMPLE = 1000, 2
+COLUMNS = (
+    *("generation", "steps", "distinct steps", "published", "tape", "distinct", "× tape"),
+    *("merging", "forward", "loss", "Δ tape", "Δ published"),
+)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The sizes of one run.
-
-    Attributes:
-        population: networks that wannjax runs.
-        sample: networks that the published way runs.
-        batch: examples of a mini-batch.
-        examples: examples of the data set, from which mini-batches are drawn.
-    """
-
-    population: int
-    repeats: int
-    sample: int
-    batch: int
-    examples: int
-    cases: tuple[Case, ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One way on one case."""
-
-    case: Case
-    way: str
-    sample: str
-    evaluations: int
-    timing: Timing
-
-    def rate(self, clock: str) -> float:
-        """Evaluations per second of `clock` (`cpu`, `wall`, `cpu_best` or `wall_best`)."""
-        return self.evaluations / getattr(self.timing, clock)
-
-    def record(self) -> dict[str, Any]:
-        """Everything but the result, for a file."""
-        timing = {name: value for name, value in self.timing._asdict().items() if name != "result"}
-        return {**asdict(self.case), "way": self.way, "sample": self.sample, "evaluations": self.evaluations, **timing}
+def matrices_of_network(network: Network) -> Matrices:
+    """The weight matrix of one network, as a population of one."""
+    graph = graph_of(network)
+    nodes = 1 + network.inputs + len(graph.activations)
+    weights, ids = np.zeros((1, nodes, nodes)), np.zeros((1, nodes), int)
+    ids[0, 1 + network.inputs :] = graph.activations
+    for connection in graph.connections:
+        weights[0, connection.source, connection.target] = 1
+    return Matrices(weights, ids, network.inputs, network.outputs)
 
 
 def published_batch(weights, activations, inputs: int, outputs: int, observations) -> Float[np.ndarray, "B O"]:
@@ -107,77 +67,104 @@ def published_batch(weights, activations, inputs: int, outputs: int, observation
     return values[:, -outputs:]
 
 
-def published_losses(networks: Matrices, shared: tuple[float, ...], examples: Examples) -> Float[np.ndarray, "P W"]:
-    """The mean cross-entropy of each network at each shared weight, one after the other."""
+def published_scores(networks: list[Matrices], shared: tuple[float, ...], examples: Examples) -> Float[np.ndarray, "P W"]:
+    """Minus the mean cross-entropy of each network at each shared weight, one after the other."""
     observations, targets = np.asarray(examples.inputs, np.float64), np.asarray(examples.targets, np.float64)
-    losses = np.zeros((len(networks.weights), len(shared)))
-    for i, (connections, activations) in enumerate(zip(networks.weights, networks.activations, strict=True)):
+    scores = np.zeros((len(networks), len(shared)))
+    for i, network in enumerate(networks):
         for j, weight in enumerate(shared):
-            outputs = published_batch(weight * connections, activations, networks.inputs, networks.outputs, observations)
+            outputs = published_batch(weight * network.weights[0], network.activations[0], network.inputs, network.outputs, observations)
             outputs -= outputs.max(axis=1, keepdims=True)
-            losses[i, j] = np.mean(np.log(np.exp(outputs).sum(axis=1)) - np.sum(outputs * targets, axis=1))
-    return losses
+            scores[i, j] = np.mean(np.sum(outputs * targets, axis=1) - np.log(np.exp(outputs).sum(axis=1)))
+    return scores
 
 
-def compare(case: Case, plan: Plan) -> tuple[list[Row], np.ndarray]:
-    """Both ways on one case, and how much their losses differ, float[sample, W]."""
-    rng = np.random.default_rng(0)
-    x = rng.random((plan.examples, case.inputs), np.float32)
-    problem = DataProblem(x, rng.integers(CLASSES, size=plan.examples), outputs=CLASSES, validation=0.1, batch=plan.batch)
-    sizes = {"nodes": case.nodes, "connections": case.connections, "inputs": case.inputs, "outputs": CLASSES}
-    genomes = random_genomes(0, plan.population, **sizes)
-    networks, matrices = express_all(genomes), matrices_of(jax.tree.map(lambda leaf: leaf[: plan.sample], genomes))
-    key, weights = jax.random.key(0), jnp.array(SWEEP)
-    # The batch that `evaluate` draws with this key; drawing it costs the published way nothing
-    # here.
-    examples = problem.draw(key, problem.examples, problem.batch)
-    ways: dict[str, tuple[int, Callable[[], Any]]] = {
-        "published": (plan.sample, lambda: published_losses(matrices, SWEEP, examples)),
-        "wannjax": (plan.population, lambda: problem.evaluate(key, networks, weights, episodes=1, activation_ids=AMONG).scores),
+def difference(scores, wanted) -> float:
+    """The greatest |difference| over 1 + size."""
+    return float(np.max(np.abs(scores - wanted) / (1 + np.abs(wanted))))
+
+
+def compare(problem: DataProblem, networks: Network, shared: tuple[float, ...], ids: tuple[int, ...], repeats: int) -> dict[str, Any]:
+    """All ways on one population, and the parts of the fastest."""
+    key, weights, count = jax.random.key(0), jnp.array(shared), len(networks.steps)
+    examples = problem.draw(key, problem.examples, BATCH)
+    sample = [matrices_of_network(take(networks, i)) for i in range(SAMPLE)]
+    distinct = problem._distinct
+    blocks = problem._drawn(key, problem.examples, count=BATCH)
+    merged = jax.device_get(distinct._merge(networks))
+    few = merged._replace(outputs=merged.outputs[:SAMPLE])
+    ways = {
+        "published": lambda: published_scores(sample, shared, examples),
+        "tape": lambda: problem._evaluate(key, networks, weights, problem.examples, count=BATCH, activation_ids=ids)[0],
+        "distinct": lambda: problem.evaluate(key, networks, weights, episodes=1, activation_ids=ids).scores,
+        "merging": lambda: distinct._merge(networks),
+        "forward": lambda: distinct.sums(few, blocks, weights, ids),
     }
-    timings = measure_together([run for _, run in ways.values()], plan.repeats)
-    rows = [
-        Row(case, way, f"{count}×{len(SWEEP)}×{problem.batch}", count * len(SWEEP) * problem.batch, timing)
-        for (way, (count, _)), timing in zip(ways.items(), timings, strict=True)
-    ]
-    theirs, ours = (np.asarray(timing.result, np.float64) for timing in timings)
-    return rows, np.abs(theirs + ours[: plan.sample])
+    timings = dict(zip(ways, measure_together(list(ways.values()), repeats), strict=True))
+    rates = {way: count * len(shared) * BATCH / timings[way].cpu for way in ("tape", "distinct")}
+    scores = np.asarray(timings["distinct"].result, np.float64)
+    parts = {part: timings[part].cpu for part in ("merging", "forward")}
+    return {
+        "steps": int(np.sum(networks.steps)) + count * networks.outputs,
+        "distinct steps": int(merged.ends[2]),
+        "published": SAMPLE * len(shared) * BATCH / timings["published"].cpu,
+        **rates,
+        "times tape": rates["distinct"] / rates["tape"],
+        **parts,
+        "loss": timings["distinct"].cpu - sum(parts.values()),
+        "difference to tape": difference(scores, np.asarray(timings["tape"].result, np.float64)),
+        "difference to published": difference(scores[:SAMPLE], timings["published"].result),
+    }
+
+
+def search(name: str, problem: DataProblem, population: int, generations: list[int], repeats: int) -> list[dict[str, Any]]:
+    """A search of one seed, compared at the generations asked for."""
+    config = wannjax.WannConfig(population=population, output_activation=problem.output_activation)
+    algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
+    state, weights, rows = algorithm.init(jax.random.key(0)), jnp.array(config.weights), []
+    for generation in range(1, max(generations) + 1):
+        networks, ids = jax.device_get(algorithm.ask(state)), algorithm.activation_ids
+        if generation in generations:
+            row = compare(problem, networks, config.weights, ids, repeats)
+            rows.append({"data": name, "population": population, "generation": generation, **row})
+        key = jax.random.fold_in(jax.random.key(1), generation)
+        scores = np.asarray(problem.evaluate(key, networks, weights, episodes=1, activation_ids=ids).scores)
+        state = algorithm.enlarge(algorithm.tell(state, scores)[0])
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.data_throughput", description=__doc__.splitlines()[0])
-    parser.add_argument("--population", type=int, default=96, help="networks that wannjax runs (default 96)")
+    parser.add_argument("--mnist", type=Path, help="the file of `benchmarks.fetch_mnist`: also search on MNIST")
+    parser.add_argument("--population", type=int, default=960, help="networks (default 960)")
+    parser.add_argument("--generations", type=int, nargs="+", default=[1, 20, 100, 300], help="when to measure (default 1 20 100 300)")
     parser.add_argument("--repeats", type=int, default=3, help="timed calls after the first (default 3)")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/data_throughput.json"), help="where the record goes")
     arguments = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", 1)
 
-    cases = (Case("MNIST", 256, 850, 1800), Case("digits", 64, 105, 150))
-    plan = Plan(arguments.population, arguments.repeats, sample=2, batch=1000, examples=20_000, cases=cases)
-    if arguments.quick:
-        plan = Plan(4, 1, sample=1, batch=100, examples=1000, cases=(Case("MNIST", 256, 400, 700), cases[1]))
-
-    environment = machine()
-    lines, record = [], []
-    for case in plan.cases:
+    data = {"digits": datasets.digits()}
+    if arguments.mnist:
+        data["MNIST"] = datasets.mnist(arguments.mnist)
+    environment, record = machine(), []
+    for name, (x, y, *_) in data.items():
+        problem = DataProblem(x, y, batch=BATCH, name=name)
         with threadpool_limits(1):
-            rows, differences = compare(case, plan)
-        base = rows[0]
+            rows = search(name, problem, arguments.population, arguments.generations, arguments.repeats)
+        record += rows
+        lines = []
         for row in rows:
-            ratios = [row.rate(clock) / base.rate(clock) for clock in ("cpu", "cpu_best", "wall")]
-            size = f"{case.name} {case.inputs}/{case.nodes}/{case.connections}" if row is base else ""
-            off = ("", "") if row is base else (f"{differences.max():.1e}", f"{np.median(differences):.1e}")
-            compile_time = "" if row is base else f"{row.timing.compile:.1f} s"
-            rates = [f"{row.rate(clock) / 1e3:,.1f}" for clock in ("cpu", "wall")]
-            lines.append((size, row.way, row.sample, *rates, *(f"{ratio:,.0f}" for ratio in ratios), compile_time, *off))
-            record.append({**row.record(), "times published, CPU": ratios[0]})
-        record[-1] |= {"greatest difference of the loss": float(differences.max()), "median difference": float(np.median(differences))}
-    columns = ("inputs/nodes/conns", "way", "sample", "k/CPU-s", "k/s", "× CPU", "fastest", "× wall", "compile", "max Δ", "median Δ")
-    caption = "Thousand evaluations. Sample: networks × weights × examples. Fastest: × CPU of the fastest calls. Δ: of the loss.\n"
-    caption += ", ".join(f"{name} {value}" for name, value in environment.items())
-    print_table("Scoring networks on a mini-batch", columns, lines, caption)
-    write_json(arguments.json, {"machine": environment, "plan": asdict(plan), "rows": record})
+            rates = [f"{row[way] / 1e6:,.2f}" for way in ("published", "tape", "distinct")]
+            seconds = [f"{1e3 * row[part]:,.0f}" for part in ("merging", "forward", "loss")]
+            off = [f"{row[to]:.1e}" for to in ("difference to tape", "difference to published")]
+            counts = [f"{row[what]:,}" for what in ("generation", "steps", "distinct steps")]
+            lines.append((*counts, *rates, f"{row['times tape']:.1f}", *seconds, *off))
+        caption = (
+            f"Population {arguments.population}. Ways: million evaluations per CPU-second. Merging, forward, loss: CPU-milliseconds.\n"
+        )
+        caption += ", ".join(f"{what} {value}" for what, value in environment.items())
+        print_table(f"Scoring a generation on {name}", COLUMNS, lines, caption)
+    write_json(arguments.json, {"machine": environment, "rows": record})
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ unequal ends of warps and clocks below 1.755 GHz are not in the model.
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -132,8 +133,8 @@ def of_program(program: Program, population: int, sample: Sample) -> float:
     (kernel,) = program.kernels
     whole = kernel.name == "episodes"
     steps = sample.longest if whole else sample.most
-    turns = sum(sample.most * of_work(turn) for turn in program.turns)
-    return of_work(program.once) + turns + of_kernel(kernel, population, steps, sample.most, sample.tape)
+    loops = sum(loop.entered * sample.most * of_work(loop.turn) for loop in program.loops)
+    return of_work(program.once) + loops + of_kernel(kernel, population, steps, sample.most, sample.tape)
 
 
 def generation(problem: EnvironmentProblem, networks: Network, population: int) -> tuple[Any, tuple[Any, ...]]:
@@ -174,7 +175,7 @@ def rollouts(compiler: Compiler, names: list[str], sizes: list[int], populations
                         "total_steps_per_second": lanes * sample.longest / seconds,
                         "cpu_alive_steps_per_second": sample.rate,
                         "launches": program.once.launches,
-                        "launches_per_step": program.turns[0].launches if program.turns else 0,
+                        "launches_per_step": program.loops[0].turn.launches if program.loops else 0,
                         "registers": kernel.registers,
                         "spilled": kernel.spilled,
                         "instructions": kernel.instructions,
@@ -209,7 +210,7 @@ def of_breeding(program: Program, population: int) -> float:
     its threads to count together.
     """
     cycles = sum(DEPENDENT * sum(kernel.instructions) + 2 * READ + COUNTED for kernel in program.kernels)
-    return of_work(program.once) + sum(map(of_work, program.turns)) + population * cycles / CLOCK
+    return of_work(program.once) + sum(of_work(loop.turn) for loop in program.loops) + population * cycles / CLOCK
 
 
 ROUND_TRIPS = ("networks are ready", "scores and counts come", "the info on the generation comes", "the room that genomes need is known")

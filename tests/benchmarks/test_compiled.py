@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import compiled, kernels
-from benchmarks.compiled import Kernel, Program, Work, instructions_of_loops
+from benchmarks.compiled import Kernel, Loop, Program, Work, instructions_of_loops
 
 PROGRAM = """HloModule jit_f, is_scheduled=true
 
@@ -55,10 +55,10 @@ CODE = """
 
 
 def test_launches_bytes_and_waits_are_counted_loop_by_loop():
-    once, turns = compiled._work(PROGRAM)
+    once, loops = compiled._work(PROGRAM)
     size = 8 * 4 * 4
     assert once == Work(1 + 5 * 2, 2 * size + 5 * 2 * 4, 0)  # copies of one integer, that they read and write
-    assert turns == (Work(3, 2 * size + 2 * size + 1 + 4 + size, 1),)
+    assert loops == (Loop(1, Work(3, 2 * size + 2 * size + 1 + 4 + size, 1)),)
 
 
 def test_instructions_are_counted_loop_by_loop():

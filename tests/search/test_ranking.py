@@ -49,7 +49,7 @@ def test_fronts_and_crowding_of_many_random_points():
     np.testing.assert_allclose(crowding, oracle.crowding(points.astype(np.float64), front), rtol=1e-4)
 
 
-@pytest.mark.parametrize(("count", "known"), [(1, 512), (300, 512), pytest.param(300, 16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("count", "known"), [(1, 256), (300, 256), pytest.param(300, 16, marks=pytest.mark.slow)])
 def test_fronts_in_a_kernel_are_the_same(monkeypatch, count, known):
     """Also those that one kernel leaves to the next."""
     monkeypatch.setattr(fronts_kernel, "AT_ONCE", known)

@@ -13,7 +13,13 @@ if __name__ == "__main__":
         with compiler.in_charge():
             function, arguments = entry_point()
         program = compiler.compile(function, *arguments)
-        turns, kernels = ([part._asdict() for part in parts] for parts in (program.turns, program.kernels))
-        print(
-            json.dumps({"name": name, **program._asdict(), "once": program.once._asdict(), "turns": turns, "kernels": kernels}), flush=True
-        )
+        turns = [loop.turn._asdict() for loop in program.loops]
+        found = {
+            "name": name,
+            "memory": program.memory,
+            "calls": program.calls,
+            "once": program.once._asdict(),
+            "turns": turns,
+            "kernels": [kernel._asdict() for kernel in program.kernels],
+        }
+        print(json.dumps(found), flush=True)

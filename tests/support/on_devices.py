@@ -8,6 +8,7 @@ if __name__ == "__main__":
     jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
 
 import saved_run
+from data_support import examples
 
 import wannjax
 
@@ -18,6 +19,8 @@ CONFIGS = {  # three candidates are confirmed in every generation: one a device,
 }
 
 if __name__ == "__main__":
-    for name, config in CONFIGS.items():
-        found = wannjax.evolve(SWING_UP, config, seed=0, progress=False)
+    searches = {name: (SWING_UP, config) for name, config in CONFIGS.items()}
+    searches["data"] = wannjax.DataProblem(*examples(900)), CONFIGS["wann"]
+    for name, (problem, config) in searches.items():
+        found = wannjax.evolve(problem, config, seed=0, progress=False)
         print("\n".join([name, *saved_run.without_costs(saved_run.outcome(found))]))

@@ -56,9 +56,7 @@ class PerDevice:
         device does all of the work.
         """
         shares = jax.local_device_count()
-        # What is made here shows whether a program is being traced that gives none of its values.
-        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((arguments, jnp.zeros((), jnp.int32))))
-        if traced:
+        if is_traced(*arguments):
             return self._within(*arguments, **settings, shares=1 if devices.on_cpu() else shares)
         if not devices.on_cpu():
             return self.whole(*arguments, **settings, shares=shares)
@@ -86,6 +84,12 @@ def on_devices(function: Callable[..., Any], shares: int, *arguments: Any) -> An
         on_device, mesh=devices.local_mesh("share"), in_specs=PartitionSpec(), out_specs=PartitionSpec("share"), check_vma=False
     )
     return split(*arguments)
+
+
+def is_traced(*arguments: Any) -> bool:
+    """Whether a program of the caller's is being traced, though it may give none of `arguments`."""
+    # What is made here shows it.
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((arguments, jnp.zeros((), jnp.int32))))
 
 
 def _to_be_copied(leaf: Any) -> Any:

@@ -21,9 +21,11 @@ from jaxtyping import Array, Float, Float32, Key, Shaped
 
 from wannjax.common import devices
 from wannjax.common.keys import Purpose, generator_of
+from wannjax.common.per_device import is_traced
 from wannjax.common.validation import plain, require, require_count, require_seed, require_text, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of, value_rows
+from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctScores, in_blocks
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sharding import Shares, on_population, sharded
 from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, warn_of_scale
@@ -146,6 +148,8 @@ class DataProblem(Problem):
         self.name = name
         self.input_names, self.output_names = self._names(input_names, columns_of(x), output_names, targets.names)
         self._evaluate = on_population(self._score_sample, "count", "activation_ids")
+        self._drawn = jax.jit(self._blocks_of_sample, static_argnames="count")
+        self._distinct = DistinctScores(self._minus_loss, softmax=self.classifies)
         self._measure = on_population(self._score_metric, "activation_ids")
 
     def __repr__(self) -> str:
@@ -182,7 +186,14 @@ class DataProblem(Problem):
         episodes = require_count("episodes", episodes)
         count = min(episodes * self.batch, self.size)
         weights = jnp.asarray(weights, jnp.float32)
-        scores, computed = self._evaluate(key, networks, weights, self.examples, count=count, activation_ids=activation_ids)
+        found = None
+        if devices.on_cpu() and networks.weights is None and count >= FEWEST_EXAMPLES and not is_traced(key, networks, weights):
+            blocks = self._drawn(key, self.examples, count=count)
+            found = self._distinct(networks, blocks, weights, activation_ids)
+        if found is None:
+            scores, computed = self._evaluate(key, networks, weights, self.examples, count=count, activation_ids=activation_ids)
+        else:
+            scores, computed = jnp.asarray(found / count, jnp.float32), jnp.float32(blocks.valid.size * found.size)
         return Evaluation(scores, jnp.full(scores.shape, count, jnp.int32), computed)
 
     def measure(
@@ -212,6 +223,10 @@ class DataProblem(Problem):
             return examples
         chosen = jax.random.choice(key, examples.inputs.shape[0], (count,), replace=False)
         return Examples(examples.inputs[chosen], examples.targets[chosen])
+
+    def _blocks_of_sample(self, key, examples, *, count) -> Blocks:
+        drawn = self.draw(key, examples, count)
+        return in_blocks(drawn.inputs, drawn.targets, min(BLOCK, count))
 
     def _names(self, input_names, columns, output_names, found) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Those given, or else those in the data, where a label may be an input's name too."""
@@ -277,12 +292,7 @@ class DataProblem(Problem):
         size, lanes = examples.inputs.shape[0], weights.shape[0]
         rows = value_rows(networks)
         batch = min(devices.chunk_size(lanes, 4 * rows * lanes), size)
-        batches = -(-size // batch)
-        # The last batch is filled up with the first examples, which do not count there.
-        filled = jnp.arange(batches * batch) % size
-        valid = (jnp.arange(batches * batch) < size).reshape(batches, batch)
-        inputs = examples.inputs[filled].reshape(batches, batch, -1).transpose(0, 2, 1)
-        targets = examples.targets[filled].reshape(batches, batch, *examples.targets.shape[1:])
+        inputs, targets, valid = in_blocks(examples.inputs, examples.targets, batch)
         chunk = devices.chunk_size(lanes * batch, 4 * rows * lanes * batch)
 
         def run(networks, inputs, targets, valid, weights):
@@ -303,7 +313,7 @@ class DataProblem(Problem):
 
             start = jnp.zeros((count, lanes), jnp.float32), initial_values(tape, lanes * batch)
             (total, _), _ = lax.scan(add, start, (inputs, targets, valid))
-            return total / size, jnp.float32(batches * batch * lanes)
+            return total / size, jnp.float32(valid.size * lanes)
 
         return sharded(run, networks, chunk, shares, inputs, targets, valid, weights)
 

@@ -12,7 +12,7 @@ from jax.experimental import pallas
 from jax.experimental.pallas import triton
 from jaxtyping import Array, Bool, Float, Int32
 
-AT_ONCE = 512
+AT_ONCE = 256
 """Fronts that one kernel knows. Points of later ones are left to another."""
 
 

@@ -1,0 +1,162 @@
+"""Scores of merged populations: those of the float64 oracle and of networks side by side, whoever else is scored."""
+
+import subprocess
+import sys
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle
+import pytest
+from bridge import SWEEP, assert_same_bits, networks_of
+from data_support import cubic, examples
+
+import wannjax
+from wannjax.networks.merging import merge
+from wannjax.networks.network import take
+from wannjax.problems import data, distinct
+from wannjax.problems.data import DataProblem
+
+KEY = jax.random.key(5)
+STEPS = 24
+SMOOTH = (1, 4, 5, 6, 7, 8, 9)
+
+
+def random_genes(count, seed=0, ids=SMOOTH, outputs=2):
+    rng = np.random.default_rng(seed)
+    return [
+        oracle.random_genes(rng, nodes=int(rng.integers(0, 7)), inputs=3, outputs=outputs, slots=6, ids=ids, density=0.5)
+        for _ in range(count)
+    ]
+
+
+def side_by_side(monkeypatch, problem, networks):
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "FEWEST_EXAMPLES", 10**9)
+        return np.asarray(problem.evaluate(KEY, networks, jnp.array(SWEEP), episodes=9).scores)
+
+
+def scores_of(problem, networks):
+    return np.asarray(problem.evaluate(KEY, networks, jnp.array(SWEEP), episodes=9).scores)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """240 examples in one block, which is not full."""
+    return DataProblem(*examples(300))
+
+
+def cross_entropy(outputs, labels):
+    """Of each example, in float64."""
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
+
+
+@pytest.mark.parametrize("activation", range(1, 12))
+def test_scores_are_those_of_the_oracle_with_every_activation(plain, activation):
+    """As far as float32 allows, which matters for sines and squares of large values."""
+    genes = random_genes(6, ids=(activation,))
+    inputs, labels = np.asarray(plain.examples.inputs), np.asarray(plain.examples.targets).argmax(axis=1)
+    evaluation = plain.evaluate(KEY, networks_of(genes * 2, STEPS), jnp.array(SWEEP), episodes=1)
+    for one, scores in zip(genes * 2, np.asarray(evaluation.scores), strict=True):
+        for weight, got in zip(SWEEP, scores, strict=True):
+            outputs, bound = oracle.run(one, weight, inputs)
+            want = -cross_entropy(outputs, labels).mean()
+            assert abs(got - want) <= 1e-6 * max(1, abs(want)) + 2 * bound.max(axis=1).mean()
+    np.testing.assert_array_equal(evaluation.steps, np.full((12, 6), 240))
+    assert float(evaluation.computed_steps) == 12 * 6 * 240
+
+
+def test_scores_are_those_of_networks_side_by_side(plain, monkeypatch):
+    networks = networks_of(random_genes(12) * 2, STEPS)
+    np.testing.assert_allclose(scores_of(plain, networks), side_by_side(monkeypatch, plain, networks), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["mse", cubic])
+def test_any_loss_is_that_of_networks_side_by_side(monkeypatch, loss):
+    x, _ = examples(700)
+    y = np.random.default_rng(1).normal(size=(len(x), 2) if loss == "mse" else (len(x), 2, 1))
+    problem, networks = DataProblem(x, y, loss=loss, outputs=2), networks_of(random_genes(5), STEPS)
+    np.testing.assert_allclose(scores_of(problem, networks), side_by_side(monkeypatch, problem, networks), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [-200.0, 200.0])
+def test_outputs_beyond_the_range_of_exponentials(monkeypatch, offset):
+    x, y = examples(300)
+    x[:, 1] = offset
+    problem, networks = DataProblem(x, y), networks_of(random_genes(8, ids=(1, 7)), STEPS)
+    want, got = side_by_side(monkeypatch, problem, networks), scores_of(problem, networks)
+    np.testing.assert_array_equal(np.isfinite(got), np.isfinite(want))
+    np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-4)
+
+
+def test_outputs_that_are_not_finite_reach_only_the_score_of_their_network_and_weight():
+    x, y = examples(300)
+    x[3:, 0] = 1e25
+    squared = np.zeros((1 + 3 + 1, 1 + 2), np.int8)
+    squared[1, 0] = squared[4, 1] = squared[2, 2] = 1
+    overflows = oracle.Genes(squared, np.array([11, 1, 1], np.int8), 3, 2)
+    linear = np.zeros_like(squared)
+    linear[2, 1] = linear[3, 2] = 1
+    calm = oracle.Genes(linear, np.array([0, 1, 1], np.int8), 3, 2)
+    networks = networks_of([calm, overflows, calm], STEPS)
+    scores = DataProblem(x, y).evaluate(KEY, networks, jnp.array([1.0, 0.0, 1e-26]), episodes=1).scores
+    np.testing.assert_array_equal(np.isfinite(scores), [[True] * 3, [False, True, True], [True] * 3])
+    assert_same_bits(scores[0], scores[2])
+
+
+def test_a_population_that_cannot_be_merged_soundly_is_scored_side_by_side(plain, monkeypatch):
+    networks = networks_of(random_genes(6), STEPS)
+    want = side_by_side(monkeypatch, plain, networks)
+    monkeypatch.setattr(plain._distinct, "_merge", jax.jit(partial(merge, hash_bits=3)))
+    assert_same_bits(scores_of(plain, networks), want)
+
+
+def test_scores_depend_on_no_other_network(plain, monkeypatch):
+    networks = networks_of(random_genes(9), STEPS)
+    whole = scores_of(plain, networks)
+    for some in ([3, 0, 6, 8, 2], [4, 4], [7, 1]):
+        assert_same_bits(scores_of(plain, take(networks, np.array(some))), whole[some])
+    monkeypatch.setattr(distinct, "_MOST_ROWS", 40)
+    assert_same_bits(scores_of(plain, networks), whole)
+
+
+def test_within_a_program_of_the_callers_networks_run_side_by_side(plain, monkeypatch):
+    networks = networks_of(random_genes(3), STEPS)
+    inside = jax.jit(lambda networks: plain.evaluate(KEY, networks, jnp.array(SWEEP), episodes=9).scores)(networks)
+    np.testing.assert_allclose(inside, side_by_side(monkeypatch, plain, networks), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_search_finds_the_same_merged_or_not(monkeypatch):
+    config = wannjax.WannConfig(population=48, generations=10, episodes=1, confirm_episodes=2)
+    merged = wannjax.evolve(DataProblem(*examples(500)), config, progress=False)
+    monkeypatch.setattr(data, "FEWEST_EXAMPLES", 10**9)
+    apart = wannjax.evolve(DataProblem(*examples(500)), config, progress=False)
+    for column in ("mean_score", "best_score", "champion_score"):
+        np.testing.assert_allclose(merged.history[column], apart.history[column], rtol=1e-5, atol=1e-6)
+
+
+MEMORY = """
+import resource, jax, jax.numpy as jnp, numpy as np, wannjax
+rng = np.random.default_rng(0)
+x, y = rng.random((60_000, 256), np.float32), rng.integers(10, size=60_000)
+problem = wannjax.DataProblem(x, y, validation=0, batch=1000)
+config = wannjax.WannConfig(population=4096)
+algorithm = config.algorithm(inputs=256, outputs=10)
+networks = algorithm.ask(algorithm.init(jax.random.key(0)))
+few = jax.tree.map(lambda leaf: leaf[:64], networks)
+for networks, episodes in ((networks, 1), (few, 60)):
+    scores = problem.evaluate(jax.random.key(1), networks, jnp.array(config.weights), episodes=episodes).scores
+    assert np.isfinite(np.asarray(scores)).all()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+@pytest.mark.slow
+def test_a_population_of_4096_on_60000_examples_takes_less_than_4_gib():
+    """A mini-batch at its first generation, where nearly all steps are distinct; and few networks on all examples at once."""
+    run = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, run.stderr
+    assert float(run.stdout) < 4
