@@ -73,7 +73,7 @@ def main() -> None:
             rows.append(
                 [table, name, f"{scores.mean():.3f} ± {scores.std():.3f}", each, f"{np.median(sizes):.0f}", f"{np.median(seconds):.2g}"]
             )
-            print(rows[-1], flush=True)
+            print(f"{table}, {name}: {each}", flush=True)
     columns = ["table", "model", "accuracy or R²", "by seed", "size", "seconds"]
     print_table(f"Small tables, seeds {options.seeds}: test scores, median sizes and seconds", columns, rows, str(machine()))
 

@@ -31,6 +31,9 @@ SMALLER = {
 }
 
 COMPILE_LONG = {
+    *("README.md", "collections.md", "extending.md", "neat.md", "problems.md"),
+    *("reading.md", "runs.md", "sklearn.md", "training.md"),
+}
     "README.md",
     "collections.md",
     "extending.md",
