@@ -34,16 +34,6 @@ COMPILE_LONG = {
     *("README.md", "collections.md", "extending.md", "neat.md", "problems.md"),
     *("reading.md", "runs.md", "sklearn.md", "training.md"),
 }
-    "README.md",
-    "collections.md",
-    "extending.md",
-    "neat.md",
-    "problems.md",
-    "reading.md",
-    "runs.md",
-    "sklearn.md",
-    "training.md",
-}
 
 python = Sybil([PythonCodeBlockParser(), SkipParser()])
 
