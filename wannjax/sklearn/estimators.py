@@ -224,7 +224,8 @@ class WannRegressor(RegressorMixin, Estimator):
 
     def predict(self, X):  # noqa: N803
         """The numbers of each row, [n] or [n, O] as they were fitted to."""
-        numbers = self._output_scaler.inverse_transform(self._outputs(X))
+        outputs = self._outputs(X)
+        numbers = self._output_scaler.inverse_transform(outputs)
         return numbers[:, 0] if self._single else numbers
 
     def __sklearn_tags__(self):
