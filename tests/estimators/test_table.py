@@ -71,3 +71,10 @@ def test_a_score_is_minus_the_weighted_loss(loss, outputs):
         for weight, score in zip((0.5, -1.0), row, strict=True):
             outputs_of = np.asarray(take(networks, i)(rows.inputs, weight), np.float64)
             assert_allclose(score, -reference(outputs_of, rows.targets, rows.weights, loss), rtol=1e-5)
+
+
+def test_a_truth_table_is_not_split():
+    rows = distinct_rows(np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0.0], [1], [1], [0]]), np.ones(4))
+    problem = problem_of(rows, log_loss_of_two, ["y"])
+    assert problem.size == 4
+    assert problem.split("validation").examples is problem.examples

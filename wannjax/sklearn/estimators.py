@@ -126,7 +126,7 @@ class Estimator(BaseEstimator):
             rows,
             loss,
             output_names,
-            input_names=getattr(self, "feature_names_in_", ()),
+            input_names=tuple(getattr(self, "feature_names_in_", ())),
             validation=self.validation_fraction,
             batch=self.batch,
             seed=seed,
