@@ -18,7 +18,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PACKAGE = ROOT / "wannjax"
 ORDER = (
     *("common", "networks", "genomes", "problems", "search", "analysis", "runs"),
-    *("finetuning", "ensembles", "export", "pictures", "report", "cli"),
+    *("finetuning", "ensembles", "sklearn", "export", "pictures", "report", "cli"),
 )
 """The rooms, from the bottom up."""
 
