@@ -20,9 +20,9 @@ import rich.table
 from rich.console import Console
 
 from wannjax.common import devices
-from wannjax.genomes.expression import express, steps_needed
+from wannjax.genomes.expression import express
 from wannjax.genomes.genome import ENABLED, Genome
-from wannjax.genomes.population import SMALLEST_CAPACITY
+from wannjax.genomes.population import SMALLEST_CAPACITY, sizes_of
 from wannjax.networks.activations import LINEAR, NAMES, PUBLISHED, activation_ids
 from wannjax.networks.graph import Connection, Graph, network_of
 from wannjax.networks.network import Network, take
@@ -82,7 +82,7 @@ def express_all(genomes: Genome) -> Network:
 
 @jax.jit
 def _most_steps(genomes: Genome):
-    return jnp.max(jax.vmap(steps_needed)(genomes))
+    return jnp.max(sizes_of(genomes).steps)
 
 
 @partial(jax.jit, static_argnames="room")

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from wannjax.genomes.genome import Genome, hidden_count
-from wannjax.genomes.slots import index, open_slots
+from wannjax.genomes.slots import index, move_slots
 
 
 def duplicate_node(genome: Genome, draw) -> Genome:
@@ -14,7 +14,7 @@ def duplicate_node(genome: Genome, draw) -> Genome:
     node = index(draw, count)
     possible = (count > 0) & (count < hidden)
     slot = jnp.where(possible, node + 1, hidden)
-    opened = open_slots(genome, slot, genome.activations[node])
+    opened = move_slots(genome, slot, hidden, genome.activations[node])
     connections = opened.connections
     into = possible & (jnp.arange(connections.shape[1]) == slot)
     connections = jnp.where(into[None, :], connections[:, node][:, None], connections)

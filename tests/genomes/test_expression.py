@@ -8,8 +8,8 @@ import pytest
 from bridge import SWEEP, assert_same_bits, genes_of, genome_of, network_of, networks_of, population_of
 from oracle import Genes
 
-from wannjax.genomes.expression import steps_needed
 from wannjax.genomes.genome import enlarge
+from wannjax.genomes.population import size_of, sizes_of
 from wannjax.networks.network import forward, initial_values, tape_of
 
 STEPS = 48
@@ -64,12 +64,12 @@ def test_dead_nodes_take_no_steps(random_genes, networks):
 
 
 def test_steps_needed_is_an_upper_bound(random_genes, networks):
-    assert np.all(jax.vmap(steps_needed)(population_of(random_genes)) >= networks.steps)
+    assert np.all(sizes_of(population_of(random_genes)).steps >= networks.steps)
 
 
 def test_steps_needed_is_exact_when_nothing_is_dead(random_genes, networks):
     alive = [len(oracle.live_nodes(genes)) == genes.nodes for genes in random_genes]
-    needed = np.asarray(jax.vmap(steps_needed)(population_of(random_genes)))
+    needed = np.asarray(sizes_of(population_of(random_genes)).steps)
     assert sum(alive) > 30
     np.testing.assert_array_equal(needed[alive], networks.steps[np.array(alive)])
 
@@ -77,7 +77,7 @@ def test_steps_needed_is_exact_when_nothing_is_dead(random_genes, networks):
 @pytest.mark.parametrize("spare", [0, 1])
 def test_exactly_the_needed_steps_are_enough(random_genes, spare):
     genes = max(random_genes, key=oracle.tape_steps)
-    needed = int(steps_needed(genome_of(genes)))
+    needed = int(size_of(genome_of(genes)).steps)
     observation = jnp.array([0.1, -0.2, 0.3])
     np.testing.assert_array_equal(network_of(genes, needed + spare)(observation, 0.5), network_of(genes, needed + 40)(observation, 0.5))
 

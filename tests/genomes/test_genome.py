@@ -7,7 +7,7 @@ import oracle
 import pytest
 from bridge import genes_of, genome_of, population_of
 
-from wannjax.genomes.genome import ABSENT, DISABLED, ENABLED, allowed, connection_count, enlarge, hidden_count, random_genome
+from wannjax.genomes.genome import ABSENT, DISABLED, ENABLED, allowed_sources, connection_count, enlarge, hidden_count, random_genome
 
 
 def start(density, count=200, **shape):
@@ -47,6 +47,11 @@ def test_counts_are_those_of_the_oracle():
     np.testing.assert_array_equal(connection_count(population), [np.sum(g.connections == 1) for g in genes])
 
 
+def test_connections_are_counted_beyond_what_a_byte_counts():
+    genome = random_genome(jax.random.key(0), inputs=600, outputs=2, hidden=3, density=1.0)
+    assert connection_count(genome) == 2 * 601
+
+
 def test_allowed_are_the_pairs_of_existing_nodes_in_topological_order():
     genes = oracle.random_genes(np.random.default_rng(2), inputs=2, outputs=2, nodes=3, slots=5)
     existing = [True] * 3 + [True] * 3 + [False] * 2
@@ -56,7 +61,7 @@ def test_allowed_are_the_pairs_of_existing_nodes_in_topological_order():
             comes_before = source < 3 or target >= 5 or source - 3 < target
             is_target = target < 3 or target >= 5
             want[source, target] = existing[source] and is_target and comes_before
-    np.testing.assert_array_equal(allowed(genome_of(genes)), want)
+    np.testing.assert_array_equal(np.arange(8)[:, None] < np.asarray(allowed_sources(genome_of(genes))), want)
 
 
 def test_growth_keeps_every_gene_in_its_place():

@@ -9,15 +9,18 @@ To give a genome more genes, add a field to `Genome` and teach `enlarge` how to 
 """
 
 from dataclasses import dataclass, field
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Int8, Key
+from jaxtyping import Array, Bool, Float, Int, Int8, Int32, Key
 
 from wannjax.common.pytrees import Placeholder
 from wannjax.networks.activations import LINEAR
 
 ENABLED, ABSENT, DISABLED = 1, 0, -1
+_BYTE = 255
+"""As far as a byte counts."""
 
 
 @jax.tree_util.register_dataclass
@@ -84,16 +87,21 @@ def hidden_count(genome: Genome) -> Int[Array, "..."]:
 
 def connection_count(genome: Genome) -> Int[Array, "..."]:
     """The number of enabled connections."""
-    return jnp.sum(genome.connections == ENABLED, axis=(-2, -1))
+    return jnp.sum(count_by_target(genome.connections == ENABLED), axis=-1)
 
 
-def allowed(genome: Genome) -> Bool[Array, "sources targets"]:
-    """Where one genome may have a connection: both ends exist, and the source comes before the
-    target.
+def count_by_target(cells: Bool[Array, "... sources targets"]) -> Int32[Array, "... targets"]:
+    """How many of the `cells` are true in every column; in bytes as far as these can count, so that
+    a CPU counts many columns at once.
     """
-    sources, targets = genome.connections.shape
-    first_hidden = 1 + genome.inputs
-    is_target = (genome.activations != 0)[None, :]
-    is_source = jnp.concatenate([jnp.ones(first_hidden, bool), genome.activations[: genome.hidden] != 0])[:, None]
-    forward = jnp.arange(sources)[:, None] - first_hidden < jnp.arange(targets)[None, :]
-    return is_target & is_source & forward
+    starts = range(0, cells.shape[-2], _BYTE)
+    counts = (jnp.sum(cells[..., start : start + _BYTE, :], axis=-2, dtype=jnp.uint8).astype(jnp.int32) for start in starts)
+    return reduce(jnp.add, counts)
+
+
+def allowed_sources(genome: Genome) -> Int32[Array, " targets"]:
+    """How many sources, from the first row on, every target of one genome may have: the nodes that
+    exist and come before it; none where it does not exist.
+    """
+    before = jnp.minimum(jnp.arange(genome.activations.shape[0], dtype=jnp.int32), hidden_count(genome).astype(jnp.int32))
+    return jnp.where(genome.activations != 0, 1 + genome.inputs + before, 0)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int8, Int32
 
 from wannjax.genomes.blocks import Block
 from wannjax.genomes.genome import ENABLED, Genome, hidden_count
-from wannjax.genomes.slots import index, open_slots
+from wannjax.genomes.slots import index, move_slots
 from wannjax.networks.activations import NAMES
 
 
@@ -39,7 +39,7 @@ def insert_block(genome: Genome, applies: Bool[Array, ""], draws: Float[Array, "
     target = jnp.where(target < behind, slot + block.size + target, hidden + target - behind)
 
     for width in (1, 2, 4):  # whose sums are all sizes
-        genome = open_slots(genome, jnp.where(inserts & (block.size & width != 0), slot, hidden), jnp.int8(0), width)
+        genome = move_slots(genome, jnp.where(inserts & (block.size & width != 0), slot, hidden), hidden, 0, width)
     rows, columns = (jnp.arange(length) for length in genome.connections.shape)
 
     def placed(values, positions):

@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int
+from jaxtyping import Array, Bool, Float, Float32, Int
 
 from wannjax.genomes.blocks import Block
-from wannjax.genomes.genome import ABSENT, DISABLED, ENABLED, Genome, allowed, hidden_count
+from wannjax.genomes.genome import ABSENT, DISABLED, ENABLED, Genome, allowed_sources, count_by_target, hidden_count
 from wannjax.genomes.insertion import insert_block
-from wannjax.genomes.slots import close_slot, index, open_slots
+from wannjax.genomes.slots import index, move_slots
 
 
 class _Operator(NamedTuple):
@@ -136,14 +136,17 @@ def mutate(
     ends: Float32[Array | np.ndarray, " rates"],
     activations: tuple[int, ...],
     blocks: tuple[Block, ...] = (),
+    *,
+    changes: Bool[Array, ""] | bool = True,
 ) -> Genome:
     """One genome's child by one structural operator, chosen by uniform `draws` in [0, 1): how many
-    there are, `ends`, `activations` and `blocks` are those of `Operators`.
+    there are, `ends`, `activations` and `blocks` are those of `Operators`. A copy unless it
+    `changes`.
 
     Where the drawn operator has no place to act (no free slots, no absent or disabled connection,
     no hidden node, no second activation), the child is a copy.
     """
-    operator = jnp.sum(draws[0] >= ends[:-1])
+    operator = jnp.where(changes, jnp.sum(draws[0] >= ends[:-1]), NOTHING)
     if not blocks:
         return changed(genome, operator, draws, activations)[0]
     inserts = operator == len(ends) - 1
@@ -159,8 +162,7 @@ def changed(
     """
     new_activation = _pick(jnp.array(activations, jnp.int8), draws[3])
     genome, other_activation = _change_activation(genome, operator, draws, activations)
-    genome, closed = _delete_node(genome, operator, draws)
-    genome, (row, column, exists, opened) = _rewire(genome, operator, draws, new_activation, keep)
+    genome, (row, column, exists, opened, closed) = _rewire(genome, operator, draws, new_activation, keep)
     acts = exists | other_activation | (closed < genome.hidden)
     return genome, Change(jnp.where(acts, operator, NOTHING), row, column, opened, closed)
 
@@ -184,41 +186,38 @@ def _change_activation(genome: Genome, operator: Int[Array, ""], draws, activati
     return child, applies & (others > 0)
 
 
-def _delete_node(genome: Genome, operator, draws):
-    """The genome without a hidden node and all its connections, and the slot that it left; H for
-    none.
-    """
+def _closed_slot(genome: Genome, operator, draws):
+    """The slot of the hidden node that is deleted; H for none."""
     count = hidden_count(genome)
-    slot = jnp.where((operator == DELETE_NODE) & (count > 0), index(draws[1], count), genome.hidden)
-    return close_slot(genome, slot), slot
-
-
-def _candidates(genome: Genome, operator):
-    """The cells among which an operator on connections chooses; none for the other operators."""
-    room = (hidden_count(genome) < genome.hidden) | (operator != ADD_NODE)
-    return (genome.connections == _of_operator(_WANTED, operator)) & allowed(genome) & room & jnp.array(_ON_CONNECTIONS)[operator]
+    return jnp.where((operator == DELETE_NODE) & (count > 0), index(draws[1], count), genome.hidden)
 
 
 def _of_operator(table: tuple[int, ...], operator):
     return jnp.array(table, jnp.int8)[operator]
 
 
-def _draw_cell(mask, draw):
-    """Row and column of a uniformly drawn true cell of `mask`, and whether there is one."""
-    ends = jnp.cumsum(jnp.sum(mask, axis=0, dtype=jnp.int32))
+def _draw_cell(genome: Genome, operator, draw):
+    """Row and column of a uniformly drawn cell among those where an operator on connections may
+    act, and whether there is one: the column by how many it has, then the row.
+    """
+    connections, allowed, wanted = genome.connections, allowed_sources(genome), _of_operator(_WANTED, operator)
+    never = jnp.where(wanted == ABSENT, connections.shape[0] - allowed, 0)  # cells that are not allowed are absent
+    acts = jnp.array(_ON_CONNECTIONS)[operator] & ((operator != ADD_NODE) | (hidden_count(genome) < genome.hidden))
+    ends = jnp.cumsum(jnp.where(acts, count_by_target(connections == wanted) - never, 0))
     choice = index(draw, ends[-1])
-    column = jnp.sum(ends <= choice)
+    column = jnp.minimum(jnp.sum(ends <= choice), connections.shape[1] - 1)
     before = jnp.where(column > 0, ends[column - 1], 0)
-    row = jnp.sum(jnp.cumsum(mask[:, column], dtype=jnp.int32) <= choice - before)
+    cells = (connections[:, column] == wanted) & (jnp.arange(connections.shape[0]) < allowed[column])
+    row = jnp.sum(jnp.cumsum(cells, dtype=jnp.int32) <= choice - before)
     return row, column, ends[-1] > 0
 
 
 def _rewire(genome: Genome, operator, draws, new_activation, keep: bool):
-    """The genome after one of the operators on connections, or none; with the row and column of the
-    cell that was chosen, whether there was one, and the slot that was opened.
+    """The genome after one of the operators on nodes or connections, or none; with the row and
+    column of the cell that was chosen, whether there was one, and the slots that opened and closed.
     """
     hidden, first_hidden = genome.hidden, 1 + genome.inputs
-    row, column, exists = _draw_cell(_candidates(genome, operator), draws[1])
+    row, column, exists = _draw_cell(genome, operator, draws[1])
     splits = exists & (operator == ADD_NODE)
 
     # The new node's slot: after its source and not after its target. `hidden` stands for "no
@@ -226,15 +225,16 @@ def _rewire(genome: Genome, operator, draws, new_activation, keep: bool):
     earliest = jnp.maximum(row - first_hidden + 1, 0)
     latest = jnp.minimum(column, hidden_count(genome))
     slot = jnp.where(splits, earliest + index(draws[2], latest - earliest + 1), hidden)
-    genome = open_slots(genome, slot, new_activation)
+    closed = _closed_slot(genome, operator, draws)
+    genome = move_slots(genome, slot, closed, new_activation)
 
     connections = genome.connections
-    rows = jnp.arange(connections.shape[0])[:, None]
-    columns = jnp.arange(connections.shape[1])[None, :]
+    rows = jnp.arange(connections.shape[0])
+    columns = jnp.arange(connections.shape[1])
     written = _of_operator((ENABLED if keep else DISABLED, *_WRITTEN[1:]), operator)
     target = column + ((column >= slot) & (column < hidden)).astype(column.dtype)
-    connections = jnp.where(exists & (rows == row) & (columns == target), written, connections)
-    into_new = (rows == row) & (columns == slot)
-    out_of_new = (rows - first_hidden == slot) & (columns == target)
-    connections = jnp.where(splits & (into_new | out_of_new), jnp.int8(ENABLED), connections)
-    return Genome(connections, genome.activations, genome.inputs, genome.outputs), (row, column, exists, slot)
+    is_source, is_target = exists & (rows == row)[:, None], (columns == target)[None, :]
+    is_new_source, is_new_target = (rows - first_hidden == slot)[:, None], (columns == slot)[None, :]
+    connections = jnp.where(is_source & is_target, written, connections)
+    connections = jnp.where(splits & ((is_source & is_new_target) | (is_new_source & is_target)), jnp.int8(ENABLED), connections)
+    return Genome(connections, genome.activations, genome.inputs, genome.outputs), (row, column, exists, slot, closed)

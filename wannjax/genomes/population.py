@@ -12,7 +12,7 @@ from jaxtyping import Array, Int32
 
 from wannjax.common.devices import genomes_per_chunk
 from wannjax.genomes.expression import steps_needed
-from wannjax.genomes.genome import Genome, connection_count, hidden_count
+from wannjax.genomes.genome import ENABLED, Genome, count_by_target, hidden_count
 
 SMALLEST_CAPACITY = 32
 """Hidden slots, and steps, that a population starts with; both double when the largest genome fills
@@ -30,9 +30,15 @@ class Sizes(NamedTuple):
     steps: Int32[Array, " P"]
 
 
+def size_of(genome: Genome) -> Sizes:
+    """The size of one genome."""
+    fan_in = count_by_target(genome.connections == ENABLED)
+    return Sizes(hidden_count(genome), jnp.sum(fan_in), steps_needed(fan_in, genome))
+
+
 def sizes_of(genomes: Genome) -> Sizes:
     """The sizes of P genomes."""
-    return Sizes(hidden_count(genomes), connection_count(genomes), jax.vmap(steps_needed)(genomes))
+    return in_chunks(size_of, genomes)
 
 
 def doubled(capacity: int, needed: int) -> int:
@@ -42,17 +48,25 @@ def doubled(capacity: int, needed: int) -> int:
     return capacity
 
 
-def in_chunks(function: Callable[[Any], Any], population: Any, *, cached: bool = False) -> Any:
-    """vmap of `function` over the leading axis, in one chunk if memory allows, else in equal ones;
-    the last is filled up. `cached`: see `genomes_per_chunk`.
+def in_chunks(function: Callable[[Any], Any], arguments: Any, *, of: Any = None, cached: bool = False) -> Any:
+    """vmap of `function` over the leading axis of `arguments`, in one chunk if that is quick and
+    memory allows, else in equal ones, of which the last two may overlap.
+
+    Args:
+        of: the population that the function reads; by default `arguments`.
+        cached: see `genomes_per_chunk`.
     """
-    leaves = jax.tree.leaves(population)
+    leaves = jax.tree.leaves(arguments if of is None else of)
     count = leaves[0].shape[0]
     chunks = -(-count // genomes_per_chunk(sum(leaf.nbytes for leaf in leaves) // count, cached=cached))
     if chunks == 1:
-        return jax.vmap(function)(population)
+        return jax.vmap(function)(arguments)
     chunk = -(-count // chunks)
-    filled = jnp.arange(chunks * chunk) % count
-    split = jax.tree.map(lambda leaf: leaf[filled].reshape(chunks, chunk, *leaf.shape[1:]), population)
-    results = lax.map(jax.vmap(function), split)
-    return jax.tree.map(lambda leaf: leaf.reshape(chunks * chunk, *leaf.shape[2:])[:count], results)
+
+    def do(number, results):
+        start = jnp.minimum(number * chunk, count - chunk)
+        part = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, chunk), arguments)
+        return jax.tree.map(lambda all_, new: lax.dynamic_update_slice_in_dim(all_, new, start, 0), results, jax.vmap(function)(part))
+
+    shapes = jax.eval_shape(jax.vmap(function), arguments)
+    return lax.fori_loop(0, chunks, do, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes))

@@ -42,16 +42,20 @@ def lexicase(
     valid = valid | ~jnp.any(valid)
     near = tolerance * _median_deviation(jnp.where(valid[:, None], cases, jnp.nan))
     near = jnp.where(jnp.isfinite(near), near, jnp.inf)
+    by_case = cases.T
 
     def event(key):
         shuffle, draw = jax.random.split(key)
 
         def narrow(left, case):
-            best = jnp.max(jnp.where(left, cases[:, case], -jnp.inf))
-            return left & (cases[:, case] >= best - near[case]), None
+            values = by_case[case]
+            best = jnp.max(jnp.where(left, values, -jnp.inf))
+            return left & (values >= best - near[case]), None
 
         left, _ = lax.scan(narrow, valid, jax.random.permutation(shuffle, cases.shape[1]))
-        return jnp.argmax(jnp.where(left, jax.random.uniform(draw, left.shape, jnp.float32), -1.0)).astype(jnp.int32)
+        lots = jnp.where(left, jax.random.uniform(draw, left.shape, jnp.float32), -1.0)
+        # The first of the largest, as argmax, which a CPU finds one value after the other.
+        return jnp.min(jnp.where(lots == jnp.max(lots), jnp.arange(left.shape[0], dtype=jnp.int32), left.shape[0]))
 
     at_once = _EVENTS if devices.on_cpu() else max(_VALUES // len(valid), 1)
     return lax.map(event, jax.random.split(key, count), batch_size=at_once)

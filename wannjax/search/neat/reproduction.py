@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from wannjax.common.validation import require
 from wannjax.genomes.operators import ADD_CONNECTION, ADD_NODE, DELETE_CONNECTION, DELETE_NODE, NOTHING, Change
-from wannjax.genomes.slots import insert, remove
+from wannjax.genomes.slots import move_values
 from wannjax.search.neat.genes import EMPTY, NO_GENE, Genes, gene_count, is_used, matching
 
 
@@ -107,7 +107,7 @@ def followed(
         jnp.where(first, jnp.where(splits, change.opened, target), jnp.where(second, target, columns)).astype(jnp.int32),
         jnp.where(first, jnp.where(splits, 1.0, weight), jnp.where(second, old_weight, genes.weights)),
     )
-    return genes, remove(insert(ids, change.opened, jnp.int32(0), hidden), change.closed, hidden)
+    return genes, move_values(ids, change.opened, change.closed)
 
 
 def _without(genes: Genes, lost: Bool[Array, " G"]) -> Genes:

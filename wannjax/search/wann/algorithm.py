@@ -25,7 +25,7 @@ from wannjax.genomes.expression import express
 from wannjax.genomes.genome import Genome, random_genome
 from wannjax.genomes.genome import enlarge as enlarge_genome
 from wannjax.genomes.operators import draws_of, most_nodes, most_steps, mutate
-from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, sizes_of
+from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, size_of, sizes_of
 from wannjax.networks.activations import NAMES, SUM
 from wannjax.search.algorithm import Algorithm, Info, require_scores
 from wannjax.search.ranking import finite_or_worst, rank, usable
@@ -161,23 +161,23 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
         keys = draw_parents[None] if rules.islands == 1 else jax.random.split(draw_parents, rules.islands)
         islands = (leaf.reshape(rules.islands, size, *leaf.shape[1:]) for leaf in (scores, state.sizes.connections))
         first = size * jnp.arange(rules.islands)[:, None]
-        kept, parents = ((first + chosen).reshape(-1) for chosen in jax.vmap(select)(keys, *islands))
-        draws = jax.random.uniform(draw_moves, (len(parents), draws_of(rules.blocks)), jnp.float32)
-        born = in_chunks(
-            lambda pair: mutate(pair[0], pair[1], state.rates.ends, rules.activations, rules.blocks),
-            (jax.tree.map(lambda leaf: leaf[parents], state.genomes), draws),
-        )
+        kept, parents = (first + chosen for chosen in jax.vmap(select)(keys, *islands))
+        draws = jax.random.uniform(draw_moves, (parents.size, draws_of(rules.blocks)), jnp.float32)
+        draws = draws.reshape(rules.islands, size - rules.elites, -1)
 
-        def assemble(old, new):
-            """Island by island, the elite before the children."""
-            kept_best, children = (
-                part.reshape(rules.islands, count, *part.shape[1:])
-                for part, count in ((old[kept], rules.elites), (new, size - rules.elites))
-            )
-            return jnp.concatenate([kept_best, children], axis=1).reshape(old.shape)
+        def succeed(place):
+            origin, draws, is_child = place
+            parent = jax.tree.map(lambda leaf: leaf[origin], state.genomes)
+            genome = mutate(parent, draws, state.rates.ends, rules.activations, rules.blocks, changes=is_child)
+            return genome, size_of(genome)
 
-        genomes = jax.tree.map(assemble, state.genomes, born)
-        following = WannState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps)
+        # Island by island, the elite before the children.
+        origins = jnp.concatenate([kept, parents], axis=1)
+        draws = jnp.pad(draws, ((0, 0), (rules.elites, 0), (0, 0)))
+        is_child = jnp.broadcast_to(jnp.arange(size) >= rules.elites, origins.shape)
+        places = (leaf.reshape(rules.population, *leaf.shape[2:]) for leaf in (origins, draws, is_child))
+        genomes, sizes = in_chunks(succeed, tuple(places), of=state.genomes)
+        following = WannState(genomes, sizes, key, state.generation + 1, state.rates, state.steps)
         return following, Info(state.sizes.hidden, state.sizes.connections, {})
 
     return populate, ask, tell
