@@ -351,7 +351,7 @@ def test_xor_scores_are_the_papers_fitness():
 
 @pytest.mark.nightly
 def test_xor_is_solved():
-    assert all(neat_evidence.xor(seed)["evaluations"] for seed in range(3))
+    assert all(neat_evidence.xor(seed, "small")["evaluations"] for seed in range(3))
 
 
 DEVICES = """
