@@ -187,7 +187,8 @@ class DataProblem(Problem):
         count = min(episodes * self.batch, self.size)
         weights = jnp.asarray(weights, jnp.float32)
         found = None
-        if devices.on_cpu() and networks.weights is None and count >= FEWEST_EXAMPLES and not is_traced(key, networks, weights):
+        pays = devices.on_cpu() and networks.weights is None and count >= FEWEST_EXAMPLES and _in_usual_modes()
+        if pays and not is_traced(key, networks, weights):
             blocks = self._drawn(key, self.examples, count=count)
             found = self._distinct(networks, blocks, weights, activation_ids)
         if found is None:
@@ -316,6 +317,12 @@ class DataProblem(Problem):
             return total / size, jnp.float32(valid.size * lanes)
 
         return sharded(run, networks, chunk, shares, inputs, targets, valid, weights)
+
+
+def _in_usual_modes() -> bool:
+    """Whether JAX's integers have 32 bits and its types are promoted, as merging counts on."""
+    usual = {"jax_enable_x64": False, "jax_numpy_dtype_promotion": "standard", "jax_numpy_rank_promotion": "allow"}
+    return all(jax.config.read(name) == value for name, value in usual.items())
 
 
 def _split(inputs: np.ndarray, targets: np.ndarray, validation: float | None, seed: int) -> dict[str, Examples]:
