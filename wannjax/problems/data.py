@@ -321,7 +321,8 @@ class DataProblem(Problem):
 
 def _in_usual_modes() -> bool:
     """Whether JAX's integers have 32 bits and its types are promoted, as merging counts on."""
-    return not jax.config.jax_enable_x64 and jax.config.jax_numpy_dtype_promotion == "standard"
+    usual = {"jax_enable_x64": False, "jax_numpy_dtype_promotion": "standard"}
+    return all(getattr(jax.config, name) == value for name, value in usual.items())
 
 
 def _split(inputs: np.ndarray, targets: np.ndarray, validation: float | None, seed: int) -> dict[str, Examples]:
