@@ -79,7 +79,7 @@ def test_bad_arguments_are_one_line(arguments, named):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_it_runs_on_a_cpu_and_says_so(tmp_path):
     done = run("--quick", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr

@@ -154,7 +154,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_population_of_4096_on_60000_examples_takes_less_than_4_gib():
     """A mini-batch at its first generation, where nearly all steps are distinct; and few networks on all examples at once."""
     run = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=600)
