@@ -21,7 +21,7 @@ def outcome(seed=0):
 
 def test_equal_outcomes_agree():
     found = compared(CASE, "XLA", outcome(), outcome())
-    assert (found.equal, found.largest, found.mean, found.holds) == (1.0, 0.0, 0.0, True)
+    assert (found.equal, found.largest, found.mean, found.near, found.holds) == (1.0, 0.0, 0.0, 1.0, True)
 
 
 def test_few_episodes_may_end_at_another_step():
