@@ -36,9 +36,9 @@ import numpy as np
 import wannjax
 from benchmarks import agreement, neat_speed, rivals
 from benchmarks.accelerator_report import modelled, tables_of, write
-from benchmarks.agreement import EPISODES, FORMS, SWING_UP, forms_of
+from benchmarks.agreement import FORMS, SWING_UP, forms_of
 from benchmarks.common import machine, measure, networks_for, print_table, room_for
-from benchmarks.throughput import AMONG
+from benchmarks.throughput import AMONG, EPISODES
 from wannjax.common import devices
 from wannjax.common.validation import require
 from wannjax.problems.registry import make_environment

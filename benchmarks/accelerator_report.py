@@ -13,7 +13,8 @@ from benchmarks.common import Table, write_json
 from wannjax.common.digits import number
 from wannjax.search.wann.config import SWEEP
 
-MODELLED = Path(__file__).parent / "modelled.json"
+MODELLED = Path(__file__).with_name("modelled.json")
+"""What `benchmarks.kernels` writes."""
 MARKS = ("o", "s", "^", "D")
 LINES = {"episode kernel": ("-", "#1f4e8c"), "forward kernel": ("--", "#b8600b"), "XLA": (":", "#1b7a43")}
 """Style and colour by form."""

@@ -132,7 +132,8 @@ class Compiler:
     def compile(self, function: Callable[..., Any], *arguments: Any) -> Program:
         """`function`, traceable, of `arguments`: pytrees of arrays, or of what has their shapes."""
         for path in Path(self._dump.name).iterdir():
-            path.unlink() if path.is_file() else None
+            if path.is_file():
+                path.unlink()
         sharding = SingleDeviceSharding(self._target)
 
         def placed(leaf):
@@ -332,7 +333,7 @@ def _blocks(code: str) -> list[_Block]:
         count, started = count + 1, True
         if name.startswith(("BRA", "BRX", "EXIT", "RET")):
             targets = re.findall(r"\.L_x_\d+", rest) if name != "EXIT" else []
-            end(targets, bool(predicate) or name == "CALL")
+            end(targets, bool(predicate))
     end([], False)
     return [
         _Block(count, list(dict.fromkeys([*(place[t] for t in targets if t in place), *([number + 1] if goes_on else [])])))

@@ -33,9 +33,7 @@ unequal ends of warps and clocks below 1.755 GHz are not in the model.
 """
 
 import argparse
-import json
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -43,18 +41,19 @@ import jax.numpy as jnp
 import numpy as np
 
 import wannjax
+from benchmarks.accelerator_report import MODELLED, modelled
 from benchmarks.common import networks_for, print_table, room_for, write_json
 from benchmarks.compiled import Compiler, Kernel, Program, Work
+from benchmarks.throughput import AMONG, EPISODES
 from wannjax.common.digits import number
 from wannjax.genomes.genome import enlarge
-from wannjax.networks.activations import PUBLISHED, activation_ids
 from wannjax.networks.network import Network
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.kernels.cells import LANES
 from wannjax.problems.registry import make_environment
 from wannjax.search.wann.config import SWEEP
 
-ENVIRONMENTS = (
+CLASSIC = (
     "CartPoleSwingUp-v0",
     "CartPole-v1",
     "DoublePole-v0",
@@ -63,12 +62,10 @@ ENVIRONMENTS = (
     "MountainCarContinuous-v0",
     "Acrobot-v1",
     "Reacher-misc",
-    "Breakout-MinAtar",
 )
-EPISODES, SAMPLE, REPEATS = 4, 192, 3
-AMONG = (0, *activation_ids(PUBLISHED))
-MODELLED = Path(__file__).with_name("modelled.json")
-"""What `benchmarks.accelerator` compares measurements with."""
+"""Environments that must run as one kernel."""
+ENVIRONMENTS = (*CLASSIC, "Breakout-MinAtar")
+SAMPLE, REPEATS = 192, 3
 
 PROCESSORS, SCHEDULERS, CLOCK, WARPS, REGISTERS = 132, 4, 1.755e9, 32, 65536
 """Of an H100: multiprocessors, and of each: schedulers, cycles a second, programs of one warp at
@@ -137,14 +134,16 @@ def of_program(program: Program, population: int, sample: Sample) -> float:
     return of_work(program.once) + loops + of_kernel(kernel, population, steps, sample.most, sample.tape)
 
 
-def generation(problem: EnvironmentProblem, networks: Network, population: int) -> tuple[Any, tuple[Any, ...]]:
-    """The rollouts of a generation of networks of the size of `networks`, to be compiled."""
+def generation(problem: EnvironmentProblem, networks: Network, population: int) -> tuple[Any, ...]:
+    """The rollouts of a generation of networks of the size of `networks`, and their arguments, to
+    be compiled.
+    """
 
     def evaluate(key, networks, weights, params):
         return problem.with_params(params).evaluate(key, networks, weights, episodes=EPISODES, activation_ids=AMONG)
 
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((population, *leaf.shape[1:]), leaf.dtype), networks)
-    return evaluate, (jax.random.key(0), shapes, jnp.array(SWEEP), problem.params)
+    return evaluate, jax.random.key(0), shapes, jnp.array(SWEEP), problem.params
 
 
 def rollouts(compiler: Compiler, names: list[str], sizes: list[int], populations: list[int]) -> list[dict[str, Any]]:
@@ -158,7 +157,7 @@ def rollouts(compiler: Compiler, names: list[str], sizes: list[int], populations
             networks = networks_for(on_cpu.inputs, on_cpu.outputs, SAMPLE, nodes)
             sample = sample_of(on_cpu, networks)
             for population in populations:
-                program = compiler.compile(*_call(generation(problem, networks, population)))
+                program = compiler.compile(*generation(problem, networks, population))
                 seconds = of_program(program, population, sample)
                 lanes = population * len(SWEEP) * EPISODES
                 kernel = program.kernels[0]
@@ -183,11 +182,6 @@ def rollouts(compiler: Compiler, names: list[str], sizes: list[int], populations
                 )
                 print(f"  {name}, {nodes} nodes, population {population}: {1e3 * seconds:.3g} ms modelled", flush=True)
     return rows
-
-
-def _call(program: tuple[Any, tuple[Any, ...]]) -> tuple[Any, ...]:
-    function, arguments = program
-    return function, *arguments
 
 
 def rest_of_a_generation(compiler: Compiler, population: int) -> dict[str, Program]:
@@ -271,9 +265,8 @@ def main() -> None:
     columns = ["population", *next(iter(rest.values())), "waits", "ms outside rollouts", f"share, {arguments.environments[0]}"]
     print_table("The rest of a generation: launches", columns, parts, caption)
     if not arguments.quick:
-        before = json.loads(MODELLED.read_text())["rows"] if MODELLED.exists() else []
-        known = {(row["environment"], row["nodes"], row["population"]): row for row in [*before, *rows]}
-        write_json(MODELLED, {"card": "H100", "rows": list(known.values())})
+        rows_by_case = modelled() | {(row["environment"], row["nodes"], row["population"], row["form"]): row for row in rows}
+        write_json(MODELLED, {"card": "H100", "rows": list(rows_by_case.values())})
 
 
 if __name__ == "__main__":

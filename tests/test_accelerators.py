@@ -15,7 +15,6 @@ from benchmarks.compiled import GIB, MEMORY, missing_packages
 from wannjax.common import devices
 
 QUICK = ("ask, wann", "tell, neat", "enlarge", f"evaluate, {EPISODE_KERNEL[0]}", "evaluate, data", "training, CartPole-v1, policy gradient")
-OF_XLA = {"AllocateBuffer", "AssumeGatherIndicesInBound", "ConcatBitcast", "GatherScatterIndicesBitpacked"}
 
 
 @pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ENTRY_POINTS])

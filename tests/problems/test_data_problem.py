@@ -8,7 +8,7 @@ import numpy as np
 import oracle
 import pytest
 from bridge import assert_same_bits, networks_of
-from data_support import cubic, examples
+from data_support import calm_and_overflowing, cubic, examples
 
 import wannjax
 from wannjax.common import devices
@@ -230,12 +230,7 @@ def test_arrays_are_arguments_of_the_compiled_program_and_no_constants_in_it():
 def test_outputs_that_are_not_finite_reach_only_the_score_of_their_network_and_weight(plain):
     x, y = examples()
     x[3:, 0] = 1e25
-    squared = np.zeros((1 + 3 + 1, 1 + 2), np.int8)
-    squared[1, 0] = squared[4, 1] = squared[2, 2] = 1
-    overflows = oracle.Genes(squared, np.array([11, 1, 1], np.int8), 3, 2)
-    linear = np.zeros_like(squared)
-    linear[2, 1] = linear[3, 2] = 1
-    calm = oracle.Genes(linear, np.array([0, 1, 1], np.int8), 3, 2)
+    calm, overflows = calm_and_overflowing()
     scores = score(on_examples_of(DataProblem(x, y), plain), [calm, overflows, calm, calm], (1.0, 0.0, 1e-26)).scores
     np.testing.assert_array_equal(np.isfinite(scores), [[True] * 3, [False, True, True], [True] * 3, [True] * 3])
     assert_same_bits(scores[0], scores[2])

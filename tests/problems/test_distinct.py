@@ -10,7 +10,7 @@ import numpy as np
 import oracle
 import pytest
 from bridge import SWEEP, assert_same_bits, networks_of
-from data_support import cubic, examples
+from data_support import calm_and_overflowing, cubic, examples
 
 import wannjax
 from wannjax.networks.merging import merge
@@ -94,12 +94,7 @@ def test_outputs_beyond_the_range_of_exponentials(monkeypatch, offset):
 def test_outputs_that_are_not_finite_reach_only_the_score_of_their_network_and_weight():
     x, y = examples(300)
     x[3:, 0] = 1e25
-    squared = np.zeros((1 + 3 + 1, 1 + 2), np.int8)
-    squared[1, 0] = squared[4, 1] = squared[2, 2] = 1
-    overflows = oracle.Genes(squared, np.array([11, 1, 1], np.int8), 3, 2)
-    linear = np.zeros_like(squared)
-    linear[2, 1] = linear[3, 2] = 1
-    calm = oracle.Genes(linear, np.array([0, 1, 1], np.int8), 3, 2)
+    calm, overflows = calm_and_overflowing()
     networks = networks_of([calm, overflows, calm], STEPS)
     scores = DataProblem(x, y).evaluate(KEY, networks, jnp.array([1.0, 0.0, 1e-26]), episodes=1).scores
     np.testing.assert_array_equal(np.isfinite(scores), [[True] * 3, [False, True, True], [True] * 3])

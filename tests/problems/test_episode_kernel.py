@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jax import lax
 
+from benchmarks.kernels import CLASSIC
 from wannjax.common import devices
 from wannjax.networks.network import take
 from wannjax.problems.environment import Environment, Transition
@@ -24,16 +25,6 @@ from wannjax.problems.registry import environment_names, make
 from wannjax.problems.spaces import Box
 
 KEY = jax.random.key(5)
-CLASSIC = (
-    "CartPoleSwingUp-v0",
-    "CartPole-v1",
-    "DoublePole-v0",
-    "Pendulum-v1",
-    "MountainCar-v0",
-    "MountainCarContinuous-v0",
-    "Acrobot-v1",
-    "Reacher-misc",
-)
 IDS = (1, 2, 5, 9)
 """Of activations that are rounded alike however they are fused: an unstable pole would show the difference."""
 DOWNLOADED = "MNISTBandit-bsuite"
