@@ -106,10 +106,9 @@ class Compiler:
             raise ModuleNotFoundError(f"compiling for {accelerator} needs {', '.join(missing)} (see docs/accelerators.md)")
         self.accelerator = accelerator
         self._dump = TemporaryDirectory()
-        for name in [name for name in os.environ if name.startswith("JAX_")]:  # those of tests, which compile quickly
-            del os.environ[name]
-        os.environ["JAX_PLATFORMS"] = "cpu"
         jax.config.update("jax_platforms", "cpu")
+        jax.config.update("jax_disable_most_optimizations", False)  # which tests do without
+        jax.config.update("jax_enable_compilation_cache", False)  # which keeps no machine code to be read
         if accelerator == "H100":
             os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_SKIP_CUDA_CONSTRAINTS_CHECK="1")
             flags = f"--xla_gpu_autotune_level=0 --xla_gpu_cuda_data_dir={_folder('nvidia.cuda_nvcc')} --xla_dump_to={self._dump.name}"
