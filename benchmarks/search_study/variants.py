@@ -204,7 +204,7 @@ def _select(config: StudyConfig, key, order, scores, connections, *, survivors: 
     """The parents of one island's children."""
     if config.selection != LEXICASE:
         return tournaments(key, order[:survivors], size=2 * config.tournament, count=count)
-    cases, valid = cases_of(scores)
+    cases, valid = cases_of(scores, scores)
     if config.cases == "nothing":
         cases = cases[:, :-1]
     elif config.cases == "connections":

@@ -57,9 +57,11 @@ def slow_scores(problem, key, networks, weights, episodes):
 def test_scores_are_those_of_a_slow_loop(name):
     problem = make(name, max_steps=80)
     networks = random_networks(problem, 3)
-    scores = problem.evaluate(KEY, networks, jnp.array(WEIGHTS), episodes=EPISODES).scores
+    evaluation = problem.evaluate(KEY, networks, jnp.array(WEIGHTS), episodes=EPISODES)
     want = slow_scores(problem, KEY, networks, WEIGHTS, EPISODES)
-    np.testing.assert_allclose(scores, want, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(evaluation.scores, want, rtol=1e-4, atol=1e-3)
+    assert evaluation.by_episode.shape == (3, len(WEIGHTS), EPISODES)
+    np.testing.assert_allclose(np.mean(evaluation.by_episode, axis=2), want, rtol=1e-4, atol=1e-3)
     assert len(np.unique(want)) > 1
 
 

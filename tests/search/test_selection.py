@@ -1,12 +1,16 @@
 """Selection: parents are drawn as often as theory says, by enumerating every order of the cases."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
 
+import wannjax
 from wannjax.search.selection import lexicase, tournaments
+from wannjax.search.wann.algorithm import cases_of
 
 EVENTS = 20_000
 _lexicase = jax.jit(lexicase, static_argnames=("tolerance", "count"))
@@ -57,3 +61,29 @@ def test_a_winner_of_a_tournament_is_the_best_of_those_drawn():
     observed = np.bincount(won, minlength=5)[order] / EVENTS
     left = np.arange(5, 0, -1)
     assert_drawn_as(observed, (left**3 - (left - 1) ** 3) / 5**3)
+
+
+def test_every_score_and_the_mean_are_cases():
+    returns = np.random.default_rng(3).normal(size=(5, 2, 3)).astype(np.float32)
+    returns[1, 0, 2], returns[4, 1, 1] = np.nan, 1e31
+    cases, valid = cases_of(jnp.mean(returns, axis=2), jnp.asarray(returns).reshape(5, 6))
+    assert valid.tolist() == [True, False, True, True, False]
+    np.testing.assert_array_equal(cases[:, :6][valid], returns.reshape(5, 6)[valid])
+    np.testing.assert_allclose(cases[:, 6][valid], returns.mean(axis=(1, 2))[valid], rtol=1e-6)
+    assert np.all(np.isfinite(cases))
+
+
+def test_a_search_by_episodes_breeds_from_who_is_outstanding_in_one():
+    """All have the same mean at every weight; a third of them are best in one episode each, and nobody else has children."""
+    config = wannjax.WannConfig(population=12, cases="episodes", tolerance=0.0, elite_ratio=0.0, initial_density=0.5)
+    algorithm = config.algorithm(inputs=40, outputs=1)
+    state = algorithm.init(jax.random.key(0))
+    state = replace(state, rates=state.rates._replace(ends=jnp.zeros_like(state.rates.ends)))
+    returns = np.zeros((12, 6, 3), np.float32)
+    returns[np.arange(3), :, np.arange(3)] = 2.0
+    returns[np.arange(3), :, (np.arange(3) + 1) % 3] = -2.0
+    following, _ = algorithm.tell(state, returns)
+    before = np.asarray(state.genomes.connections).reshape(12, -1)
+    after = np.asarray(following.genomes.connections).reshape(12, -1)
+    distances = np.abs(after[:, None] - before[None]).sum(axis=2)
+    assert set(distances.argmin(axis=1)) == {0, 1, 2}

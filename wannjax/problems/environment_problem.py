@@ -153,15 +153,15 @@ class EnvironmentProblem(Problem):
         episodes = require_count("episodes", episodes)
         weights = jnp.asarray(weights, jnp.float32)
         found = self._evaluate(key, networks, weights, self.params, episodes=episodes, activation_ids=activation_ids)
-        (scores, steps), iterations = found
-        return Evaluation(scores, steps, iterations * (len(weights) * episodes))
+        (scores, steps, returns), iterations = found
+        return Evaluation(scores, steps, iterations * (len(weights) * episodes), returns)
 
     def _score(self, key, networks, weights, params, *, shares, episodes, activation_ids) -> Shares:
         keys = jnp.tile(jax.random.split(key, episodes), len(weights))
 
         def over_episodes(returns, steps):
-            grid = -1, len(weights), episodes
-            return jnp.mean(returns.reshape(grid), axis=2), jnp.sum(steps.reshape(grid), axis=2)
+            returns, steps = (each.reshape(-1, len(weights), episodes) for each in (returns, steps))
+            return jnp.mean(returns, axis=2), jnp.sum(steps, axis=2), returns
 
         gain = jnp.repeat(weights, episodes)
         return self._run(keys, networks, gain, params, shares=shares, activation_ids=activation_ids, reduce=over_episodes)

@@ -22,11 +22,14 @@ class Evaluation(NamedTuple):
             were still alive.
         computed_steps: float32[], all steps that were computed, those of finished episodes and of
             padding included.
+        by_episode: float32[P, W, R], the scores of which those in `scores` are the means, where
+            they are of episodes.
     """
 
     scores: Float32[Array, "P W"]
     steps: Int32[Array, "P W"]
     computed_steps: Float32[Array, ""]
+    by_episode: Float32[Array, "P W R"] | None = None
 
 
 @runtime_checkable

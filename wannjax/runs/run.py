@@ -45,8 +45,8 @@ class Run:
         config: the settings, those that were left to the problem included.
         champions: the networks that may become champion, and those that were.
         records: one per generation.
-        last: the state that was scored last and its scores, from which the next generation can be
-            bred again.
+        last: the state that was scored last and its scores as told, [P, W] or [P, W, R], from
+            which the next generation can be bred again.
         bred: what came of it: the next generation's state, and the info on the last; None before
             the first generation, and after a restoration.
     """
@@ -87,21 +87,24 @@ class Run:
         state = self._bred()[0] if self.last else self.first
         number = self.number + 1
         networks = jax.block_until_ready(self.algorithm.ask(state))
-        scores, work = self._score(self.problem, jax.random.fold_in(self.episode_key, number), networks, self.config.episodes)
+        scores, by_episode, work = self._score(self.problem, jax.random.fold_in(self.episode_key, number), networks, self.config.episodes)
+        told = scores if by_episode is None else by_episode
         if not usable(scores).any():
             name, seed = self.problem.name, self.seed
             raise ValueError(f"problem: {name} gave no finite score to any network of generation {number} of seed {seed}")
-        following, info = self.algorithm.tell(state, scores)
+        following, info = self.algorithm.tell(state, told)
 
         # While the device breeds, the host keeps records and champions.
         info = jax.device_get(info)
         leaders = self.champions.promising(scores, info.connections, self.config.candidates)
         if leaders is not None:
             candidates = take(jax.device_get(networks), leaders)
-            fresh, more = self._score(self.held_out, jax.random.fold_in(self.confirm_key, number), candidates, self.config.confirm_episodes)
+            fresh, _, more = self._score(
+                self.held_out, jax.random.fold_in(self.confirm_key, number), candidates, self.config.confirm_episodes
+            )
             self.champions.confirm(number, candidates, fresh)
             work = work.plus(more)
-        self.last, self.bred = (state, scores), (self.algorithm.enlarge(following), info)
+        self.last, self.bred = (state, told), (self.algorithm.enlarge(following), info)
         seconds = time.perf_counter() - begun
         self.records.append(recorded(number, scores, self.champions.standing, info, work, seconds))
 
@@ -113,9 +116,10 @@ class Run:
             self.bred = self.algorithm.enlarge(following), jax.device_get(info)
         return self.bred
 
-    def _score(self, problem: Problem, key, networks: Network, episodes: int) -> tuple[np.ndarray, Work]:
-        """The scores [N, W] of `networks` over the sweep, of which every process finds its share,
-        and what they cost.
+    def _score(self, problem: Problem, key, networks: Network, episodes: int) -> tuple[np.ndarray, np.ndarray | None, Work]:
+        """The scores [N, W] of `networks` over the sweep, of which every process finds its share;
+        those of every episode [N, W, R], where the algorithm goes by them and there are any; and
+        what it cost.
         """
         begun = time.perf_counter()
         mine = networks
@@ -127,12 +131,15 @@ class Run:
         )
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is not a score
             scores = np.asarray(evaluation.scores, np.float32)
+            wanted = self.algorithm.by_episode and evaluation.by_episode is not None
+            by_episode = np.asarray(evaluation.by_episode, np.float32) if wanted else None
         steps, computed = np.asarray(evaluation.steps, np.int64).sum(axis=1), np.asarray(evaluation.computed_steps, np.float64)
         if hosts.count() > 1:
-            scores, steps, computed = hosts.gather(scores, steps, computed)
+            scores, steps, computed, *rest = hosts.gather(scores, steps, computed, *([by_episode] if wanted else []))
             _, first = np.unique(shares, return_index=True)  # in the order of `networks`, without what fills up
             scores, steps = scores.reshape(-1, scores.shape[-1])[first], steps.reshape(-1)[first]
-        return scores, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
+            by_episode = rest[0].reshape(-1, *rest[0].shape[2:])[first] if wanted else None
+        return scores, by_episode, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -160,7 +167,9 @@ class Run:
         """Continues where `snapshot` was taken. Raises an error for one that makes no sense."""
         state = with_capacities(tree_like(self.first, found.arrays, "state"), found.document.get("capacities"))
         scores = found.arrays["scores"]
-        require("checkpoint", scores.shape, "scores of the population", scores.shape == (self.config.population, len(self.config.weights)))
+        expected = self.config.population, len(self.config.weights)
+        fits = scores.shape[:2] == expected and scores.ndim in ((2, 3) if self.algorithm.by_episode else (2,))
+        require("checkpoint", scores.shape, "scores of the population", fits)
         networks = self.algorithm.ask(state)
         require_runnable(networks)
         self.records = records_of(found.document["columns"], found.arrays["records"])
@@ -176,6 +185,7 @@ class Run:
         """
         assert self.last is not None
         state, scores = self.last
+        scores = scores if scores.ndim == 2 else np.mean(scores, axis=2)
         population = jax.device_get(self.algorithm.ask(state))
         finalists = self.champions.finalists(population, scores, np.asarray(self._bred()[1].connections))
         count = len(finalists.steps)

@@ -56,12 +56,12 @@ class Ask(Protocol):
 class Tell(Protocol):
     """Selects and breeds."""
 
-    def __call__(self, state: Any, scores: Float[Array | np.ndarray, "P W"], /) -> tuple[Any, Info]:
+    def __call__(self, state: Any, scores: Float[Array | np.ndarray, "P W"] | Float[Array | np.ndarray, "P W R"], /) -> tuple[Any, Info]:
         """The next generation's state, given a row of `scores` for every network of this one, and
         what goes on record of this one.
 
-        Higher is better; rows that are not finite rank last. Raises ValueError for scores of
-        another shape.
+        Higher is better; rows that are not finite rank last. Those of every episode are told only
+        to an algorithm that goes by them. Raises ValueError for scores of another shape.
         """
         ...
 
@@ -85,6 +85,8 @@ class Algorithm(NamedTuple):
         tell: (state, scores [P, W]) → the next generation's state, and an `Info` on this one.
         enlarge: state → the same state with room for the next generation.
         activation_ids: those that its networks can contain.
+        by_episode: whether `tell` wants the scores of every episode, [P, W, R], where there are any
+            (see `Evaluation`).
     """
 
     init: Init
@@ -92,9 +94,13 @@ class Algorithm(NamedTuple):
     tell: Tell
     enlarge: Enlarge
     activation_ids: tuple[int, ...]
+    by_episode: bool = False
 
 
-def require_scores(scores: Array | np.ndarray, population: int) -> None:
-    """Raises ValueError unless there is a row of scores for every genome."""
-    fits = scores.ndim == 2 and scores.shape[0] == population
-    require("scores", scores.shape, f"of shape [{population}, number of shared weights]", fits)
+def require_scores(scores: Array | np.ndarray, population: int, *, by_episode: bool = False) -> None:
+    """Raises ValueError unless there is a row of scores for every genome; of every episode, if they
+    may be told `by_episode`.
+    """
+    fits = scores.ndim in ((2, 3) if by_episode else (2,)) and scores.shape[0] == population and scores.size > 0
+    allowed = f"of shape [{population}, number of shared weights{' (, episodes)' if by_episode else ''}]"
+    require("scores", scores.shape, allowed, fits)

@@ -3,9 +3,9 @@
 `ask` expresses the population as networks; whoever drives the search scores them over the weight
 sweep; `tell` breeds the next population. Its elite are the best by rank: mean score with either the
 best score or the number of connections, drawn anew each generation. The others are children of
-parents that `selection.py` selects, by every weight in turn or by that rank. Islands are equal
-parts of the population that do so each by itself. The settings, from which all this is called, are
-in `config.py`.
+parents that `selection.py` selects, by every weight (or every episode at every weight) in turn or
+by that rank. Islands are equal parts of the population that do so each by itself. The settings,
+from which all this is called, are in `config.py`.
 """
 
 from collections.abc import Callable
@@ -42,6 +42,7 @@ class Rules(NamedTuple):
             are kept unchanged.
         lexicase: whether parents are selected by every weight in turn; by tournaments on their rank
             otherwise.
+        by_episode: whether lexicase selection goes by every episode at every weight.
         tolerance: see `lexicase`.
         tournament: genomes per tournament.
         output_activation: id of the activation of the outputs.
@@ -54,6 +55,7 @@ class Rules(NamedTuple):
     survivors: int
     elites: int
     lexicase: bool
+    by_episode: bool
     tolerance: float
     tournament: int
     output_activation: int
@@ -115,7 +117,7 @@ def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int) -> Algorithm:
     of_blocks = {NAMES.index(name) for block in rules.blocks for name in block.activations}
     activation_ids = tuple(sorted({SUM, rules.output_activation, *rules.activations, *of_blocks}))
     enlarge = partial(_enlarge, blocks=rules.blocks)
-    return Algorithm(lambda key: enlarge(populate(key, rates)), ask, tell, enlarge, activation_ids)
+    return Algorithm(lambda key: enlarge(populate(key, rates)), ask, tell, enlarge, activation_ids, rules.by_episode)
 
 
 @lru_cache(maxsize=16)
@@ -145,21 +147,23 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
 
     @jax.jit
     def tell(state, scores):
-        require_scores(scores, rules.population)
+        require_scores(scores, rules.population, by_episode=rules.by_episode)
+        each = scores.reshape(rules.population, -1)
+        scores = scores if scores.ndim == 2 else jnp.mean(scores, axis=2)
         which, draw_parents, draw_moves, key = jax.random.split(state.key, 4)
         by_complexity = jax.random.bernoulli(which, state.rates.by_complexity)
 
-        def select(key, scores, connections):
+        def select(key, scores, each, connections):
             """An island's elite, and the parents of its children."""
             order = jnp.argsort(_rank(connections, scores, by_complexity))
             if rules.lexicase:
-                parents = lexicase(key, *cases_of(scores), tolerance=rules.tolerance, count=size - rules.elites)
+                parents = lexicase(key, *cases_of(scores, each), tolerance=rules.tolerance, count=size - rules.elites)
             else:  # a parent is the better of two tournaments' winners
                 parents = tournaments(key, order[: rules.survivors], size=2 * rules.tournament, count=size - rules.elites)
             return order[: rules.elites], parents
 
         keys = draw_parents[None] if rules.islands == 1 else jax.random.split(draw_parents, rules.islands)
-        islands = (leaf.reshape(rules.islands, size, *leaf.shape[1:]) for leaf in (scores, state.sizes.connections))
+        islands = (leaf.reshape(rules.islands, size, *leaf.shape[1:]) for leaf in (scores, each, state.sizes.connections))
         first = size * jnp.arange(rules.islands)[:, None]
         kept, parents = (first + chosen for chosen in jax.vmap(select)(keys, *islands))
         draws = jax.random.uniform(draw_moves, (parents.size, draws_of(rules.blocks)), jnp.float32)
@@ -210,10 +214,10 @@ def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_compl
     return rank(mean, jnp.where(by_complexity, simplicity, best))
 
 
-def cases_of(scores: Float[Array, "P W"]) -> tuple[Float[Array, "P C"], Bool[Array, " P"]]:
-    """What lexicase selection selects for, and which genomes it may select: the score at every
-    weight, and the mean score.
+def cases_of(scores: Float[Array, "P W"], each: Float[Array, "P some"]) -> tuple[Float[Array, "P cases"], Bool[Array, " P"]]:
+    """What lexicase selection selects for, and which genomes it may select: `each` of the scores,
+    and the mean score.
     """
-    valid = usable(scores)
-    cases = jnp.concatenate([scores, jnp.mean(scores, axis=1, keepdims=True)], axis=1)
+    cases = jnp.concatenate([each, jnp.mean(scores, axis=1, keepdims=True)], axis=1)
+    valid = usable(cases)
     return jnp.where(valid[:, None], cases, 0.0), valid

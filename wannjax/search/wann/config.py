@@ -19,6 +19,7 @@ from wannjax.search.algorithm import Algorithm
 from wannjax.search.wann.algorithm import Rates, Rules, wann
 
 LEXICASE, TOURNAMENT = "lexicase", "tournament"
+WEIGHTS, EPISODES = "weights", "episodes"
 
 
 APERIODIC = tuple(name for name in PUBLISHED if name not in ("sin", "cos"))
@@ -82,6 +83,11 @@ class WannConfig(Settings):
     confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
     candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
     selection: str = choice(LEXICASE, "how parents are selected: by every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
+    cases: str = choice(
+        WEIGHTS,
+        "what lexicase selection takes in turn: the mean score at every weight, or the score of every episode at every weight",
+        (WEIGHTS, EPISODES),
+    )
     islands: int = count(1, "equal parts of the population that select and breed each by itself")
     tolerance: float = rate(0.5, "how near to the best lexicase selection keeps genomes, in median absolute deviations")
     tournament: int = count(2, "genomes per tournament of tournament selection; a parent is the better of two winners")
@@ -89,7 +95,7 @@ class WannConfig(Settings):
     cull_ratio: float = setting(0.2, "share of the population that no tournament draws", "in [0, 1)", lambda v: 0 <= v < 1)
     complexity_probability: float = share(0.0, "how often few connections rank in place of the best score")
     initial_density: float = share(0.5, "probability that a connection from bias or input to output starts enabled")
-    initial_fan_in: int = count(64, "expected connections per output at the start, at most: lowers `initial_density`")
+    initial_fan_in: int = count(4, "expected connections per output at the start, at most: lowers `initial_density`")
     add_node: float = rate(0.25, "relative rate of splitting a connection")
     add_connection: float = rate(0.20, "relative rate of adding a connection")
     enable: float = rate(0.05, "relative rate of enabling a disabled connection")
@@ -145,6 +151,7 @@ class WannConfig(Settings):
             survivors=survivors,
             elites=int(self.elite_ratio * survivors),
             lexicase=self.selection == LEXICASE,
+            by_episode=self.selection == LEXICASE and self.cases == EPISODES,
             tolerance=self.tolerance,
             tournament=self.tournament,
             output_activation=output_activation_id(self.output_activation),
