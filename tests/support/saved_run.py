@@ -21,7 +21,7 @@ import wannjax
 from wannjax.networks.graph import graph_of
 
 TIMES = {"seconds", "rollout_seconds"}
-CONFIG = wannjax.WannConfig(population=47, generations=12, episodes=2, confirm_episodes=4)
+CONFIG = wannjax.WannConfig(population=47, generations=12, episodes=2, confirm_episodes=4, cases="episodes")
 METHOD = wannjax.EvolutionStrategy(pairs=4, episodes=2)
 
 

@@ -131,15 +131,15 @@ class Run:
         )
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is not a score
             scores = np.asarray(evaluation.scores, np.float32)
-            wanted = self.algorithm.by_episode and evaluation.by_episode is not None
-            by_episode = np.asarray(evaluation.by_episode, np.float32) if wanted else None
+            goes_by = self.algorithm.by_episode and evaluation.by_episode is not None
+            by_episode = [np.asarray(evaluation.by_episode, np.float32)] if goes_by else []
         steps, computed = np.asarray(evaluation.steps, np.int64).sum(axis=1), np.asarray(evaluation.computed_steps, np.float64)
         if hosts.count() > 1:
-            scores, steps, computed, *rest = hosts.gather(scores, steps, computed, *([by_episode] if wanted else []))
+            scores, steps, computed, *by_episode = hosts.gather(scores, steps, computed, *by_episode)
             _, first = np.unique(shares, return_index=True)  # in the order of `networks`, without what fills up
             scores, steps = scores.reshape(-1, scores.shape[-1])[first], steps.reshape(-1)[first]
-            by_episode = rest[0].reshape(-1, *rest[0].shape[2:])[first] if wanted else None
-        return scores, by_episode, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
+            by_episode = [each.reshape(-1, *each.shape[2:])[first] for each in by_episode]
+        return scores, by_episode[0] if by_episode else None, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
 
     @property
     def identity(self) -> dict[str, Any]:
