@@ -5,8 +5,9 @@ weights, beside models of its size.
         [--seeds 0 1 2] [--network FILE] [--collections]
 
 Every seed evolves networks with the default settings and keeps the best of at most 200 connections
-(mnist: 1849, the paper's) beside the record, or takes the network in FILE; then it measures the accuracy on the test examples in percent. What is chosen or trained never sees them:
-whatever there is to choose is chosen on the validation examples.
+(of mnist 1849, the paper's) beside the record, or takes the network in FILE; then it measures the
+accuracy on the test examples in percent. What is chosen or trained never sees them: whatever there
+is to choose is chosen on the validation examples.
 
     random shared weight   one weight for all connections, drawn from U(-2, 2): mean ± sd over 100
                            draws.
@@ -28,7 +29,7 @@ Parameters are the numbers that are fitted; the topology, which evolution found,
 With `--collections` a second table compares collections of 5 copies of the network, each trained
 for as many steps as the single copy above (`wannjax.ensemble`), and says in how many seeds each
 beats it. Finished seeds are kept in the record; a second call with the same settings does only what
-is missing.
+is missing; a search that was stopped goes on.
 """
 
 import argparse
