@@ -272,3 +272,16 @@ def test_the_ends_of_the_unit_interval_choose_a_first_and_a_last_candidate():
     born = children(ROOMY, jnp.asarray(np.resize(rows, (DRAWS, 4))))
     for (operator, *_), connections, activations in zip(product(names, ends, ends, ends), born.connections, born.activations, strict=False):
         assert move(ROOMY, Genes(connections, activations, born.inputs, born.outputs)) == names[operator]
+
+
+def test_a_child_has_no_more_connections_than_there_is_room_for():
+    """Where there is none, what would have one more is a copy; all other children are the same."""
+    parent = oracle.random_genes(np.random.default_rng(2), nodes=6, slots=24, ids=TABLE)
+    draws = jax.random.uniform(jax.random.key(3), (DRAWS, 4))
+    free = children(parent, draws)
+    within = jax.jit(jax.vmap(lambda draw: mutate(genome_of(parent), draw, ALL.ends, TABLE, room=0)))
+    full = genes_of(within(draws))
+    grows = np.sum(free.connections == 1, axis=(1, 2)) > np.sum(parent.connections == 1)
+    assert 0 < grows.sum() < DRAWS
+    np.testing.assert_array_equal(full.connections, np.where(grows[:, None, None], parent.connections, free.connections))
+    np.testing.assert_array_equal(full.activations, np.where(grows[:, None], parent.activations, free.activations))

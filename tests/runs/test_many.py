@@ -17,7 +17,7 @@ from wannjax.pictures.curves import draw_statistics
 
 SMALL = wannjax.WannConfig(population=24, generations=5, episodes=2, confirm_episodes=4)
 GROWING = SMALL.replace(generations=60, add_node=8.0, delete_node=0.0, initial_density=1.0)
-RATES = ("initial_density", "initial_fan_in", "complexity_probability", *SHARED, "insert_block")
+RATES = ("initial_density", "initial_fan_in", "complexity_probability", "max_connections", *SHARED, "insert_block")
 """The settings that are numbers in the compiled programs."""
 
 
@@ -67,7 +67,7 @@ def test_runs_that_outgrow_the_padding_at_different_times_are_the_same_as_alone(
 
 @pytest.mark.slow
 def test_settings_that_differ_in_rates_run_as_alone():
-    settings = {name: 1.0 for name in RATES} | {"initial_fan_in": 1}
+    settings = {name: 1.0 for name in RATES} | {"initial_fan_in": 1, "max_connections": 5}
     first = SMALL.replace(blocks=(wannjax.Block(("sin", "cos"), ((0, 1),)),), insert_block=0.1)
     others = [first.replace(**{name: settings[name] for name in RATES[part::3]}) for part in range(3)]
     problem = Larger()

@@ -61,11 +61,17 @@ DELETE_CONNECTION = _NUMBERS["delete_connection"]
 DELETE_NODE = _NUMBERS["delete_node"]
 CHANGE_ACTIVATION = _NUMBERS["change_activation"]
 NOTHING = _NUMBERS["nothing"]
+_ADDING = (ADD_NODE, ADD_CONNECTION, ENABLE)
+"""The operators after which there is one more enabled connection."""
 SHARED = tuple(operator.name for operator in _TABLE if operator.shared)
 """The operators that all searches have, by their numbers."""
 _ON_CONNECTIONS = tuple(operator.wanted is not None for operator in _TABLE)
 _WANTED = tuple(ABSENT if operator.wanted is None else operator.wanted for operator in _TABLE)
 _WRITTEN = tuple(ABSENT if operator.written is None else operator.written for operator in _TABLE)
+
+
+_ENOUGH = 1 << 30
+"""Room for more connections than any genome can have."""
 
 
 class Operators(NamedTuple):
@@ -138,15 +144,21 @@ def mutate(
     blocks: tuple[Block, ...] = (),
     *,
     changes: Bool[Array, ""] | bool = True,
+    room: Int[Array, ""] | int = _ENOUGH,
 ) -> Genome:
     """One genome's child by one structural operator, chosen by uniform `draws` in [0, 1): how many
     there are, `ends`, `activations` and `blocks` are those of `Operators`. A copy unless it
-    `changes`.
+    `changes`, and where it would have more than `room` enabled connections more than its parent.
 
     Where the drawn operator has no place to act (no free slots, no absent or disabled connection,
     no hidden node, no second activation), the child is a copy.
     """
-    operator = jnp.where(changes, jnp.sum(draws[0] >= ends[:-1]), NOTHING)
+    added = np.zeros(len(ends), np.int32)
+    added[list(_ADDING)] = 1
+    if blocks:
+        added[-1] = most_steps(blocks)
+    operator = jnp.sum(draws[0] >= ends[:-1])
+    operator = jnp.where(changes & (jnp.asarray(added)[operator] <= room), operator, NOTHING)
     if not blocks:
         return changed(genome, operator, draws, activations)[0]
     inserts = operator == len(ends) - 1

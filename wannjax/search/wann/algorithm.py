@@ -72,11 +72,13 @@ class Rates(NamedTuple):
         by_complexity: float32[], the probability that few connections rank in place of the best
             score.
         ends: of the structural operators' shares: see `Operators`.
+        connections: int32[], the enabled connections that genomes grow to, at the most.
     """
 
     density: Float32[Array, ""]
     by_complexity: Float32[Array, ""]
     ends: Float32[Array, " rates"]
+    connections: Int32[Array, ""]
 
 
 @jax.tree_util.register_dataclass
@@ -172,7 +174,8 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
         def succeed(place):
             origin, draws, is_child = place
             parent = jax.tree.map(lambda leaf: leaf[origin], state.genomes)
-            genome = mutate(parent, draws, state.rates.ends, rules.activations, rules.blocks, changes=is_child)
+            room = state.rates.connections - state.sizes.connections[origin]
+            genome = mutate(parent, draws, state.rates.ends, rules.activations, rules.blocks, changes=is_child, room=room)
             return genome, size_of(genome)
 
         # Island by island, the elite before the children.
