@@ -158,7 +158,7 @@ def test_training_whose_patience_ran_out_is_resumed_to_the_same_result(tmp_path)
         assert_same_bits(resumed.network, whole.network)
         np.testing.assert_array_equal(resumed.history["held_out_score"], whole.history["held_out_score"])
         assert not resumed.interrupted
-    with pytest.raises(ValueError, match="^run_dir: must be of a run with patience 4, got 3"):
+    with pytest.raises(ValueError, match=r"^run_dir: must be of a run with patience 4, got 3"):
         tune(steps=100, patience=4, run_dir=tmp_path, resume=True)
 
 

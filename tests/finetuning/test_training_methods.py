@@ -14,8 +14,8 @@ from wannjax import EvolutionStrategy, Gradient, PolicyGradient
 from wannjax.common.keys import Purpose
 from wannjax.finetuning import gradient as back_propagation
 from wannjax.finetuning.method import ascend
-from wannjax.finetuning.training import Training
 from wannjax.finetuning.policy_gradient import Batch, advantages, clipped_gain, end_of
+from wannjax.finetuning.training import Training
 from wannjax.networks import gradients
 from wannjax.networks.graph import graph_of
 from wannjax.problems.environment import Environment, Transition

@@ -5,9 +5,14 @@ is products of matrices, absent connections being 0: one product for all that no
 inputs, which is most of a network trained on data, and one for each group of up to `GROUP` nodes of
 the same level for what they read of other nodes. A level is the nodes whose longest path from the
 inputs is equally long. The backward pass goes through the groups in reverse. Products cost as if
-every node read every other; on data they are about ten times faster than a tape that reads what is
-connected, and as fast on small networks (`python -m benchmarks.training_speed` measures them beside
-a dense network).
+every node read every other, and still less than a tape that gathers what is connected. Measured on
+one CPU core beside the tape that they replaced, the gradient of 6 copies took:
+
+    1849 connections, 256 examples      5.6 instead of 47 ms
+    200 connections, 256 examples       1.1 instead of 2.9 ms
+    52 connections, 16 lanes            0.21 instead of 0.17 ms
+
+`python -m benchmarks.training_speed` has the steps of training beside those of a dense network.
 
 Gradients of activations are those of `activations.slope`: 0 where one is flat. `step` is flat
 everywhere and would cut off all that lies before it, so training gives it a surrogate gradient by
