@@ -137,6 +137,31 @@ def test_a_callback_can_end_it_before_the_first_step():
     np.testing.assert_array_equal(weights_of(tuned.network), [tuned.start] * 3)
 
 
+def test_patience_ends_training_and_keeps_the_best():
+    tuned = tune(optimizer=WORSE, starts=(0.5, 1.0), steps=100, patience=2)
+    np.testing.assert_array_equal(tuned.history["step"], [0, 2, 4])
+    assert not tuned.interrupted
+    np.testing.assert_array_equal(weights_of(tuned.network), [0.5] * 3)
+
+
+def test_patience_counts_from_the_last_check_that_was_better():
+    scores = tune(steps=100, patience=3).history["held_out_score"]
+    assert 4 < len(scores) < 51
+    assert len(scores) - 1 - np.argmax(scores) == 3
+
+
+def test_training_whose_patience_ran_out_is_resumed_to_the_same_result(tmp_path):
+    whole = tune(steps=100, patience=3)
+    tune(steps=100, patience=3, run_dir=tmp_path, callbacks=[lambda record: record.step >= 2])
+    for _ in range(2):  # the second one finds it finished
+        resumed = tune(steps=100, patience=3, run_dir=tmp_path, resume=True)
+        assert_same_bits(resumed.network, whole.network)
+        np.testing.assert_array_equal(resumed.history["held_out_score"], whole.history["held_out_score"])
+        assert not resumed.interrupted
+    with pytest.raises(ValueError, match=r"^run_dir: must be of a run with patience 4, got 3"):
+        tune(steps=100, patience=4, run_dir=tmp_path, resume=True)
+
+
 @dataclass(frozen=True)
 class Interrupting:
     """A method that changes nothing and presses Ctrl-C in step number `step`."""
@@ -284,6 +309,9 @@ LARGE = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), replace(LINE, input_n
         ("method: .*gradient for quadratic", {"method": "gradient"}),
         ("method: .*policy_gradient for data", {"network": SORTING, "problem": "data", "method": "policy_gradient"}),
         ("steps: must be an integer >= 1, got 0", {"steps": 0}),
+        ("decay: must be finite and >= 0, got -0.1", {"decay": -0.1}),
+        ("decay: must be 0 where an optimizer is given, got 0.1", {"decay": 0.1, "optimizer": WORSE}),
+        ("patience: must be None or an integer >= 1, got 0", {"patience": 0}),
         ("starts: must be finite shared weights", {"starts": ()}),
         ("starts: must be finite shared weights", {"starts": (1.0, float("nan"))}),
         ("starts: must be shared weights, or a number of random starts >= 1, got 0", {"starts": 0}),
@@ -322,6 +350,7 @@ def test_an_argument_of_another_type_is_named_too_where_types_are_not_checked(me
     [
         *((settings, "learning_rate", value) for settings in METHODS.values() for value in (0.0, float("nan"), float("inf"))),
         *((settings, "episodes", 0) for settings in METHODS.values()),
+        (Gradient, "batch", -1),
         (Gradient, "clip", 0.0),
         (Gradient, "clip", float("nan")),
         (Gradient, "surrogate", -1.0),

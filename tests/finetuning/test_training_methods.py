@@ -15,7 +15,9 @@ from wannjax.common.keys import Purpose
 from wannjax.finetuning import gradient as back_propagation
 from wannjax.finetuning.method import ascend
 from wannjax.finetuning.policy_gradient import Batch, advantages, clipped_gain, end_of
+from wannjax.finetuning.training import Training
 from wannjax.networks import gradients
+from wannjax.networks.graph import graph_of
 from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.spaces import Discrete
 
@@ -93,22 +95,44 @@ def test_the_gradient_through_the_dynamics_is_that_of_the_float64_episode():
     np.testing.assert_allclose(got, want, rtol=5e-3, atol=5e-3 * np.abs(want).max())
 
 
-def test_the_gradient_of_a_data_set_is_that_of_the_float64_loss_over_one_mini_batch(sorted_points):
-    key, weights = jax.random.key(2), np.array([[0.7, -1.2, 0.4, 0.3, -0.8], [-0.3, 0.9, 1.4, -0.5, 1.2]])
+def sorting_score(w, x, y):
+    hidden = np.tanh(x @ w[:2])
+    outputs = np.stack([w[2] * hidden, w[3] * hidden + w[4]], axis=1)
+    return np.mean(np.sum(y * outputs, axis=1) - np.log(np.exp(outputs).sum(axis=1)))
 
-    def score(w, x, y):
-        hidden = np.tanh(x @ w[:2])
-        outputs = np.stack([w[2] * hidden, w[3] * hidden + w[4]], axis=1)
-        return np.mean(np.sum(y * outputs, axis=1) - np.log(np.exp(outputs).sum(axis=1)))
 
-    for batch in (256, 7):  # all 41, and 7 of them
-        problem = sorted_points.split("train")
-        problem.batch = min(batch, problem.size)
-        drawn = problem.draw(key, problem.examples, problem.batch)
-        x, y = np.asarray(drawn.inputs, np.float64), np.asarray(drawn.targets, np.float64)
-        got, scores = climbed(Gradient(), problem, SORTING, jnp.asarray(weights, jnp.float32), key)
-        np.testing.assert_allclose(scores, [score(w, x, y) for w in weights], rtol=1e-5)
-        np.testing.assert_allclose(got, [oracle.differences(lambda w, x=x, y=y: score(w, x, y), w) for w in weights], atol=1e-5)
+def float64(examples):
+    return np.asarray(examples.inputs, np.float64), np.asarray(examples.targets, np.float64)
+
+
+SORTING_WEIGHTS = np.array([[0.7, -1.2, 0.4, 0.3, -0.8], [-0.3, 0.9, 1.4, -0.5, 1.2]], np.float32)
+
+
+@pytest.mark.parametrize(("of_problem", "of_method", "drawn"), [(256, 0, 41), (7, 0, 7), (256, 7, 7), (7, 41, 41), (7, 1000, 41)])
+def test_the_gradient_of_a_data_set_is_that_of_the_float64_loss_over_one_mini_batch(sorted_points, of_problem, of_method, drawn):
+    problem, key = sorted_points.split("train"), jax.random.key(2)
+    problem.batch = min(of_problem, problem.size)
+    x, y = float64(problem.draw(key, problem.examples, drawn))
+    got, scores = climbed(Gradient(batch=of_method), problem, SORTING, jnp.asarray(SORTING_WEIGHTS), key)
+    np.testing.assert_allclose(scores, [sorting_score(w, x, y) for w in SORTING_WEIGHTS], rtol=1e-5)
+    want = [oracle.differences(lambda w: sorting_score(w, x, y), w.astype(np.float64)) for w in SORTING_WEIGHTS]
+    np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+@pytest.mark.parametrize("decay", [0.0, 3.0])
+def test_weights_move_as_by_adam_with_decoupled_decay_in_float64(sorted_points, decay):
+    steps, method = 4, Gradient(batch=1000, learning_rate=0.2)
+    training = Training(SORTING, graph_of(SORTING), sorted_points, method, None, decay, steps, None, SORTING_WEIGHTS, 0)
+    x, y = float64(sorted_points.examples)
+    weights, mean, square = SORTING_WEIGHTS.astype(np.float64), np.zeros((2, 5)), np.zeros((2, 5))
+    for step in range(1, steps + 1):
+        training.advance()
+        gradient = -np.array([oracle.differences(lambda w: sorting_score(w, x, y), own) for own in weights])
+        gradient /= np.maximum(1.0, np.linalg.norm(gradient, axis=1, keepdims=True))
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        move = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+        weights = weights - 0.2 * (1 + np.cos(np.pi * (step - 1) / steps)) / 2 * (move + decay * weights)
+        np.testing.assert_allclose(training.trainer.weights(training.state), weights, atol=1e-4)
 
 
 # Evolution strategies

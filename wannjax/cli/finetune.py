@@ -30,7 +30,9 @@ HELP = "train the individual weights of a champion"
 def add_options(command: argparse.ArgumentParser) -> None:
     add_network_arguments(command)
     command.add_argument("--method", default=None, help=f"one of {', '.join(METHODS)} (default: what suits the problem)")
-    command.add_argument("--steps", type=int, default=500, help="of training (default: 500)")
+    command.add_argument("--decay", type=float, default=0.0, help="decoupled weight decay (default: 0)")
+    command.add_argument("--steps", type=int, default=500, help="of training, at the most (default: 500)")
+    command.add_argument("--patience", type=int, default=None, help="end after so many checks that found nothing better (default: never)")
     command.add_argument(
         "--starts", type=float, nargs="+", default=None, help="shared weights to start from (default: own weights, or the sweep's)"
     )
@@ -64,7 +66,9 @@ def run(options: argparse.Namespace) -> int:
         network,
         problem,
         method=method,
+        decay=options.decay,
         steps=options.steps,
+        patience=options.patience,
         starts=options.starts,
         seed=options.seed,
         run_dir=directory,
@@ -73,7 +77,8 @@ def run(options: argparse.Namespace) -> int:
     )
 
     say(report_table(wannjax.evaluate(tuned.network, problem, seed=options.seed)))
-    state = f" (interrupted after {counted(int(tuned.history['step'][-1]), 'step')})" if tuned.interrupted else ""
+    steps = counted(int(tuned.history["step"][-1]), "step")
+    state = f" (interrupted after {steps})" if tuned.interrupted else f" and {steps}"
     say(
         f"tuned by {method.name} in {tuned.seconds:.0f} s{state}; the best start: {tuned.start}\nwritten to {directory}{os.sep}",
     )

@@ -45,7 +45,9 @@ def finetune(
     *,
     method: str | Method | None = None,
     optimizer: optax.GradientTransformation | None = None,
+    decay: float = 0.0,
     steps: int = 500,
+    patience: int | None = None,
     starts: Sequence[float] | np.ndarray | int | None = None,
     seed: int = 0,
     callbacks: Iterable[Callback] = (),
@@ -68,8 +70,11 @@ def finetune(
             strategies elsewhere.
         optimizer: any optax transformation. None: Adam, at the method's own rate which falls to 0
             along a cosine, after clipping to norm 1.
-        steps: of training. One step is one update of a gradient or evolution strategy, and one
-            batch of episodes of a policy gradient.
+        decay: decoupled weight decay, as of `optax.adamw`, where no optimizer is given.
+        steps: of training, at the most. One step is one update of a gradient or evolution strategy,
+            and one batch of episodes of a policy gradient.
+        patience: end training early, once so many checks in a row have found no better score of any
+            member than the best before. None: never.
         starts: shared weights to start from; or a number of random starts from U(-2, 2); or an
             array [M, C] of weights, in the order of `graph_of(network).connections`. None: the
             network's own weights, or the sweep's where it has none.
@@ -112,12 +117,13 @@ def finetune(
     require("network", network, "a network with connections", len(graph.connections) > 0)
     with ExitStack() as stack:
         interrupted = stack.enter_context(interrupt_flag("step"))
-        training = Training(network, graph, problem, chosen, optimizer, steps, starts, seed)
+        training = Training(network, graph, problem, chosen, optimizer, decay, steps, patience, starts, seed)
         saver = stack.enter_context(saving(run_dir, TRAINING_CHECKPOINTS, training, resume=resume, every=save_every))
         view = None
         if progress and hosts.is_first():
             view = TrainingView(problem, chosen.name, len(graph.connections), len(training.names), steps, training.number)
             callbacks.insert(0, stack.enter_context(view))
+        callbacks.append(lambda record: training.finished)
         directory = as_path(run_dir, "run_dir") if run_dir is not None and hosts.is_first() else None
 
         def leave(directory: Path) -> bool:
@@ -128,7 +134,8 @@ def finetune(
 
         ending = stack.enter_context(Ending(training, "step", "the same with `--resume`, or `resume=True`,", directory, leave, view, saver))
         interrupted.answer = ending.answer
-        drive(training, steps, callbacks, interrupted, saver)
+        if not training.finished:  # which one that is resumed may be
+            drive(training, steps, callbacks, interrupted, saver)
         ending.begin("comparing the best weights once more…")
         tuned = training.result()
         if directory is not None:

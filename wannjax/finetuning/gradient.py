@@ -40,9 +40,8 @@ class Gradient(Settings):
     name = "gradient"
     updates = 1
 
-    episodes: int = count(
-        16, "episodes of a step in an environment or of a function; of data, a step is a mini-batch of the problem's own size"
-    )
+    episodes: int = count(16, "episodes of a step in an environment or of a function")
+    batch: int = count(0, "examples of a step on data: all where there are not more; 0 for the problem's own mini-batch", 0)
     clip: float = setting(
         1.0, "bound of the norm of the gradient that flows from one time step to the one before", "> 0", lambda value: value > 0
     )
@@ -61,7 +60,7 @@ class Gradient(Settings):
     def _through_data(self, problem: Supervised, topology: Topology):
         loss = jax.vmap(jax.vmap(problem.loss, in_axes=(-1, 0)), in_axes=(1, None))
 
-        batch = problem.batch
+        batch = min(self.batch or problem.batch, problem.size)
 
         def climb(key, weights, examples, *, shares):
             # Filled up to equal shares for all devices; what is filled in does not count.

@@ -19,7 +19,7 @@ from jaxtyping import Array
 from wannjax.analysis.evaluation import RANDOM_RANGE
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.pytrees import arrays_of, tree_like
-from wannjax.common.validation import require, whole
+from wannjax.common.validation import real, require, whole
 from wannjax.finetuning.method import Method
 from wannjax.finetuning.tuned import Tuned
 from wannjax.networks.files import network_text
@@ -66,7 +66,9 @@ class Training:
         problem: Problem,
         method: Method,
         optimizer: Any,
+        decay: float,
         steps: int,
+        patience: int | None,
         starts: Sequence[float] | np.ndarray | int | None,
         seed: int,
     ):
@@ -74,9 +76,12 @@ class Training:
         start_key, self.init_key, self.check_key, self.final_key, self.step_key = jax.random.split(key_of(seed, Purpose.TRAINING), 5)
         self.starts, self.names = _starts(graph, starts, start_key)
         self.optimizer_given = optimizer is not None
+        self.decay = real("decay", decay, "finite and >= 0", 0.0)
+        self.patience = None if patience is None else whole("patience", patience, "None or an integer >= 1", 1)
         if optimizer is None:
             rate = optax.cosine_decay_schedule(method.learning_rate, steps * method.updates)
-            optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
+            optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=self.decay))
+        require("decay", decay, "0 where an optimizer is given", self.decay == 0 or not self.optimizer_given)
         require("optimizer", optimizer, "an optax transformation", isinstance(optimizer, optax.GradientTransformation))
         self.topology = topology_of(network)
         self.trainer = method.trainer(problem, self.topology, optimizer)
@@ -91,6 +96,13 @@ class Training:
     def seconds(self) -> float:
         """Wall time before and after training was resumed."""
         return self.seconds_before + time.perf_counter() - self.started
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done, or patience has run out."""
+        scores = [record.held_out_score for record in self.records]
+        waited = len(scores) - 1 - int(np.argmax(scores)) if scores else 0
+        return self.number == self.steps or (self.patience is not None and waited >= self.patience)
 
     def advance(self) -> None:
         """Takes the next step."""
@@ -135,6 +147,7 @@ class Training:
         """
         settings = json.loads(json.dumps(asdict(cast(Any, self.method))))
         own = {"problem": self.problem.name, "method": self.method.name, "settings": settings, "steps": self.steps, "seed": self.seed}
+        own |= {"decay": self.decay, "patience": self.patience}
         return {**own, "network": json.loads(network_text(self.graph)), "optimizer": "given" if self.optimizer_given else "default"}
 
     def restore(self, found: Checkpoint) -> None:
@@ -184,7 +197,7 @@ class Training:
             problem_name=self.problem.name,
             seed=self.seed,
             seconds=self.seconds,
-            interrupted=self.number < self.steps,
+            interrupted=not self.finished,
         )
 
 

@@ -25,7 +25,8 @@ class Tuned:
         history: one array per field of `TrainingRecord`, one entry per check.
         method, problem_name, seed: what was run.
         seconds: wall time.
-        interrupted: whether training ended before its last step.
+        interrupted: whether training ended before its last step though its patience had not run
+            out.
     """
 
     network: Network

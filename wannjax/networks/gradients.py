@@ -1,11 +1,18 @@
-"""The forward pass with gradients: one topology, M copies of it with weights of their own, and a
-backward pass over the transposed tape.
+"""The forward pass with gradients: one topology, M copies of it with weights of their own.
 
-`network.forward` runs many topologies and is for scores; JAX could differentiate its loop, but
-would keep every table of values on the way and copy it in every step. Here all copies share one
-topology, so each step reads whole rows, and the backward pass is a tape as well: a step's gradient
-is gathered from the steps that read it. Slopes and the weights' gradients are computed for all
-steps at once.
+`network.forward` runs many topologies and is for scores. Here all copies share one, so what it sums
+is products of matrices, absent connections being 0: one product for all that nodes read of the
+inputs, which is most of a network trained on data, and one for each group of up to `GROUP` nodes of
+the same level for what they read of other nodes. A level is the nodes whose longest path from the
+inputs is equally long. The backward pass goes through the groups in reverse. Products cost as if
+every node read every other, and still less than a tape that gathers what is connected. Measured on
+one CPU core beside the tape that they replaced, the gradient of 6 copies took:
+
+    1849 connections, 256 examples      5.6 instead of 47 ms
+    200 connections, 256 examples       1.1 instead of 2.9 ms
+    52 connections, 16 lanes            0.21 instead of 0.17 ms
+
+`python -m benchmarks.training_speed` has the steps of training beside those of a dense network.
 
 Gradients of activations are those of `activations.slope`: 0 where one is flat. `step` is flat
 everywhere and would cut off all that lies before it, so training gives it a surrogate gradient by
@@ -15,18 +22,19 @@ Gradients are finite whatever the values do: what is not finite counts as 0, and
 gradient is held within ±`LARGEST`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float32, Int, Int8, Int32
+from jaxtyping import Array, Bool, Float32, Int, Int8, Int32, Shaped
 
 from wannjax.common.pytrees import Placeholder
 from wannjax.common.validation import require
 from wannjax.networks.activations import SUM, activate, slope
+from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, is_connection
 
 SURROGATE = 2.0
@@ -37,24 +45,29 @@ LARGEST = 1e8
 square what comes of them.
 """
 
-_READERS = 4
-"""How many of a row's readers the backward pass takes at a time."""
+_UNBOUNDED = 1e30
+"""Bound of a node's value: of an infinite one, an absent connection would make not a number."""
+
+GROUP = 8
+"""Nodes whose sums are one product, at the most."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Topology:
-    """One network's tape and its transpose, without padding: what copies share.
+    """One network without padding: what copies share.
+
+    Its N nodes are the hidden ones, level by level, and then the outputs.
 
     Attributes:
-        sources: int32[S, K]; row of each source.
-        activations: int8[S]; the last O steps are the outputs.
+        sources, activations: int32[S, K] and int8[S], the tape; the last O steps are the outputs.
         connection: int32[S, K]; which of C connections a source is, in the order of
             `graph_of(network).connections`; C for a link between partial sums, C + 1 for none.
-        readers, reading: int32[E, 4]; groups of readers: the steps that read a row, S for none, and
-            the places s·K + k of the sources that read it.
-        first_group, groups: int32[rows]; where a row's groups of readers start, and how many there
-            are.
+        read: int32[U]; what connections read of the bias, 0, and the inputs, from 1 on.
+        nodes: int8[N + GROUP]; activations of the nodes, and of padding.
+        groups: int32[G]; the first node of each group.
+        targets: int32[C]; the node that a connection leads to.
+        origins: int32[C]; what it reads: a place in `read`, or U and the number of a node.
         connections: C.
         inputs, outputs: I and O.
         activation_ids: the activation ids that occur.
@@ -63,10 +76,11 @@ class Topology:
     sources: Int32[Array, "S K"] | Placeholder
     activations: Int8[Array, " S"] | Placeholder
     connection: Int32[Array, "S K"] | Placeholder
-    readers: Int32[Array, "E R"] | Placeholder
-    reading: Int32[Array, "E R"] | Placeholder
-    first_group: Int32[Array, " rows"] | Placeholder
-    groups: Int32[Array, " rows"] | Placeholder
+    read: Int32[Array, " U"] | Placeholder
+    nodes: Int8[Array, " N+8"] | Placeholder
+    groups: Int32[Array, " G"] | Placeholder
+    targets: Int32[Array, " C"] | Placeholder
+    origins: Int32[Array, " C"] | Placeholder
     connections: int = field(metadata={"static": True})
     inputs: int = field(metadata={"static": True})
     outputs: int = field(metadata={"static": True})
@@ -79,33 +93,47 @@ def topology_of(network: Network) -> Topology:
     hidden, length = int(network.steps), network.activations.shape[0]
     used = np.r_[:hidden, length - network.outputs : length]
     sources, activations = np.asarray(network.sources)[used], np.asarray(network.activations)[used]
-    steps, rows = len(used), FIRST_INPUT + network.inputs + len(used)
     connects = is_connection(network)[used]
     count = int(connects.sum())
     connection = np.where(sources > 0, count, count + 1).astype(np.int32)
     connection[connects] = _numbers(sources, activations, network.inputs, connects)
 
-    groups_of: list[list[list[tuple[int, int]]]] = []
-    for row in range(rows):
-        entries = [(int(s), int(s * FAN_IN + k)) for s, k in np.argwhere(sources == row)] if row >= FIRST_INPUT else []
-        entries += [(steps, 0)] * (-len(entries) % _READERS)
-        groups_of.append([entries[i : i + _READERS] for i in range(0, len(entries), _READERS)])
-    groups = np.array([len(group) for group in groups_of], np.int32)
-    groups_of.append([[(steps, 0)] * _READERS])  # so that there is one
-    flat = np.array([group for some in groups_of for group in some], np.int32)
+    graph = graph_of(replace(network, weights=None))
+    levels = _levels(graph)
+    order = np.argsort(levels, kind="stable")
+    place = np.argsort(order)
+    sizes = np.unique(levels, return_counts=True)[1]
+    groups = [np.arange(end - size, end, GROUP) for size, end in zip(sizes, np.cumsum(sizes), strict=True)]
+    ends = np.array([(each.source, each.target) for each in graph.connections], int).reshape(-1, 2)
+    of_inputs = ends[:, 0] < graph.first_hidden
+    nodes = place[np.maximum(ends - graph.first_hidden, 0)]
+    read = np.unique(ends[of_inputs, 0])
+    origins = np.where(of_inputs, np.searchsorted(read, ends[:, 0]), len(read) + nodes[:, 0])
+    ids = np.array(graph.activations, np.int8)
     return Topology(
         jax.device_put(sources),
         jax.device_put(activations),
         jax.device_put(connection),
-        jax.device_put(flat[..., 0]),
-        jax.device_put(flat[..., 1]),
-        jax.device_put((np.cumsum(groups) - groups).astype(np.int32)),
-        jax.device_put(groups),
+        jax.device_put(read.astype(np.int32)),
+        jax.device_put(np.append(ids[order], np.full(GROUP, SUM, np.int8))),
+        jax.device_put(np.concatenate(groups).astype(np.int32)),
+        jax.device_put(nodes[:, 1].astype(np.int32)),
+        jax.device_put(origins.astype(np.int32)),
         connections=count,
         inputs=network.inputs,
         outputs=network.outputs,
-        activation_ids=tuple(sorted({SUM, *np.unique(activations).tolist()})),
+        activation_ids=tuple(sorted({SUM, *np.unique(ids).tolist()})),
     )
+
+
+def _levels(graph: Graph) -> Int[np.ndarray, " N"]:
+    """The level of every hidden node, from 1 on, and of the outputs, which are the last one."""
+    levels = np.zeros(graph.size, int)
+    levels[graph.first_hidden :] = 1
+    for each in graph.connections:  # target by target
+        levels[each.target] = max(levels[each.target], levels[each.source] + 1)
+    levels[-graph.outputs :] = levels.max() + 1
+    return levels[graph.first_hidden :]
 
 
 def _numbers(sources, activations, inputs: int, connects: Bool[np.ndarray, "S K"]) -> Int[np.ndarray, " C"]:
@@ -144,7 +172,10 @@ def run(
             connection has none.
         surrogate: sharpness of the step's surrogate gradient; 0 for its true gradient, which is 0.
     """
-    return _run(surrogate, topology, _table(topology, weights), observations.astype(jnp.float32))
+    observations = jnp.moveaxis(observations.astype(jnp.float32), 0, 1)
+    bias = jnp.ones((observations.shape[0], 1, observations.shape[2]), jnp.float32)
+    read = jnp.concatenate([bias, observations], axis=1)[:, topology.read]
+    return _run(surrogate, topology, weights.astype(jnp.float32), read)
 
 
 @partial(jax.jit, static_argnames="surrogate")
@@ -152,8 +183,9 @@ def run_on_batch(
     topology: Topology, weights: Float32[Array, "M C"], batch: Float32[Array, "B I"], *, surrogate: float = SURROGATE
 ) -> Float32[Array, "O M B"]:
     """As `run`, with the same observations for every copy."""
-    observations = jnp.broadcast_to(batch.T[:, None], (batch.shape[1], weights.shape[0], batch.shape[0]))
-    return run(topology, weights, observations, surrogate=surrogate)
+    bias = jnp.ones((1, batch.shape[0]), jnp.float32)
+    read = jnp.concatenate([bias, batch.astype(jnp.float32).T])[topology.read]
+    return _run(surrogate, topology, weights.astype(jnp.float32), read)
 
 
 def _table(topology: Topology, weights: Float32[Array, "M C"]) -> Float32[Array, "S K M"]:
@@ -165,63 +197,70 @@ def _table(topology: Topology, weights: Float32[Array, "M C"]) -> Float32[Array,
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _run(surrogate, topology: Topology, table, observations):
-    return _forward(surrogate, topology, table, observations)[0]
+def _run(surrogate, topology: Topology, weights, read):
+    """Outputs [O, M, L] of what is `read`: [U, L] by all copies, or [M, U, L]."""
+    return _forward(surrogate, topology, weights, read)[0]
 
 
-def _forward(_surrogate, topology: Topology, table, observations):
-    sources, activations = topology.sources, topology.activations
-    inputs, steps = observations.shape[0], sources.shape[0]
-    first = FIRST_INPUT + inputs
-    values = jnp.zeros((first + steps, *observations.shape[1:]), jnp.float32).at[1].set(1.0).at[FIRST_INPUT:first].set(observations)
+def _forward(_surrogate, topology: Topology, weights, read):
+    rows, width = topology.nodes.shape[0], topology.read.shape[0]
+    matrix = jnp.zeros((weights.shape[0], rows, width + rows), jnp.float32)
+    matrix = matrix.at[:, topology.targets, topology.origins].set(weights, unique_indices=True)
+    of_inputs, of_nodes = matrix[..., :width], matrix[..., width:]
 
-    def step(i, values):
-        total = jnp.sum(_rows(values, sources[i]) * table[i][..., None], axis=0)
-        value = jnp.where(activations[i] == SUM, total, activate(activations[i], total, topology.activation_ids))
-        return lax.dynamic_update_index_in_dim(values, value, first + i, 0)
+    def step(i, carry):
+        # What is behind the group belongs to later ones, which will compute it again.
+        totals, values = carry
+        start = topology.groups[i]
+        total = _group(from_inputs, start) + _product("mnh,mhl->mnl", _group(of_nodes, start), values)
+        value = activate(_group(topology.nodes[None], start)[..., None], total, topology.activation_ids)
+        value = jnp.clip(value, -_UNBOUNDED, _UNBOUNDED)
+        return tuple(lax.dynamic_update_slice_in_dim(table, new, start, 1) for table, new in ((totals, total), (values, value)))
 
-    values = lax.fori_loop(0, steps, step, values)
-    return values[first + steps - topology.outputs :], (topology, table, values)
+    from_inputs = _product(f"mnu,{_axes(read)}->mnl", of_inputs, read)
+    empty = jnp.zeros_like(from_inputs)
+    totals, values = lax.fori_loop(0, topology.groups.shape[0], step, (empty, empty))
+    return jnp.moveaxis(values[:, _outputs(topology)], 1, 0), (topology, of_inputs, of_nodes, read, totals, values)
 
 
 def _backward(surrogate, residual, cotangent):
-    topology, table, values = residual
-    steps, lanes = table.shape[0], values.shape[1:]
-    first = values.shape[0] - steps
-    read = values[topology.sources]
-    totals = jnp.sum(read * table[..., None], axis=1)
-    ids = topology.activations[:, None, None]
-    slopes = jnp.where(ids == SUM, 1.0, slope(ids, totals, topology.activation_ids, surrogate=surrogate))
-    given = jnp.zeros((steps, *lanes), jnp.float32).at[steps - topology.outputs :].set(cotangent)
-    arranged = table.reshape(steps * FAN_IN, -1)[topology.reading][..., None]
+    topology, of_inputs, of_nodes, read, totals, values = residual
+    slopes = slope(topology.nodes[None, :, None], totals, topology.activation_ids, surrogate=surrogate)
+    given = jnp.zeros_like(totals).at[:, _outputs(topology)].set(jnp.moveaxis(cotangent, 0, 1))
+    readers = jnp.swapaxes(of_nodes, 1, 2)
+    last = topology.groups.shape[0] - 1
 
-    def gathered(own, row, start):
-        """What the readers of `row` pass back to it, and `start`."""
+    def step(i, own):
+        # What is behind the group is complete already, and comes out the same.
+        start = topology.groups[last - i]
+        passed = _group(given, start) + _product("mhn,mnl->mhl", _group(readers, start), own)
+        return lax.dynamic_update_slice_in_dim(own, _held(passed * _group(slopes, start)), start, 1)
 
-        def add(j, total):
-            group = topology.first_group[row] + j
-            return total + jnp.sum(_rows(own, topology.readers[group]) * arranged[group], axis=0)
-
-        return lax.fori_loop(0, topology.groups[row], add, start)
-
-    def step(back, own):
-        i = steps - 1 - back
-        passed = gathered(own, first + i, given[i])
-        return lax.dynamic_update_index_in_dim(own, _held(passed * slopes[i]), i, 0)
-
-    # Row `steps` stays 0: the reader of a row that has no more readers.
-    own = lax.fori_loop(0, steps, step, jnp.zeros((steps + 1, *lanes), jnp.float32))
-    gradient = jnp.sum(_held(read) * own[:steps, None], axis=-1)
-    to_inputs = lax.map(lambda row: _held(gathered(own, row, jnp.zeros(lanes, jnp.float32))), jnp.arange(FIRST_INPUT, first))
-    return None, gradient, to_inputs
+    own = lax.fori_loop(0, last + 1, step, jnp.zeros_like(given))
+    of_inputs_and_nodes = _product(f"mnl,{_axes(read)}->mnu", own, _held(read)), _product("mnl,mhl->mnh", own, _held(values))
+    gradient = jnp.concatenate(of_inputs_and_nodes, axis=2)[:, topology.targets, topology.origins]
+    return None, gradient, _held(_product(f"mnu,mnl->{_axes(read)}", of_inputs, own))
 
 
 _run.defvjp(_forward, _backward)
 
 
-def _rows(values: Float32[Array, "rows M L"], rows: Int32[Array, " K"]) -> Float32[Array, "K M L"]:
-    # Whole rows, which XLA must not fuse with what follows: see `network._step`.
-    return lax.optimization_barrier(values[rows])
+def _group(table: Shaped[Array, "M N ..."], start) -> Shaped[Array, "M 8 ..."]:
+    return lax.dynamic_slice_in_dim(table, start, GROUP, 1)
+
+
+def _outputs(topology: Topology) -> slice:
+    end = topology.nodes.shape[0] - GROUP
+    return slice(end - topology.outputs, end)
+
+
+def _axes(read) -> str:
+    return "ul" if read.ndim == 2 else "mul"
+
+
+def _product(axes: str, *factors):
+    # By default accelerators would round the factors to 10 bits, or to 7.
+    return jnp.einsum(axes, *factors, precision=lax.Precision.HIGHEST)
 
 
 def _held(x):
