@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wannjax.analysis.evaluation import Report
-from wannjax.common.validation import require
 from wannjax.common.wording import counted
-from wannjax.networks.network import Network, connection_count
+from wannjax.networks.network import Network
 from wannjax.runs.past_champions import Stage
 from wannjax.search.registry import Config
 
@@ -48,15 +47,6 @@ class Result:
     compilations: tuple[int, float]
     interrupted: bool
     report: Report | None = None
-
-    def of_at_most(self, connections: int) -> tuple[Network, np.ndarray]:
-        """The network with the best mean score among the champion and the front that has at most so
-        many connections, and its scores [W]. Raises ValueError where there is none.
-        """
-        found = [(self.champion, self.champion_scores), *zip(self.front, self.front_scores, strict=True)]
-        sizes = [connection_count(network) for network, _ in found]
-        require("connections", connections, f"at least {min(sizes)}, the fewest of the front", min(sizes) <= connections)
-        return max((each for each, size in zip(found, sizes, strict=True) if size <= connections), key=lambda each: each[1].mean())
 
     def __repr__(self) -> str:
         run = f"{self.config.name}, seed {self.seed}, {counted(len(self.history['generation']), 'generation')}"
