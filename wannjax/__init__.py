@@ -13,6 +13,7 @@ from wannjax.analysis.evaluation import Report, Score, evaluate
 from wannjax.analysis.explanation import Explanation, explain
 from wannjax.analysis.formula import Formulas, formula
 from wannjax.analysis.motifs import Motif, Motifs, mine_motifs
+from wannjax.analysis.predictions import ClassPredictions, NumberPredictions, predictions
 from wannjax.analysis.pruning import Pruned, prune
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
 from wannjax.common.devices import use_all_cores
@@ -53,6 +54,7 @@ __all__ = [
     "Block",
     "Box",
     "Canonical",
+    "ClassPredictions",
     "Csv",
     "DataProblem",
     "Discrete",
@@ -75,6 +77,7 @@ __all__ = [
     "MultiDiscrete",
     "NeatConfig",
     "Network",
+    "NumberPredictions",
     "PolicyGradient",
     "Problem",
     "Pruned",
@@ -105,6 +108,7 @@ __all__ = [
     "load_front",
     "make",
     "mine_motifs",
+    "predictions",
     "prune",
     "save",
     "save_blocks",

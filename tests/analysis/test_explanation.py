@@ -186,9 +186,9 @@ def test_the_curve_is_the_score_at_every_shared_weight(data):
     inputs = np.asarray(data.split("test").examples.inputs)
     targets = np.asarray(data.split("test").examples.targets)[:, 0]
     assert curve.weights.tolist() == [-1.0, 2.0]
-    expected = [-np.mean((node_values(FITTING, weight, inputs)[1][-1] - targets) ** 2) for weight in (-1.0, 2.0)]
+    expected = [1 - np.mean((node_values(FITTING, weight, inputs)[1][-1] - targets) ** 2) / np.var(targets) for weight in (-1.0, 2.0)]
     np.testing.assert_allclose(curve.means, expected, rtol=1e-4)
-    assert (curve.episodes, curve.metric) == (1, "minus loss")
+    assert (curve.episodes, curve.metric) == (1, "R²")
 
 
 def test_the_curve_covers_minus_3_to_3_and_says_where_the_score_is_good(balanced):

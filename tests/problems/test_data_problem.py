@@ -41,6 +41,10 @@ def mse(outputs, targets):
     return ((outputs - targets) ** 2).mean()
 
 
+def minus_r2(outputs, targets):
+    return np.mean(np.mean((outputs - targets) ** 2, axis=0) / np.var(targets.astype(np.float64), axis=0)) - 1
+
+
 def expected(genes, weights, problem, loss, targets=None):
     """Minus the mean loss of every network at every weight, over the examples of `problem`."""
     inputs = np.asarray(problem.examples.inputs)
@@ -99,7 +103,7 @@ def test_mse_is_the_mean_over_examples_and_outputs(columns):
     problem = DataProblem(x, y if columns > 1 else y[:, 0], loss="mse")
     genes = random_genes(4, outputs=columns)
     np.testing.assert_allclose(score(problem, genes).scores, expected(genes, WEIGHTS, problem, mse), rtol=2e-5, atol=1e-6)
-    assert problem.metric == "minus loss"
+    assert problem.metric == "R²"
 
 
 def test_a_loss_of_ones_own_gets_outputs_and_the_target_of_one_example():
@@ -265,9 +269,32 @@ def test_the_metric_of_cross_entropy_is_the_accuracy_in_percent_with_weights_tha
 
 def test_the_metric_of_another_loss_is_minus_the_loss_on_all_examples():
     x, y = examples()
-    problem, genes = DataProblem(x, y.astype(float), loss="mse", batch=4), random_genes(3, outputs=1)
+    problem, genes = (
+        DataProblem(x, y.astype(float), loss=lambda outputs, target: jnp.abs(outputs[0] - target), outputs=1, batch=4),
+        random_genes(3, outputs=1),
+    )
     minus_loss = problem.measure(jax.random.split(KEY, 3), networks_of(genes, STEPS), jnp.array(WEIGHTS))
-    np.testing.assert_allclose(minus_loss, expected(genes, WEIGHTS, problem, mse), rtol=2e-5, atol=1e-6)
+    want = expected(genes, WEIGHTS, problem, lambda outputs, targets: np.mean(np.abs(outputs[:, 0] - targets)))
+    np.testing.assert_allclose(minus_loss, want, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_the_metric_of_mse_is_r2_on_all_examples(columns):
+    x, _ = examples()
+    y = 3 + np.random.default_rng(1).normal(size=(len(x), columns)) * [1, 0.1][:columns]
+    problem, genes = DataProblem(x, y, loss="mse", batch=4), random_genes(3, outputs=columns)
+    found = problem.measure(jax.random.split(KEY, 3), networks_of(genes, STEPS), jnp.array(WEIGHTS))
+    np.testing.assert_allclose(found, expected(genes, WEIGHTS, problem, minus_r2), rtol=1e-4, atol=1e-5)
+    targets, outputs = np.asarray(problem.examples.targets), x[: problem.size, :columns]
+    one_by_one = problem.metric_of(jnp.asarray(outputs), problem.examples.targets)
+    assert float(one_by_one.mean()) == pytest.approx(-minus_r2(outputs, targets), rel=1e-5)
+
+
+def test_r2_of_targets_that_do_not_vary_counts_those_that_are_met():
+    x, _ = examples()
+    problem = DataProblem(x, np.ones(len(x)), loss="mse", validation=0)
+    outputs = jnp.where(jnp.arange(len(x)) % 4 == 0, 1.0, 2.0)[:, None]
+    assert float(problem.metric_of(outputs, problem.examples.targets).mean()) == 0.25
 
 
 def test_keys_have_no_say_in_the_metric(small_batches):

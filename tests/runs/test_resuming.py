@@ -69,6 +69,13 @@ def test_a_killed_search_ends_as_one_that_was_not(whole, tmp_path):
     assert_the_same_when_killed("quick", [during_a_generation, during_a_write, after_a_write], tmp_path, seed=0, expected=whole)
 
 
+@pytest.mark.slow
+def test_a_search_on_data_that_was_ended_goes_on_to_the_same_result_on_another_number_of_devices(tmp_path):
+    expected = saved_run.outcome(saved_run.data(None))
+    assert saved_run.data(tmp_path, callbacks=[lambda record: record.generation == 5]).interrupted
+    assert without_costs(finished(started("data", tmp_path, devices=2))) == without_costs(expected)
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("kind", ["search", "training"])
 def test_twenty_kills_change_nothing(kind, tmp_path):

@@ -12,15 +12,17 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Key
 
 from wannjax.analysis.canonical import canonical
 from wannjax.common.digits import number, with_spread
 from wannjax.common.keys import Purpose, key_of
-from wannjax.common.validation import require_count, require_seed, require_weights
+from wannjax.common.validation import require_count, require_one_of, require_seed, require_weights
 from wannjax.common.wording import counted
 from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import Network, connection_count, individual_weights
 from wannjax.problems.capabilities import Supervised
+from wannjax.problems.data import SPLITS
 from wannjax.problems.problem import Problem, check_single
 from wannjax.problems.registry import as_problem
 from wannjax.search.wann.config import SWEEP
@@ -92,13 +94,16 @@ def evaluate(
     episodes: int = 100,
     seed: int = 0,
     weights: tuple[float, ...] = SWEEP,
+    split: str = "test",
 ) -> Report:
     """Measures `network` on `problem`, with `episodes` fresh episodes per figure.
 
-    `problem` may be a name for `wannjax.make`.
+    `problem` may be a name for `wannjax.make`. Of data the figures are of the examples of `split`:
+    "train", "validation" or "test".
 
     Raises ValueError for a population, sizes that do not fit the problem, fewer than one episode,
-    or weights that are not finite, and TypeError for what is no network or no problem.
+    weights that are not finite, or another split, and TypeError for what is no network or no
+    problem.
     """
     check_single(network)
     network = network_of(graph_of(network))  # without padding, on which draws of weights would depend
@@ -106,16 +111,12 @@ def evaluate(
     episodes = require_count("episodes", episodes)
     seed = require_seed(seed)
     weights = require_weights(weights)
+    require_one_of("split", split, SPLITS)
     grid_key, score_key, shared_key, weights_key = jax.random.split(key_of(seed, Purpose.EVALUATION), 4)
     bare = replace(network, weights=None, input_names=(), output_names=())
     plain = jax.tree.map(lambda leaf: leaf[None], bare)
 
-    tries = GRID_EPISODES if problem.stochastic else 1
-    keys = jnp.tile(jax.random.split(grid_key, tries), len(GRID))
-    grid = problem.split("validation").measure(keys, plain, jax.device_put(np.repeat(np.array(GRID, np.float32), tries)))
-    means = _finite(grid).reshape(len(GRID), tries).mean(axis=1)
-    ties = np.flatnonzero(means == means.max())
-    tuned_weight = float(GRID[ties[len(ties) // 2]])  # of equally good weights one in their middle
+    tuned_weight = _tuned(grid_key, plain, problem)
 
     # One call for all columns, each a table of weights for every lane. What is the same in every
     # episode of a data set is measured once.
@@ -132,7 +133,7 @@ def evaluate(
     lanes = replace(plain, weights=jnp.concatenate(tables, axis=-1)[None])
     keys = jax.random.split(score_key, episodes)
     keys = jnp.concatenate([keys[:count] for count in counts])
-    returns = problem.split("test").measure(keys, lanes, jax.device_put(np.ones(len(keys), np.float32)))
+    returns = problem.split(split).measure(keys, lanes, jax.device_put(np.ones(len(keys), np.float32)))
     rows = np.split(np.asarray(returns)[0], np.cumsum(counts)[:-1])
 
     columns = [Score(float(row.mean()), float(row.std()), len(row)) for row in rows]
@@ -149,8 +150,26 @@ def evaluate(
         problem_name=problem.name,
         metric=problem.metric,
         stochastic=problem.stochastic,
-        measured_on=measured_on(problem, "test", episodes),
+        measured_on=measured_on(problem, split, episodes),
     )
+
+
+def tuned_shared_weight(network: Network, problem: Problem) -> float:
+    """The shared weight of `GRID` that is best on the examples for validation; the same as in the
+    table of scores where those are all that it depends on.
+    """
+    plain = jax.tree.map(lambda leaf: leaf[None], replace(network, weights=None, input_names=(), output_names=()))
+    return _tuned(key_of(0, Purpose.EVALUATION), plain, problem)
+
+
+def _tuned(key: Key[Array, ""], plain: Network, problem: Problem) -> float:
+    """The shared weight of `GRID` at which the only network of `plain` has the best `measure`."""
+    tries = GRID_EPISODES if problem.stochastic else 1
+    keys = jnp.tile(jax.random.split(key, tries), len(GRID))
+    grid = problem.split("validation").measure(keys, plain, jax.device_put(np.repeat(np.array(GRID, np.float32), tries)))
+    means = _finite(grid).reshape(len(GRID), tries).mean(axis=1)
+    ties = np.flatnonzero(means == means.max())
+    return float(GRID[ties[len(ties) // 2]])  # of equally good weights one in their middle
 
 
 def _finite(returns) -> np.ndarray:
@@ -161,16 +180,40 @@ def _finite(returns) -> np.ndarray:
 
 def measured_on(problem: Problem, split: str, episodes: int) -> str:
     """What a score on a split of `problem` rests on: so many fresh episodes, or the examples of
-    that split, which are those of another one where it has none of its own.
+    that split.
 
     >>> from wannjax.problems.data import DataProblem
     >>> measured_on(DataProblem([[0.0], [1.0]], [0, 1]), "test", 100)
-    'the training examples'
+    'the 2 training examples'
     """
     if problem.stochastic:
         return counted(episodes, "fresh episode")
     if not isinstance(problem, Supervised):
         return "one measurement, which knows no chance"
+    return f"the {examples_of(problem, split)}"
+
+
+def examples_of(problem: Supervised, split: str) -> str:
+    """The examples of a split, which are those of an earlier one where it has none of its own.
+
+    >>> from wannjax.problems.data import DataProblem
+    >>> examples_of(DataProblem(np.eye(30), np.arange(30) % 2), "test")
+    '6 validation examples'
+    """
     examples = problem.split(split).examples
-    first = next(name for name in ("train", "validation", split) if problem.split(name).examples is examples)
-    return f"the {'training' if first == 'train' else first} examples"
+    first = next(name for name in SPLITS if problem.split(name).examples is examples)
+    return counted(len(examples.inputs), f"{'training' if first == 'train' else first} example")
+
+
+def splits_of(problem: Problem) -> list[str]:
+    """The splits of a problem that have examples of their own; "test" alone where keys draw the
+    episodes, or no chance has a say.
+
+    >>> from wannjax.problems.data import DataProblem
+    >>> splits_of(DataProblem(np.eye(30), np.arange(30) % 2))
+    ['train', 'validation']
+    """
+    if not isinstance(problem, Supervised):
+        return ["test"]
+    found = {name: problem.split(name).examples for name in SPLITS}
+    return [name for place, name in enumerate(SPLITS) if all(found[name] is not found[other] for other in SPLITS[:place])]

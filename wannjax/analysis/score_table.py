@@ -5,6 +5,7 @@ The command line and the page of a run show it. To compare another task with the
 figures to `PAPER`.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from wannjax.analysis.evaluation import Report
@@ -57,13 +58,15 @@ def report_rows(report: Report) -> list[Row]:
     return rows
 
 
-def report_cells(report: Report) -> tuple[list[str], list[list[str]]]:
-    """The headings and the cells of the table, with a column of the paper's figures where it has
-    any.
+def report_cells(reports: Sequence[Report]) -> tuple[list[str], list[list[str]]]:
+    """The headings and the cells of the table of reports on one network, one or several that differ
+    in the examples only: a column for each, and one of the paper's figures where it has any.
     """
-    paper = report.problem_name in PAPER
-    head = ["", f"{report.metric} (mean ± sd)", *(["paper"] if paper else [])]
-    return head, [[row.name, row.score, *([row.paper] if paper else [])] for row in report_rows(report)]
+    metric, paper = reports[0].metric, reports[0].problem_name in PAPER
+    columns = [report.measured_on.removeprefix("the ") for report in reports] if len(reports) > 1 else [f"{metric} (mean ± sd)"]
+    head = ["", *columns, *(["paper"] if paper else [])]
+    beside = zip(*map(report_rows, reports), strict=True)
+    return head, [[rows[0].name, *(row.score for row in rows), *([rows[0].paper] if paper else [])] for rows in beside]
 
 
 def report_size(report: Report) -> str:
@@ -71,9 +74,10 @@ def report_size(report: Report) -> str:
     return f"{counted(report.connections, 'connection')}, {report.canonical_connections} in normal form"
 
 
-def report_note(report: Report) -> str:
-    """What the scores rest on."""
-    draws = report.random_shared.episodes
-    if report.stochastic:
-        return f"{report.measured_on} per score"
-    return f"{report.measured_on}; {counted(draws, 'draw')} of random weights"
+def report_note(reports: Sequence[Report]) -> str:
+    """What the scores of reports on one network rest on."""
+    draws, measured_on, metric = reports[0].random_shared.episodes, reports[0].measured_on, reports[0].metric
+    if reports[0].stochastic:
+        return f"{measured_on} per score"
+    what = measured_on if len(reports) == 1 else f"{metric}, mean ± sd"
+    return f"{what}; {counted(draws, 'draw')} of random weights"

@@ -23,15 +23,16 @@ from wannjax.runs.many import ManyResults, Statistics
 from wannjax.runs.result import Result
 
 
-def report_table(report: Report) -> Group:
-    """One network's scores, beside the paper's where it has any."""
-    head, rows = report_cells(report)
+def report_table(*reports: Report) -> Group:
+    """One network's scores, of one split or several, beside the paper's where it has any."""
+    report = reports[0]
+    head, rows = report_cells(reports)
     table = LiteralTable()
     for column in head:
         table.add_column(column, justify="right" if column else "left")
     for place, cells in enumerate(rows):
         table.add_row(*cells, end_section=place == len(report.per_weight))
-    return _titled(f"{report.problem_name}: {report_size(report)}", table, report_note(report))
+    return _titled(f"{report.problem_name}: {report_size(report)}", table, report_note(reports))
 
 
 def result_table(result: Result) -> Group:

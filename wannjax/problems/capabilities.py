@@ -82,11 +82,15 @@ class Supervised(Problem, Protocol):
         batch: examples of a mini-batch.
         size: n.
         classifies: whether outputs are logits of classes.
+        regresses: whether they are the numbers that the targets are.
+        example_shape: of one example, before it was flattened: of an image (height, width).
     """
 
     batch: int
     examples: Any
     classifies: bool
+    regresses: bool
+    example_shape: tuple[int, ...]
 
     def loss(self, outputs: Float32[Array, " O"], target: Any, /) -> Float32[Array, ""]:
         """The loss of one example."""

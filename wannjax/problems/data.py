@@ -28,7 +28,7 @@ from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individu
 from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctScores, in_blocks
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sharding import Shares, on_population, sharded
-from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, warn_of_scale
+from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, shape_of, warn_of_scale
 
 Loss = Callable[[Array, Array], Array]
 """(outputs [O], target of one example) → the loss of this example, a scalar."""
@@ -58,7 +58,7 @@ class Examples(NamedTuple):
 
 class DataProblem(Problem):
     """Arrays as a problem. The score of a network is minus its mean loss; reports show `metric`:
-    for cross-entropy the accuracy in percent.
+    for cross-entropy the accuracy in percent, for "mse" R², the mean over outputs.
 
     >>> x = np.random.default_rng(0).normal(size=(200, 2))
     >>> problem = DataProblem(x, x[:, 0] > 0)
@@ -123,10 +123,10 @@ class DataProblem(Problem):
         outputs = None if outputs is None else whole("outputs", outputs, "None or an integer >= 1", 1)
         require("x_test, y_test", "one without the other", "given both or none", (x_test is None) == (y_test is None))
         self._loss: Loss = loss if callable(loss) else LOSSES[loss]
-        self.classifies = loss == "cross_entropy"
-        self.metric = "accuracy %" if self.classifies else "minus loss"
+        self.classifies, self.regresses = loss == "cross_entropy", loss == "mse"
+        self.metric = "accuracy %" if self.classifies else "R²" if self.regresses else "minus loss"
         inputs = inputs_of("x", x)
-        self.inputs = inputs.shape[1]
+        self.inputs, self.example_shape = inputs.shape[1], shape_of(x)
         targets = self._targets("y", y, loss, outputs, len(inputs), None)
         self.outputs = targets.outputs
         if loss == "mse":
@@ -266,24 +266,33 @@ class DataProblem(Problem):
         return jnp.asarray(self._loss(outputs, target), jnp.float32)
 
     def metric_of(self, outputs: Float32[Array, "B O"], targets: Shaped[Array, "B ..."]) -> Float32[Array, " B"]:
-        """`metric` of every example, given outputs."""
-        return jax.vmap(self._metric_of_one)(outputs, targets)
+        """`metric` of every example, given outputs; the mean over all is that of them together."""
+        return jax.vmap(self._metric_of_one)(outputs, self._beside_variance(targets))
 
     def _minus_loss(self, outputs, target):
         return -self.loss(outputs, target)
 
+    def _beside_variance(self, targets):
+        """The targets; of a regression [n, 2, O], each beside the variances of all, for R²."""
+        if not self.regresses:
+            return targets
+        return jnp.stack([targets, jnp.broadcast_to(jnp.var(targets, axis=0), targets.shape)], axis=1)
+
     def _metric_of_one(self, outputs, target):
-        return (
-            jnp.where(jnp.argmax(outputs) == jnp.argmax(target), jnp.float32(100), 0)
-            if self.classifies
-            else self._minus_loss(outputs, target)
-        )
+        if self.classifies:
+            return jnp.where(jnp.argmax(outputs) == jnp.argmax(target), jnp.float32(100), 0)
+        if self.regresses:
+            error, variance = optax.squared_error(outputs, target[0]), target[1]
+            # Where all targets are equal it is 1 for those that are met, as in scikit-learn.
+            return jnp.mean(jnp.where(variance > 0, 1 - error / jnp.where(variance > 0, variance, 1.0), error == 0))
+        return self._minus_loss(outputs, target)
 
     def _score_sample(self, key, networks, weights, examples, *, shares, count, activation_ids) -> Shares:
         drawn = self.draw(key, examples, count)
         return self._score(drawn, networks, weights, shares=shares, each=self._minus_loss, activation_ids=activation_ids)
 
     def _score_metric(self, networks, weights, examples, *, shares, activation_ids) -> Shares:
+        examples = Examples(examples.inputs, self._beside_variance(examples.targets))
         return self._score(examples, networks, weights, shares=shares, each=self._metric_of_one, activation_ids=activation_ids)
 
     def _score(self, examples, networks, weights, *, shares, each, activation_ids) -> Shares:

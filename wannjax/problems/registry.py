@@ -1,5 +1,6 @@
 """Problems by name."""
 
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -138,7 +139,9 @@ def _data_set(name: str, *, path: str | os.PathLike | None = None, **options) ->
     require("path", path, "given for mnist, and for nothing else: its files, see `datasets.mnist`", (path is None) == (name != "mnist"))
     data = datasets.digits() if path is None else datasets.mnist(path)
     options = {"name": name, "input_names": data.input_names, **options}
-    return DataProblem(data.x_train, data.y_train, x_test=data.x_test, y_test=data.y_test, **options)
+    side = math.isqrt(data.x_train.shape[1])
+    images, x_test = data.x_train.reshape(-1, side, side), data.x_test.reshape(-1, side, side)
+    return DataProblem(images, data.y_train, x_test=x_test, y_test=data.y_test, **options)
 
 
 def make_environment(

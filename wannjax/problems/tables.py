@@ -52,6 +52,11 @@ def inputs_of(name: str, x: Any) -> Float32[np.ndarray, "n I"]:
     return array.reshape(len(array), -1)
 
 
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of one example, before it is flattened: of an image (height, width)."""
+    return _array("x", x).shape[1:]
+
+
 def rows_of(name: str, y: Any, examples: int) -> Shaped[np.ndarray, "n ..."]:
     """Targets of any kind, one row for each example."""
     array = _array(name, y)

@@ -6,11 +6,16 @@ looks, edit `STYLE`.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from xml.etree import ElementTree
 
-from wannjax.pictures.page import FOCUS, SCRIPT
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wannjax.pictures.curves import finished
+from wannjax.pictures.drawing import svg_text
+from wannjax.pictures.page import FOCUS, SCRIPT, with_titles
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #20242c; --soft: #4c5361; --paper: #fff; --line: #c9ced8; --shade: #f2f4f8;
@@ -133,6 +138,13 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, f
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table{kind}><caption>{escape(caption)}</caption>\n'
         f"<thead><tr>{top}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>\n"
     )
+
+
+def plotted(plot: Callable[[Axes], None], alternative: str, size: tuple[float, float] = (5.2, 3.5)) -> str:
+    """A figure of one plot as an SVG, small enough for its letters to be read on a phone."""
+    figure = Figure(figsize=size, layout="constrained")
+    plot(figure.subplots())
+    return with_titles(svg_text(finished(figure, None)), alternative, {})
 
 
 def picture(svg: str, name: str, caption: str = "") -> str:

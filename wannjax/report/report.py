@@ -6,32 +6,33 @@ holds no times but those in the files, so that the same files give the same page
 """
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from wannjax.analysis.canonical import canonical
-from wannjax.analysis.evaluation import Report, evaluate, measured_on
+from wannjax.analysis.evaluation import Report, evaluate, measured_on, splits_of
 from wannjax.analysis.formula import formula
+from wannjax.analysis.predictions import predictions
 from wannjax.analysis.score_table import PAPER, report_cells, report_note, report_size
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
 from wannjax.common.digits import number, numbers
 from wannjax.common.files import write_text
 from wannjax.common.wording import counted
 from wannjax.networks.activations import NAMES
+from wannjax.networks.files import load
 from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network, connection_count
-from wannjax.pictures.curves import draw_curves, finished, plot_front, plot_scores, plot_sizes, plot_weights
-from wannjax.pictures.drawing import draw, drawing_svg, sketch_svg, svg_text
-from wannjax.pictures.page import with_titles
+from wannjax.pictures.curves import draw_curves, plot_front, plot_scores, plot_sizes, plot_weights
+from wannjax.pictures.drawing import draw, drawing_svg, sketch_svg
+from wannjax.problems.capabilities import Supervised
 from wannjax.problems.problem import Problem, is_measurable
 from wannjax.problems.registry import environment_names, is_known
-from wannjax.report.document import explorable, folded, page, paragraph, picture, preformatted, strip, table
+from wannjax.report.document import explorable, folded, page, paragraph, picture, plotted, preformatted, strip, table
+from wannjax.report.predictions import predictions_part
 from wannjax.runs import run_directory
 from wannjax.runs.run import FINAL_EPISODES
 from wannjax.search.activation_settings import AUTO
@@ -59,16 +60,23 @@ def write(directory: Path, problem: Problem) -> Report | None:
     draw(saved.champion, directory / run_directory.DRAWING, title=f"{saved.problem}: mean score {number(saved.mean)}{sweep}")
     draw_curves(saved.history, directory / run_directory.CURVES, title=saved.problem)
     report, table_part = None, paragraph(f"Not measured: {problem.name} has no `measure`, which reports need.")
-    weight_part = table_part
+    weight_part, of_data = table_part, []
     if is_measurable(problem):
-        report = evaluate(saved.champion, problem, seed=saved.seed, weights=_sweep(saved))
+        splits = splits_of(problem)
+        reports = [evaluate(saved.champion, problem, seed=saved.seed, weights=_sweep(saved), split=split) for split in splits]
+        report = reports[-1]
         curve = weight_curve(saved.champion, problem, episodes=CURVE_EPISODES, seed=saved.seed)
-        table_part, weight_part = _table(report), _weights(curve, problem)
+        table_part, weight_part, of_data = (
+            _table(reports, splits),
+            _weights(curve, problem),
+            _predictions(saved, problem, report, directory),
+        )
     sections = [
         ("scores", "Scores beside the paper" if saved.problem in PAPER else "Scores", table_part),
         ("champion", "The champion", _champion(saved)),
         ("formulas", "Its formulas", _formulas(saved.champion)),
         ("weight", "Score against the shared weight", weight_part),
+        *of_data,
         ("search", "The search", _search(saved)),
         ("front", "The front: score against size", _front(saved)),
         ("growth", "How the champion grew", _growth(saved)),
@@ -111,8 +119,9 @@ def _size(network: Network) -> str:
     return f"{counted(len(graph.connections), 'connection')} and {counted(len(graph.activations) - graph.outputs, 'hidden node')}"
 
 
-def _table(report: Report) -> str:
-    head, rows = report_cells(report)
+def _table(reports: Sequence[Report], splits: Sequence[str]) -> str:
+    report = reports[-1]
+    head, rows = report_cells(reports)
     source = (
         '<p>Paper: <a href="https://arxiv.org/abs/1906.04358">Gaier &amp; Ha 2019, Weight Agnostic Neural Networks</a>, table 1.</p>\n'
         if report.problem_name in PAPER
@@ -122,9 +131,35 @@ def _table(report: Report) -> str:
         "Measured on episodes of their own, on which no network was chosen: the scores to compare with others. Those of the "
         "headline and of the search are of episodes on which the champion was chosen."
         if report.stochastic
-        else f"{report.metric}; the scores in the headline and the curves are minus the loss, on the examples that chose the champion."
+        else f"{report.metric}; the scores in the headline and the curves are minus the loss, on the examples that chose the champion. "
+        + _roles(splits)
     )
-    return paragraph(note[0].upper() + note[1:]) + table(f"{report_size(report)}; {report_note(report)}", head, rows) + source
+    return paragraph(note[0].upper() + note[1:]) + table(f"{report_size(report)}; {report_note(reports)}", head, rows) + source
+
+
+def _roles(splits: Sequence[str]) -> str:
+    """What the examples of each split were for."""
+    if "train" not in splits:
+        return ""
+    chose = "validation" if "validation" in splits else "same"
+    held_out = " The test examples had no say in anything." if "test" in splits else " There are no test examples: all of it is optimistic."
+    return f"The training examples bred the networks; the {chose} ones chose the champion and the tuned shared weight.{held_out}"
+
+
+def _predictions(saved: run_directory.Saved, problem: Problem, report: Report, directory: Path) -> list[tuple[str, str, str]]:
+    """The sections on what the champion predicts, and what the network does that training made of
+    it, where the directory holds one; none unless `problem` is data with classes or numbers.
+    """
+    if not isinstance(problem, Supervised) or not (problem.classifies or problem.regresses):
+        return []
+    weight = report.tuned_weight if saved.champion.weights is None else 1.0
+    found = predictions(saved.champion, problem, weight=weight)
+    sections = [("predictions", "What the champion predicts", predictions_part(found, saved.champion, "champion"))]
+    if (directory / run_directory.TUNED).exists():
+        tuned = load(directory / run_directory.TUNED)
+        content = predictions_part(predictions(tuned, problem), tuned, "tuned")
+        sections.append(("tuned", "What it predicts with trained weights", content))
+    return sections
 
 
 def _champion(saved: run_directory.Saved) -> str:
@@ -172,7 +207,8 @@ def _weights(curve: WeightCurve, problem: Problem) -> str:
         f"{100 * curve.good_share:.0f} % of the weights from {curve.weights[0]:g} to {curve.weights[-1]:g}."
     )
     told = told[0].upper() + told[1:]
-    svg = _plot(lambda axes: plot_weights(axes, {"mean; shaded: ± sd": curve}), f"Score against the shared weight. {told}")
+    label = "mean; shaded: ± sd" if problem.stochastic else "champion"
+    svg = plotted(lambda axes: plot_weights(axes, {label: curve}), f"Score against the shared weight. {told}")
     rows = [
         (f"{weight:.1f}", *numbers([mean, deviation], deviation))
         for weight, mean, deviation in zip(curve.weights, curve.means, curve.deviations, strict=True)
@@ -185,11 +221,11 @@ def _search(saved: run_directory.Saved) -> str:
     history = saved.history
     first, last = history["champion_score"][0], history["champion_score"][-1]
     sizes = history["champion_connections"]
-    scores = _plot(
+    scores = plotted(
         lambda axes: plot_scores(axes, history),
         f"Mean score over generations: the champion's, when confirmed, goes from {number(first)} at first to {number(last)} at last.",
     )
-    counts = _plot(
+    counts = plotted(
         lambda axes: plot_sizes(axes, history),
         f"Sizes over generations: the champion's connections go from {sizes[0]:.0f} at first to {sizes[-1]:.0f} at last.",
     )
@@ -223,7 +259,7 @@ def _front(saved: run_directory.Saved) -> str:
         f"Mean score against connections, {counted(len(sizes), 'network')} of {min(sizes)} to {max(sizes)} connections with scores from "
         f"{number(min(saved.front_means))} to {number(max(saved.front_means))}; the champion: {champion[0]} and {number(champion[1])}."
     )
-    svg = _plot(lambda axes: plot_front(axes, sizes, saved.front_means, champion), alt)
+    svg = plotted(lambda axes: plot_front(axes, sizes, saved.front_means, champion), alt)
     rows = [("champion", str(champion[0]), number(champion[1]))]
     rows += [(f"{place}", str(size), number(mean)) for place, (size, mean) in enumerate(zip(sizes, saved.front_means, strict=True), 1)]
     note = (
@@ -317,13 +353,6 @@ def _again(saved: run_directory.Saved, problem: Problem, directory: Path) -> str
         + "<h3>To measure, explain, watch and train the champion</h3>\n"
         + preformatted("\n".join(f"wannjax {verb} {here}{data}" for verb in verbs), "Further commands")
     )
-
-
-def _plot(plot: Callable[[Axes], None], alternative: str) -> str:
-    """A figure of one plot as an SVG, small enough for its letters to be read on a phone."""
-    figure = Figure(figsize=(5.2, 3.5), layout="constrained")
-    plot(figure.subplots())
-    return with_titles(svg_text(finished(figure, None)), alternative, {})
 
 
 def _plain(value: object) -> str:
