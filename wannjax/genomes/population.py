@@ -15,8 +15,12 @@ from wannjax.genomes.expression import steps_needed
 from wannjax.genomes.genome import ENABLED, Genome, count_by_target, hidden_count
 
 SMALLEST_CAPACITY = 32
-"""Hidden slots, and steps, that a population starts with; both double when the largest genome fills
-either.
+"""Hidden slots, and steps, that a population starts with; they are enlarged when the largest genome
+fills them.
+"""
+_WIDE = 128
+"""Hidden slots from which on matrices are so large that empty slots cost more than a
+compilation.
 """
 
 
@@ -46,6 +50,17 @@ def doubled(capacity: int, needed: int) -> int:
     while capacity <= needed:
         capacity *= 2
     return capacity
+
+
+def more_slots(slots: int, needed: int, *, with_others: bool) -> int:
+    """Hidden slots, enlarged until they exceed what is `needed`: few by doubling, many by a quarter
+    at a time. Where other arrays are enlarged anyway, few slots are so for twice the need, since
+    every new shape is a compilation.
+    """
+    needed = 2 * needed if with_others and slots < _WIDE else needed
+    while slots <= needed:
+        slots = 2 * slots if slots < _WIDE else slots * 5 // 32 * 8
+    return slots
 
 
 def in_chunks(function: Callable[[Any], Any], arguments: Any, *, of: Any = None, cached: bool = False) -> Any:

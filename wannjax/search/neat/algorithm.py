@@ -27,7 +27,7 @@ from wannjax.common.validation import require_count
 from wannjax.genomes.expression import express
 from wannjax.genomes.genome import Genome, enlarge, random_genome
 from wannjax.genomes.operators import NOTHING, changed
-from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, sizes_of
+from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, more_slots, sizes_of
 from wannjax.networks.activations import SUM
 from wannjax.search.algorithm import Algorithm, Info, require_scores
 from wannjax.search.neat.genes import (
@@ -300,7 +300,7 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
         room = doubled(state.steps, steps + 1)
         places = doubled(state.genes.markings.shape[1], count + 1)
         enlarges = room != state.steps or places != state.genes.markings.shape[1]
-        capacity = doubled(state.genomes.hidden, 2 * hidden if enlarges else hidden)
+        capacity = more_slots(state.genomes.hidden, hidden, with_others=enlarges)
         if (capacity, places, room) == (state.genomes.hidden, state.genes.markings.shape[1], state.steps):
             return state
         genomes, genes, ids = _enlarged(state.genomes, state.genes, state.ids, capacity, places)

@@ -25,7 +25,7 @@ from wannjax.genomes.expression import express
 from wannjax.genomes.genome import Genome, random_genome
 from wannjax.genomes.genome import enlarge as enlarge_genome
 from wannjax.genomes.operators import draws_of, most_nodes, most_steps, mutate
-from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, size_of, sizes_of
+from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, more_slots, size_of, sizes_of
 from wannjax.networks.activations import NAMES, SUM
 from wannjax.search.algorithm import Algorithm, Info, require_scores
 from wannjax.search.ranking import finite_or_worst, rank, usable
@@ -193,11 +193,9 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
 def _enlarge(state: WannState, blocks: tuple[Block, ...]) -> WannState:
     """`Algorithm.enlarge`."""
     hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
-    # What there will be after a generation, at the most. Both are enlarged at once where they
-    # can be: every new shape costs a compilation.
+    # What there will be after a generation, at the most.
     room = doubled(state.steps, steps + most_steps(blocks) - 1)
-    needed = hidden + most_nodes(blocks) - 1
-    capacity = doubled(state.genomes.hidden, needed if room == state.steps else max(2 * hidden, needed))
+    capacity = more_slots(state.genomes.hidden, hidden + most_nodes(blocks) - 1, with_others=room != state.steps)
     if (capacity, room) == (state.genomes.hidden, state.steps):
         return state
     return replace(state, genomes=_enlarged(state.genomes, capacity), steps=room)
