@@ -45,7 +45,7 @@ LARGEST = 1e8
 square what comes of them.
 """
 
-_UNBOUNDED = 1e30
+_UNBOUNDED = float(np.finfo(np.float32).max)
 """Bound of a node's value: of an infinite one, an absent connection would make not a number."""
 
 GROUP = 8
@@ -220,7 +220,9 @@ def _forward(_surrogate, topology: Topology, weights, read):
     from_inputs = _product(f"mnu,{_axes(read)}->mnl", of_inputs, read)
     empty = jnp.zeros_like(from_inputs)
     totals, values = lax.fori_loop(0, topology.groups.shape[0], step, (empty, empty))
-    return jnp.moveaxis(values[:, _outputs(topology)], 1, 0), (topology, of_inputs, of_nodes, read, totals, values)
+    last = _outputs(topology)
+    outputs = activate(topology.nodes[None, last, None], totals[:, last], topology.activation_ids)  # without that bound
+    return jnp.moveaxis(outputs, 1, 0), (topology, of_inputs, of_nodes, read, totals, values)
 
 
 def _backward(surrogate, residual, cotangent):
