@@ -1,7 +1,5 @@
 """Scores of merged populations: those of the float64 oracle and of networks side by side, whoever else is scored."""
 
-import subprocess
-import sys
 from functools import partial
 
 import jax
@@ -17,6 +15,7 @@ from wannjax.networks.merging import merge
 from wannjax.networks.network import take
 from wannjax.problems import data, distinct
 from wannjax.problems.data import DataProblem
+from wannjax.problems.distinct import in_blocks
 
 KEY = jax.random.key(5)
 STEPS = 24
@@ -71,6 +70,31 @@ def test_scores_are_those_of_the_oracle_with_every_activation(plain, activation)
 def test_scores_are_those_of_networks_side_by_side(plain, monkeypatch):
     networks = networks_of(random_genes(12) * 2, STEPS)
     np.testing.assert_allclose(scores_of(plain, networks), side_by_side(monkeypatch, plain, networks), rtol=1e-6, atol=1e-6)
+
+
+def test_groups_that_take_turns_have_scores_of_their_own(plain, monkeypatch):
+    networks = networks_of(random_genes(4), STEPS)
+    merged = plain.evaluate(KEY, networks, jnp.array(SWEEP), episodes=9)
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "FEWEST_EXAMPLES", 10**9)
+        apart = plain.evaluate(KEY, networks, jnp.array(SWEEP), episodes=9)
+    assert merged.by_episode.shape == (4, 6, 8)
+    np.testing.assert_allclose(merged.by_episode, apart.by_episode, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(np.mean(merged.by_episode, axis=2), merged.scores, rtol=1e-6, atol=1e-6)
+    for group in range(8):
+        own = plain.split("train")
+        own.examples = jax.tree.map(lambda leaf, group=group: leaf[group::8], plain.examples)
+        np.testing.assert_allclose(merged.by_episode[:, :, group], side_by_side(monkeypatch, own, networks), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 3, 9, 257])
+def test_blocks_hold_every_example_once_and_no_group_is_empty(size):
+    x = np.arange(size, dtype=np.float32)[:, None]
+    blocks = in_blocks(jnp.asarray(x), jnp.asarray(x), min(256, size), min(8, size))
+    values = np.asarray(blocks.inputs).transpose(0, 2, 1).reshape(blocks.valid.shape)
+    assert sorted(values[np.asarray(blocks.valid)]) == list(range(size))
+    np.testing.assert_array_equal(values.reshape(len(values), -1), np.asarray(blocks.targets)[..., 0])
+    assert np.all(np.asarray(blocks.sizes) == [len(range(group, size, min(8, size))) for group in range(min(8, size))])
 
 
 @pytest.mark.parametrize("loss", ["mse", cubic])
@@ -131,27 +155,3 @@ def test_a_search_finds_the_same_merged_or_not(monkeypatch):
     apart = wannjax.evolve(DataProblem(*examples(500)), config, progress=False)
     for column in ("mean_score", "best_score", "champion_score"):
         np.testing.assert_allclose(merged.history[column], apart.history[column], rtol=1e-5, atol=1e-6)
-
-
-MEMORY = """
-import resource, jax, jax.numpy as jnp, numpy as np, wannjax
-rng = np.random.default_rng(0)
-x, y = rng.random((60_000, 256), np.float32), rng.integers(10, size=60_000)
-problem = wannjax.DataProblem(x, y, validation=0, batch=1000)
-config = wannjax.WannConfig(population=4096)
-algorithm = config.algorithm(inputs=256, outputs=10)
-networks = algorithm.ask(algorithm.init(jax.random.key(0)))
-few = jax.tree.map(lambda leaf: leaf[:64], networks)
-for networks, episodes in ((networks, 1), (few, 60)):
-    scores = problem.evaluate(jax.random.key(1), networks, jnp.array(config.weights), episodes=episodes).scores
-    assert np.isfinite(np.asarray(scores)).all()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
-"""
-
-
-@pytest.mark.nightly
-def test_a_population_of_4096_on_60000_examples_takes_less_than_4_gib():
-    """A mini-batch at its first generation, where nearly all steps are distinct; and few networks on all examples at once."""
-    run = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=600)
-    assert run.returncode == 0, run.stderr
-    assert float(run.stdout) < 4

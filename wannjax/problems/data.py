@@ -25,7 +25,7 @@ from wannjax.common.per_device import is_traced
 from wannjax.common.validation import plain, require, require_count, require_seed, require_text, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of, value_rows
-from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctScores, in_blocks
+from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctScores, in_blocks, over_groups
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sharding import Shares, on_population, sharded
 from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, shape_of, warn_of_scale
@@ -40,6 +40,8 @@ LOSSES: dict[str, Loss] = {
 SPLITS = ("train", "validation", "test")
 VALIDATION = 0.2
 """The share of the examples that is kept for choosing, unless another one is given."""
+GROUPS = 8
+"""Groups of examples whose scores are told apart, as those of episodes are."""
 FEW = 20
 """Of fewer examples none is kept: they are a truth table, or too few to spare any."""
 
@@ -192,10 +194,13 @@ class DataProblem(Problem):
             blocks = self._drawn(key, self.examples, count=count)
             found = self._distinct(networks, blocks, weights, activation_ids)
         if found is None:
-            scores, computed = self._evaluate(key, networks, weights, self.examples, count=count, activation_ids=activation_ids)
+            means, computed = self._evaluate(key, networks, weights, self.examples, count=count, activation_ids=activation_ids)
+            scores, by_group = means
         else:
-            scores, computed = jnp.asarray(found / count, jnp.float32), jnp.float32(blocks.valid.size * found.size)
-        return Evaluation(scores, jnp.full(scores.shape, count, jnp.int32), computed)
+            means = found.sum(axis=2) / count, found / np.asarray(blocks.sizes)
+            scores, by_group = (jnp.asarray(each, jnp.float32) for each in means)
+            computed = jnp.float32(blocks.valid.size * scores.size)
+        return Evaluation(scores, jnp.full(scores.shape, count, jnp.int32), computed, by_group)
 
     def measure(
         self,
@@ -215,7 +220,7 @@ class DataProblem(Problem):
         flat = jax.tree.map(lambda leaf: jnp.repeat(leaf, lanes, axis=0), replace(networks, weights=None))
         tables = jnp.moveaxis(tables, -1, 1).reshape(count * lanes, *tables.shape[1:3])
         ones = jnp.ones(1, jnp.float32)
-        scores, _ = self._measure(replace(flat, weights=tables), ones, self.examples, activation_ids=activation_ids)
+        (scores, _), _ = self._measure(replace(flat, weights=tables), ones, self.examples, activation_ids=activation_ids)
         return scores.reshape(count, lanes)
 
     def draw(self, key: Key[Array, ""], examples: Examples, count: int) -> Examples:
@@ -227,7 +232,7 @@ class DataProblem(Problem):
 
     def _blocks_of_sample(self, key, examples, *, count) -> Blocks:
         drawn = self.draw(key, examples, count)
-        return in_blocks(drawn.inputs, drawn.targets, min(BLOCK, count))
+        return in_blocks(drawn.inputs, drawn.targets, min(BLOCK, count), min(GROUPS, count))
 
     def _names(self, input_names, columns, output_names, found) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Those given, or else those in the data, where a label may be an input's name too."""
@@ -296,36 +301,38 @@ class DataProblem(Problem):
         return self._score(examples, networks, weights, shares=shares, each=self._metric_of_one, activation_ids=activation_ids)
 
     def _score(self, examples, networks, weights, *, shares, each, activation_ids) -> Shares:
-        """The mean of `each(outputs, target)` over `examples`, for P networks at W shared weights,
-        and the examples that it took.
+        """The mean of `each(outputs, target)` over `examples`, and over each of their groups, for P
+        networks at W shared weights; and the examples that it took.
         """
         size, lanes = examples.inputs.shape[0], weights.shape[0]
         rows = value_rows(networks)
         batch = min(devices.chunk_size(lanes, 4 * rows * lanes), size)
-        inputs, targets, valid = in_blocks(examples.inputs, examples.targets, batch)
+        blocks = in_blocks(examples.inputs, examples.targets, batch, min(GROUPS, size))
+        batch = blocks.inputs.shape[2]
         chunk = devices.chunk_size(lanes * batch, 4 * rows * lanes * batch)
 
-        def run(networks, inputs, targets, valid, weights):
+        def run(networks, blocks, weights):
             tape = tape_of(networks)
             count = tape.activations.shape[1]
             gain = jnp.repeat(weights, batch)
 
-            def add(carry, part):
-                total, values = carry
-                observations, target, valid = part
+            def add(carry, block):
+                totals, values = carry
+                observations, target, valid = block
                 observations = jnp.tile(observations, (1, lanes))[:, None, :]
                 observations = jnp.broadcast_to(observations, (self.inputs, count, lanes * batch))
                 values, outputs = forward(tape, values, observations, gain, activation_ids=activation_ids, dynamic_length=devices.on_cpu())
                 outputs = outputs.reshape(self.outputs, count, lanes, batch)
                 scores = jax.vmap(each, in_axes=(-1, 0), out_axes=-1)
                 scores = jax.vmap(jax.vmap(scores, in_axes=(1, None)), in_axes=(1, None))(outputs, target)
-                return (total + jnp.sum(jnp.where(valid, scores, 0.0), axis=-1), values), None
+                return (totals + over_groups(scores, valid), values), None
 
-            start = jnp.zeros((count, lanes), jnp.float32), initial_values(tape, lanes * batch)
-            (total, _), _ = lax.scan(add, start, (inputs, targets, valid))
-            return total / size, jnp.float32(valid.size * lanes)
+            start = jnp.zeros((count, lanes, blocks.valid.shape[1]), jnp.float32), initial_values(tape, lanes * batch)
+            (totals, _), _ = lax.scan(add, start, blocks)
+            means = jnp.sum(totals, axis=2) / size, totals / blocks.sizes[None, None]
+            return means, jnp.float32(blocks.valid.size * lanes)
 
-        return sharded(run, networks, chunk, shares, inputs, targets, valid, weights)
+        return sharded(run, networks, chunk, shares, blocks, weights)
 
 
 def _in_usual_modes() -> bool:

@@ -44,24 +44,32 @@ class Blocks(NamedTuple):
     Attributes:
         inputs: float32[n, I, B].
         targets: [n, B, ...].
-        valid: bool[n, B]; whether each counts.
+        valid: bool[n, G, B/G]; whether each counts. Examples take turns in G groups, and those of a
+            group stand together.
     """
 
     inputs: Float32[Array, "n I B"]
     targets: Shaped[Array, "n B ..."]
-    valid: Bool[Array, "n B"]
+    valid: Bool[Array, "n G each"]
+
+    @property
+    def sizes(self) -> Int32[Array, " G"]:
+        """The examples of each group."""
+        return jnp.sum(self.valid, axis=(0, 2), dtype=jnp.int32)
 
 
-def in_blocks(inputs: Float32[Array, "size I"], targets: Shaped[Array, "size ..."], block: int) -> Blocks:
-    """Examples in blocks of `block`. Traceable."""
-    size = inputs.shape[0]
-    count = -(-size // block)
-    filled = jnp.arange(count * block) % size
-    return Blocks(
-        inputs[filled].reshape(count, block, -1).transpose(0, 2, 1),
-        targets[filled].reshape(count, block, *targets.shape[1:]),
-        (jnp.arange(count * block) < size).reshape(count, block),
-    )
+def in_blocks(inputs: Float32[Array, "size I"], targets: Shaped[Array, "size ..."], block: int, groups: int = 1) -> Blocks:
+    """Examples in blocks of `block`, or as many more as share it out to all `groups`. Traceable."""
+    size, each = inputs.shape[0], -(-block // groups)
+    count = -(-size // (groups * each))
+    place = jnp.arange(count * each * groups).reshape(count, each, groups).swapaxes(1, 2).reshape(count, -1)
+    filled = place % size
+    return Blocks(inputs[filled].swapaxes(1, 2), targets[filled], (place < size).reshape(count, groups, each))
+
+
+def over_groups(scores: Float32[Array, "... B"], valid: Bool[Array, "G each"]) -> Float32[Array, "... G"]:
+    """The sum of the scores of the examples of each group. Traceable."""
+    return jnp.sum(jnp.where(valid, scores.reshape(*scores.shape[:-1], *valid.shape), 0.0), axis=-1)
 
 
 class DistinctScores:
@@ -80,9 +88,9 @@ class DistinctScores:
 
     def __call__(
         self, networks: Network, blocks: Blocks, weights: Float32[Array, " W"], activation_ids: tuple[int, ...]
-    ) -> Float64[np.ndarray, "P W"] | None:
-        """The sum of the scores of each network at each shared weight over all examples. None where
-        merging is not sound, which takes a collision of hashes.
+    ) -> Float64[np.ndarray, "P W G"] | None:
+        """The sum of the scores of each network at each shared weight over the examples of each
+        group. None where merging is not sound, which takes a collision of hashes.
         """
         networks = jax.device_get(networks)
         merged = self._merge(networks)
@@ -95,17 +103,17 @@ class DistinctScores:
 
     def sums(
         self, merged: Merged, blocks: Blocks, weights: Float32[Array, " W"], activation_ids: tuple[int, ...]
-    ) -> Float64[np.ndarray, "P W"]:
+    ) -> Float64[np.ndarray, "P W G"]:
         """As a call, of networks that are merged already."""
         room = max(1 << (_rows(merged, blocks.inputs.shape[1]) - 1).bit_length(), _FEWEST_ROWS)
         merged = merged._replace(sources=merged.sources[:room], activations=merged.activations[:room])
         sums = np.asarray(self._sums(merged, blocks, weights, room=room, activation_ids=activation_ids), np.float64)
         shape = len(blocks.valid), len(weights)
-        return sums[: shape[0] * shape[1]].reshape(*shape, -1).sum(axis=0).T
+        return sums[: shape[0] * shape[1]].reshape(*shape, *sums.shape[1:]).sum(axis=0).swapaxes(0, 1)
 
     def _of_units(self, merged: Merged, blocks: Blocks, weights, *, shares: int, room: int, activation_ids: tuple[int, ...]):
         """The sums of the scores of every unit, which is a block of examples at a weight: float32[
-        shares, units of each, P].
+        shares, units of each, P, G].
         """
         count, features, block = blocks.inputs.shape
         units = count * len(weights)
@@ -128,14 +136,14 @@ class DistinctScores:
 
         return on_devices(on_device, shares, merged, blocks, weights)
 
-    def _over_networks(self, merged: Merged, values, targets, valid) -> Float32[Array, " P"]:
-        """The sum of the scores of every network over one block."""
+    def _over_networks(self, merged: Merged, values, targets, valid) -> Float32[Array, "P G"]:
+        """The sum of the scores of every network over each group of one block."""
         over_examples = jax.vmap(self._score, in_axes=(-1, 0))
         behind = merged.ends[2] - merged.ends[1]
 
         def plain(rows):
             outputs = jnp.stack([_row(values, row) for row in rows])
-            return jnp.sum(jnp.where(valid, over_examples(outputs, targets), 0.0))
+            return over_groups(over_examples(outputs, targets), valid)
 
         if not self._softmax:
             return lax.map(plain, merged.outputs)
@@ -143,14 +151,14 @@ class DistinctScores:
         def by_exponentials(rows):
             total = sum(_row(values, row + behind) for row in rows)
             hit = sum(_row(values, row) * target for row, target in zip(rows, targets.T, strict=True))
-            return jnp.sum(jnp.where(valid, hit - jnp.log(total) * jnp.sum(targets, axis=1), 0.0))
+            return over_groups(hit - jnp.log(total) * jnp.sum(targets, axis=1), valid)
 
         def corrected(i, scores):
             return scores.at[extreme[i]].set(plain(merged.outputs[extreme[i]]))
 
         # Where all outputs are below -87, or one is above 88, the sum is out of a float's range.
         scores = lax.map(by_exponentials, merged.outputs)
-        is_extreme = ~jnp.isfinite(scores)
+        is_extreme = ~jnp.all(jnp.isfinite(scores), axis=1)
         (extreme,) = jnp.nonzero(is_extreme, size=len(scores), fill_value=0)
         return lax.fori_loop(0, jnp.sum(is_extreme), corrected, scores)
 
@@ -212,5 +220,5 @@ def _row(values: Float32[Array, "rows B"], row: Int32[Array, ""]) -> Float32[Arr
 
 
 def _one_after_another(sums):
-    """[shares, units of each, P] → [units, P]."""
-    return sums.reshape(-1, sums.shape[-1])
+    """[shares, units of each, P, G] → [units, P, G]."""
+    return sums.reshape(-1, *sums.shape[2:])

@@ -22,8 +22,8 @@ class Evaluation(NamedTuple):
             were still alive.
         computed_steps: float32[], all steps that were computed, those of finished episodes and of
             padding included.
-        by_episode: float32[P, W, R], the scores of which those in `scores` are the means, where
-            they are of episodes.
+        by_episode: float32[P, W, R], the scores of which those in `scores` are the means: of each
+            episode, of data of groups of examples that take turns. None: there are none.
     """
 
     scores: Float32[Array, "P W"]
