@@ -14,6 +14,7 @@ import pytest
 import wannjax
 from wannjax.common import devices
 from wannjax.networks.network import take
+from wannjax.problems.kernels.step import obstacle
 from wannjax.problems.libraries import LIBRARIES, library_names, needed
 from wannjax.problems.registry import is_known
 
@@ -193,6 +194,7 @@ def test_a_problem_keeps_the_limit_and_lowers_for_accelerators(name, monkeypatch
     rollouts = problem.rollout(keys, networks, jnp.ones(2))
     assert np.isfinite(rollouts.returns).all()
     assert (np.asarray(rollouts.steps) <= 6).all()
+    assert isinstance(obstacle(problem.environment), str)  # which a GPU asks for
     monkeypatch.setattr(devices, "on_cpu", lambda: False)
     function = jax.jit(lambda keys, networks: problem._rollout(keys, networks, jnp.ones(2), problem.params, activation_ids=(1, 2, 3)))
     exported = jax.export.export(function, platforms=["cuda", "tpu"])(keys, networks)
