@@ -1,0 +1,239 @@
+"""Environments on the host as problems: all networks × shared weights × episodes step as one batch.
+
+A lane is one episode of one network. In every time step one compiled forward pass (see
+`host_lanes`) gives the actions of all lanes that are alive, and the environment steps these and no
+others.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float32, Int, Key
+
+from wannjax.common.files import reason_of
+from wannjax.common.keys import Purpose
+from wannjax.common.validation import require, require_count, require_text, require_type
+from wannjax.common.wording import counted
+from wannjax.networks.network import ALL_ACTIVATIONS, Network, take
+from wannjax.problems.environment_problem import Rollouts
+from wannjax.problems.host_environment import FRAMES, HostEnvironment
+from wannjax.problems.host_lanes import Lanes
+from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
+from wannjax.problems.spaces import ActionSpace
+
+Found = TypeVar("Found")
+
+_NEEDED = ("name", "inputs", "actions", "max_steps", "reset", "step")
+
+
+class Seen(NamedTuple):
+    """One time step of the lanes that were alive before it.
+
+    Attributes:
+        alive: int[n], the lanes.
+        values, outputs: float32[rows, n], float32[O, n], what their networks computed.
+        rewards: float32[n].
+        frames: uint8[n, height, width, 3], what a camera saw before the step; None without one.
+    """
+
+    alive: Int[np.ndarray, " n"]
+    values: Float32[np.ndarray, "rows n"]
+    outputs: Float32[np.ndarray, "O n"]
+    rewards: Float32[np.ndarray, " n"]
+    frames: Any
+
+
+class HostProblem(Problem):
+    """Any `HostEnvironment` as a problem: the return of an episode is the score.
+
+    What the outputs of a network do is said in `EnvironmentProblem`. An action that is not finite
+    reaches no environment: it ends its episode, whose return is then not finite either.
+
+    Attributes:
+        environment: the environment.
+        max_steps: the length of an episode at the most.
+        lanes: episodes that run side by side, at the most.
+    """
+
+    metric = "return"
+    stochastic = True
+    params = None
+
+    def __init__(
+        self,
+        environment: HostEnvironment,
+        *,
+        input_names: tuple[str, ...] = (),
+        output_names: tuple[str, ...] = (),
+        lanes: int = 1024,
+    ):
+        """
+        Args:
+            environment: see `HostEnvironment`; of a class that knows a single episode,
+                `SideBySide` makes one.
+            input_names, output_names: for people; those of the environment when empty.
+            lanes: episodes that run side by side, at the most: more memory, and less time for the
+                last ones. Changes no score.
+
+        Raises:
+            ValueError: what is no `HostEnvironment`, names that `checked_names` refuses, or another
+                argument out of range.
+            TypeError: a class in place of an environment.
+        """
+        require_type("environment", environment, "a HostEnvironment", not isinstance(environment, type))
+        missing = [name for name in _NEEDED if not hasattr(environment, name)]
+        require("environment", environment, f"a HostEnvironment with {', '.join(missing)}", not missing)
+        require_text("name", environment.name)
+        wanted = "a Discrete, a MultiDiscrete, a MultiBinary or a Box"
+        require("actions", environment.actions, wanted, isinstance(environment.actions, ActionSpace))
+        self.environment, self.lanes, self.name = environment, require_count("lanes", lanes), environment.name
+        self.max_steps = require_count("max_steps", environment.max_steps)
+        self.inputs, self.outputs = require_count("inputs", environment.inputs), int(environment.actions.outputs)
+        self.output_activation = environment.actions.output_activation
+        input_names = as_names("input_names", input_names) or environment.input_names
+        output_names = as_names("output_names", output_names) or environment.output_names
+        self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
+
+    def __repr__(self) -> str:
+        sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, at most {counted(self.max_steps, 'step')}"
+        return f"{type(self).__name__}({self.name}: {sizes})"
+
+    def evaluate(
+        self,
+        key: Key[Array, ""],
+        networks: Network,
+        weights: Float[Array, " W"],
+        *,
+        episodes: int,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Evaluation:
+        """Mean returns of P networks at each of W shared weights over `episodes` episodes, the same
+        ones for all. See `Problem`.
+
+        Raises ValueError for what the environment raises, and for what it returns that is not of
+        its contract.
+        """
+        episodes = require_count("episodes", episodes)
+        keys = jnp.tile(jax.random.split(key, episodes), len(weights))
+        found = self.rollout(keys, networks, jnp.repeat(jnp.asarray(weights, jnp.float32), episodes), activation_ids=activation_ids)
+        grid = -1, len(weights), episodes
+        steps = jnp.sum(found.steps.reshape(grid), axis=2)
+        return Evaluation(jnp.mean(found.returns.reshape(grid), axis=2), steps, found.computed_steps)
+
+    def rollout(
+        self,
+        keys: Key[Array, " L"],
+        networks: Network,
+        gain: Float[Array, " L"],
+        *,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Rollouts:
+        """One episode of every network on every lane: see `EnvironmentProblem.rollout`. No step is
+        computed but those that are alive.
+        """
+        check_population(networks, self)
+        networks = jax.device_get(networks)
+        seeds, gain = seeds_of(keys), np.asarray(gain, np.float32)
+        count, lanes = len(networks.steps), len(seeds)
+        returns, steps = np.zeros((2, count * lanes))
+        for some in np.array_split(np.arange(count * lanes), -(-count * lanes // self.lanes)):
+            own, lane = np.divmod(some, lanes)
+            returns[some], steps[some] = self._run(seeds[lane], _one_a_lane(networks, own, lane), gain[lane], activation_ids)
+        returns, steps = (jnp.asarray(each.reshape(count, lanes)) for each in (returns.astype(np.float32), steps.astype(np.int32)))
+        return Rollouts(returns, steps, jnp.sum(steps, dtype=jnp.float32))
+
+    def measure(
+        self,
+        keys: Key[Array, " L"],
+        networks: Network,
+        gain: Float[Array, " L"],
+        *,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Float32[Array, "P L"]:
+        """The returns of `rollout`. See `Problem`."""
+        return self.rollout(keys, networks, gain, activation_ids=activation_ids).returns
+
+    def look_on(self, keys: Key[Array, " L"], network: Network, gain: Float[Array, " L"], see: Callable[[Seen], None]) -> None:
+        """The episodes that `rollout` scores, of one network, with `see` called after every time
+        step.
+        """
+        lanes = np.arange(len(gain))
+        networks = jax.tree.map(lambda leaf: leaf[None], jax.device_get(network))
+        own = _one_a_lane(networks, np.zeros_like(lanes), lanes)
+        self._run(seeds_of(keys), own, np.asarray(gain, np.float32), ALL_ACTIVATIONS, see)
+
+    def _run(self, seeds, networks: Network, gain, activation_ids, see: Callable[[Seen], None] | None = None):
+        """The returns and lengths [n] of one episode of each of n networks."""
+        returns, steps = np.zeros((2, len(seeds)))
+        lanes = Lanes(networks, gain, self.environment.actions, activation_ids)
+        observations = self._observations("reset", self._from("reset", lambda: self.environment.reset(seeds)), len(seeds))
+        alive, filmed = np.arange(len(seeds)), see is not None and self.environment.picture == FRAMES
+        for _ in range(self.max_steps):
+            actions = lanes.act(alive, observations)
+            fine = _finite(actions)
+            if not fine.all():
+                returns[alive[~fine]] = np.nan
+                alive, actions = alive[fine], actions[fine]
+            if not len(alive):
+                break
+            frames = self._from("frames", lambda now=alive: self.environment.frames(now)) if filmed else None
+            observations, rewards, ended = self._stepped(alive, actions)
+            if see is not None:
+                rows = lanes.place[alive]
+                see(Seen(alive, np.asarray(lanes.values)[:, rows, 0], np.asarray(lanes.outputs)[rows].T, rewards, frames))
+            returns[alive] += rewards
+            steps[alive] += 1
+            alive, observations = alive[~ended], observations[~ended]
+        return returns, steps
+
+    def _stepped(self, alive, actions):
+        """What a step leads to: observations, rewards, and which lanes have ended."""
+        after = self._from("step", lambda: self.environment.step(actions, alive))
+        parts = "observations, rewards, terminated and truncated"
+        given = f"{self.name} with a {type(after).__name__}" + (f" of {len(after)}" if isinstance(after, tuple) else "")
+        require("environment", given, f"one whose step returns {parts}", isinstance(after, tuple) and len(after) == 4)
+        rewards, terminated, truncated = np.asarray(after[1], np.float32), np.asarray(after[2], bool), np.asarray(after[3], bool)
+        shapes = [each.shape for each in (rewards, terminated, truncated)]
+        wanted = f"one whose step returns {parts} of {counted(len(alive), 'lane')}"
+        require("environment", f"{self.name} with shapes {shapes}", wanted, shapes == [(len(alive),)] * 3)
+        return self._observations("step", after[0], len(alive)), rewards, terminated | truncated
+
+    def _observations(self, function: str, found: Any, count: int) -> Float32[np.ndarray, "n I"]:
+        observations, shape = np.asarray(found, np.float32), (count, self.inputs)
+        given = f"{self.name} with shape {observations.shape}"
+        require("environment", given, f"one whose {function} returns observations {shape}", observations.shape == shape)
+        return observations
+
+    def _from(self, function: str, call: Callable[[], Found]) -> Found:
+        """What a function of the environment returns. Raises ValueError, of one line, for whatever
+        it raises, and gives back what it holds.
+        """
+        try:
+            return call()
+        except Exception as error:  # whatever a user's code raises
+            self.environment.close()
+            raise ValueError(f"environment: {function} of {self.name} fails: {type(error).__name__}: {reason_of(error)}") from error
+
+
+def seeds_of(keys: Key[Array, " L"]) -> Int[np.ndarray, " L"]:
+    """The seed, from 0 to 2**31 - 1, of the episode of each key."""
+    bits = jax.vmap(lambda key: jax.random.bits(jax.random.fold_in(key, Purpose.EPISODE_START), (), jnp.uint32))(keys)
+    return np.asarray(bits).astype(np.int64) >> 1
+
+
+def _one_a_lane(networks: Network, own: Int[np.ndarray, " n"], lane: Int[np.ndarray, " n"]) -> Network:
+    """The networks [n] that are `own`, with those of their weights, if these differ, that belong to
+    the `lane`.
+    """
+    if networks.weights is None or networks.weights.ndim == 3:
+        return take(networks, own)
+    return replace(take(replace(networks, weights=None), own), weights=networks.weights[own, :, :, lane])
+
+
+def _finite(actions: np.ndarray) -> Bool[np.ndarray, " n"]:
+    """Which lanes' actions hold numbers only."""
+    return np.isfinite(actions).reshape(len(actions), -1).all(axis=1)
