@@ -9,6 +9,7 @@ import wannjax
 from wannjax.cli import main
 from wannjax.networks.graph import Connection, Graph, network_of
 from wannjax.problems import registry
+from wannjax.problems.libraries import LIBRARIES
 
 SMALL = network_of(Graph(("x", "dx", "θ", "dθ"), ("left", "right"), (5, 5), (Connection(1, 5),)))
 
@@ -101,7 +102,7 @@ def test_environments_are_listed_with_their_sizes_and_needs(capsys, monkeypatch)
     assert rows["Pong-misc"][3:6] == ["step", "by", "step:"]
     assert rows["MNISTBandit-bsuite"] == ["downloads", "its", "data", "when", "it", "is", "made"]
     assert rows["mnist"][:3] == ["256", "10", "its"]
-    assert set(rows) == {*wannjax.environment_names(), "digits", "mnist"}
+    assert set(rows) == {*wannjax.environment_names(), *(f"{library}:…" for library in LIBRARIES), "digits", "mnist"}
     assert "MNISTBandit-bsuite" not in made
 
 

@@ -174,15 +174,15 @@ def motifs_table(motifs: Motifs) -> Group:
     return _titled("building blocks", table, caption)
 
 
-def environments_table() -> LiteralTable:
-    """What there is to solve, with its sizes and what it needs."""
+def environments_table(library: str | None = None) -> LiteralTable:
+    """What there is to solve, in all or of one library, with its sizes and what it needs."""
     table = LiteralTable(box=None, pad_edge=False)
     table.add_column("name", no_wrap=True)
     for column in ("inputs", "outputs", "steps at most"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("needs")
     table.add_column("an episode on a GPU runs")
-    for entry in entries():
+    for entry in entries(library):
         sizes = (entry.inputs, entry.outputs, entry.max_steps)
         table.add_row(entry.name, *("" if size is None else str(size) for size in sizes), entry.needs, entry.on_a_gpu)
     return table

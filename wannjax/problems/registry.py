@@ -16,6 +16,7 @@ from wannjax.problems.data import DataProblem
 from wannjax.problems.environment import Environment
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.kernels.step import in_words, obstacle
+from wannjax.problems.libraries import LIBRARIES, is_of_a_library, library_environment, library_names, needed
 from wannjax.problems.problem import Problem
 
 DATA_SETS = ("digits", "mnist")
@@ -28,8 +29,8 @@ DOWNLOAD_SECONDS = 10.0
 
 
 def environment_names() -> list[str]:
-    """The environments that `make` knows: every registered gymnax environment, our swing-up and
-    double pole.
+    """The environments that `make` knows without a library before the name: every registered gymnax
+    environment, our swing-up and double pole. Those of a library: `library_names`.
     """
     import gymnax
 
@@ -47,15 +48,16 @@ def _own() -> dict[str, Callable[[], Environment]]:
 
 
 def make(name: str, **options: Any) -> EnvironmentProblem | DataProblem:
-    """The problem called `name`: any registered gymnax environment; "digits" (8×8 images, from
-    scikit-learn); or "mnist" (16×16, from the files at `path`, see `datasets.mnist`). Further
-    `options` go to `make_environment`, `EnvironmentProblem` or `DataProblem`.
+    """The problem called `name`: any registered gymnax environment; one of another library, such as
+    "brax:inverted_pendulum"; "digits" (8×8 images, from scikit-learn); or "mnist" (16×16, from the
+    files at `path`, see `datasets.mnist`). Further `options` go to `make_environment`,
+    `EnvironmentProblem` or `DataProblem`, and those that none of them takes to the library.
 
     Raises ValueError for an unknown name or option, with near matches, and for a problem that
     cannot be built.
     """
     make, problem = (_data_set, DataProblem) if name in DATA_SETS else (make_environment, EnvironmentProblem)
-    for option in options:
+    for option in () if ":" in str(name) else options:
         require_one_of("option", option, [*_keywords(make), *_keywords(problem)])
     return make(name, **options)
 
@@ -77,8 +79,12 @@ class Entry(NamedTuple):
     """How an episode runs on a GPU."""
 
 
-def entries() -> list[Entry]:
-    """Everything that `make` knows: environments by name, then data sets. Downloads nothing."""
+def entries(library: str | None = None) -> list[Entry]:
+    """Everything that `make` knows: environments by name, libraries, then data sets; or the
+    environments of one library, whose sizes are known once they are made. Downloads nothing.
+    """
+    if library is not None:
+        return [Entry(name, None, None, None) for name in library_names(library)]
     found = []
     for name in sorted(environment_names()):
         if name in _DOWNLOADED:
@@ -87,13 +93,15 @@ def entries() -> list[Entry]:
         environment = _environment(name)
         sizes = environment.inputs, environment.actions.outputs, environment.max_steps
         found.append(Entry(name, *sizes, on_a_gpu=in_words(obstacle(environment))))
+    for each in LIBRARIES:
+        found.append(Entry(f"{each}:…", None, None, None, needed(each) or f"nothing; see wannjax environments {each}"))
     digits = "" if find_spec("sklearn") else 'scikit-learn: pip install "wannjax[data]"'
     return [*found, Entry("digits", 64, 10, None, digits), Entry("mnist", 256, 10, None, "its files: --data PATH, or path= in Python")]
 
 
 def is_known(name: str) -> bool:
     """Whether `make` makes a problem of that name without more ado than files."""
-    return name in DATA_SETS or name in environment_names()
+    return name in DATA_SETS or name in environment_names() or is_of_a_library(name)
 
 
 def as_problem(problem: object) -> Problem:
@@ -148,10 +156,14 @@ def make_environment(
     episode draws anew, with their bounds; `max_steps` is the length limit of an episode, the
     environment's own when None.
     """
-    known = environment_names()
-    if name not in known:
-        raise ValueError(f"environment: {name!r} is unknown; {suggestion(str(name), (*known, *DATA_SETS))}")
-    environment = _environment(name, max_steps)
+    if ":" in str(name):
+        to_library = {option: options.pop(option) for option in set(options) - set(_keywords(EnvironmentProblem))}
+        environment = library_environment(name, max_steps, to_library)
+    else:
+        known = environment_names()
+        if name not in known:
+            raise ValueError(f"environment: {name!r} is unknown; {suggestion(str(name), (*known, *DATA_SETS))}")
+        environment = _environment(name, max_steps)
     if vary is not None:
         from wannjax.problems.environments.varied import varied
 

@@ -30,7 +30,7 @@ from wannjax.pictures.curves import draw_curves, finished, plot_front, plot_scor
 from wannjax.pictures.drawing import draw, drawing_svg, sketch_svg, svg_text
 from wannjax.pictures.page import with_titles
 from wannjax.problems.problem import Problem, is_measurable
-from wannjax.problems.registry import environment_names, is_known
+from wannjax.problems.registry import DATA_SETS, is_known
 from wannjax.report.document import explorable, folded, page, paragraph, picture, preformatted, strip, table
 from wannjax.runs import run_directory
 from wannjax.runs.run import FINAL_EPISODES
@@ -302,7 +302,7 @@ def _again(saved: run_directory.Saved, problem: Problem, directory: Path) -> str
     resume = f"wannjax resume {here}{data} --generations {2 * saved.config.generations}"
     if len(saved.history["generation"]) < saved.config.generations:
         resume = f"wannjax resume {here}{data}"
-    verbs = ["evaluate", "explain", "finetune", *(["watch"] if saved.problem in environment_names() else []), "report"]
+    verbs = ["evaluate", "explain", "finetune", *([] if saved.problem in DATA_SETS else ["watch"]), "report"]
     return (
         paragraph(
             "The same versions, seed and settings give the same networks, however many CPU devices there are. A problem that was made with "
