@@ -5,14 +5,17 @@ A lane is one episode of one network. In every time step one compiled forward pa
 others.
 """
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int, Key
+from jaxtyping import Array, Float, Float32, Int, Key, UInt8
+from PIL import Image
 
 from wannjax.common.files import reason_of
 from wannjax.common.keys import Purpose
@@ -27,6 +30,8 @@ from wannjax.problems.spaces import ActionSpace
 
 Found = TypeVar("Found")
 
+_HIGHEST = 256
+"""Rows of a picture, at the most."""
 _NEEDED = ("name", "inputs", "actions", "max_steps", "reset", "step")
 
 
@@ -37,14 +42,14 @@ class Seen(NamedTuple):
         alive: int[n], the lanes.
         values, outputs: float32[rows, n], float32[O, n], what their networks computed.
         rewards: float32[n].
-        frames: uint8[n, height, width, 3], what a camera saw before the step; None without one.
+        pictures: what a camera saw before the step, n files in PNG; empty without a camera.
     """
 
     alive: Int[np.ndarray, " n"]
     values: Float32[np.ndarray, "rows n"]
     outputs: Float32[np.ndarray, "O n"]
     rewards: Float32[np.ndarray, " n"]
-    frames: Any
+    pictures: list[bytes]
 
 
 class HostProblem(Problem):
@@ -137,14 +142,14 @@ class HostProblem(Problem):
         """
         check_population(networks, self)
         networks = jax.device_get(networks)
-        seeds, gain = seeds_of(keys), np.asarray(gain, np.float32)
+        seeds, weights = seeds_of(keys), np.asarray(gain, np.float32)
         count, lanes = len(networks.steps), len(seeds)
-        returns, steps = np.zeros((2, count * lanes))
+        returns, steps = np.zeros(count * lanes), np.zeros(count * lanes, np.int32)
         for some in np.array_split(np.arange(count * lanes), -(-count * lanes // self.lanes)):
             own, lane = np.divmod(some, lanes)
-            returns[some], steps[some] = self._run(seeds[lane], _one_a_lane(networks, own, lane), gain[lane], activation_ids)
-        returns, steps = (jnp.asarray(each.reshape(count, lanes)) for each in (returns.astype(np.float32), steps.astype(np.int32)))
-        return Rollouts(returns, steps, jnp.sum(steps, dtype=jnp.float32))
+            returns[some], steps[some] = self._run(seeds[lane], _one_a_lane(networks, own, lane), weights[lane], activation_ids)
+        grid = count, lanes
+        return Rollouts(jnp.asarray(returns.reshape(grid), jnp.float32), jnp.asarray(steps.reshape(grid)), jnp.float32(steps.sum()))
 
     def measure(
         self,
@@ -168,31 +173,41 @@ class HostProblem(Problem):
 
     def _run(self, seeds, networks: Network, gain, activation_ids, see: Callable[[Seen], None] | None = None):
         """The returns and lengths [n] of one episode of each of n networks."""
-        returns, steps = np.zeros((2, len(seeds)))
+        returns, steps = np.zeros(len(seeds)), np.zeros(len(seeds), np.int32)
         lanes = Lanes(networks, gain, self.environment.actions, activation_ids)
-        observations = self._observations("reset", self._from("reset", lambda: self.environment.reset(seeds)), len(seeds))
+        observations = self._observations("reset", self._from("reset", partial(self.environment.reset, seeds)), len(seeds))
         alive, filmed = np.arange(len(seeds)), see is not None and self.environment.picture == FRAMES
         for _ in range(self.max_steps):
-            actions = lanes.act(alive, observations)
-            fine = _finite(actions)
-            if not fine.all():
-                returns[alive[~fine]] = np.nan
-                alive, actions = alive[fine], actions[fine]
             if not len(alive):
                 break
-            frames = self._from("frames", lambda now=alive: self.environment.frames(now)) if filmed else None
-            observations, rewards, ended = self._stepped(alive, actions)
+            actions = lanes.act(alive, observations)
+            pictures = [_png(frame) for frame in self._from("frames", partial(self.environment.frames, alive))] if filmed else []
+            observations, rewards, ended = self._after(alive, actions)
             if see is not None:
                 rows = lanes.place[alive]
-                see(Seen(alive, np.asarray(lanes.values)[:, rows, 0], np.asarray(lanes.outputs)[rows].T, rewards, frames))
+                see(Seen(alive, np.asarray(lanes.values)[:, rows, 0], np.asarray(lanes.outputs)[rows].T, rewards, pictures))
             returns[alive] += rewards
             steps[alive] += 1
             alive, observations = alive[~ended], observations[~ended]
         return returns, steps
 
+    def _after(self, alive, actions):
+        """What the actions lead to: observations, rewards, and which lanes have ended."""
+        fine = np.isfinite(actions).reshape(len(alive), -1).all(axis=1)
+        if fine.all():
+            return self._stepped(alive, actions)
+        observations, rewards, ended = (
+            np.zeros((len(alive), self.inputs), np.float32),
+            np.full(len(alive), np.nan),
+            np.ones(len(alive), bool),
+        )
+        if fine.any():
+            observations[fine], rewards[fine], ended[fine] = self._stepped(alive[fine], actions[fine])
+        return observations, rewards, ended
+
     def _stepped(self, alive, actions):
-        """What a step leads to: observations, rewards, and which lanes have ended."""
-        after = self._from("step", lambda: self.environment.step(actions, alive))
+        """As `_after`, of actions that are finite."""
+        after = self._from("step", partial(self.environment.step, actions, alive))
         parts = "observations, rewards, terminated and truncated"
         given = f"{self.name} with a {type(after).__name__}" + (f" of {len(after)}" if isinstance(after, tuple) else "")
         require("environment", given, f"one whose step returns {parts}", isinstance(after, tuple) and len(after) == 4)
@@ -202,7 +217,7 @@ class HostProblem(Problem):
         require("environment", f"{self.name} with shapes {shapes}", wanted, shapes == [(len(alive),)] * 3)
         return self._observations("step", after[0], len(alive)), rewards, terminated | truncated
 
-    def _observations(self, function: str, found: Any, count: int) -> Float32[np.ndarray, "n I"]:
+    def _observations(self, function: str, found: object, count: int) -> Float32[np.ndarray, "n I"]:
         observations, shape = np.asarray(found, np.float32), (count, self.inputs)
         given = f"{self.name} with shape {observations.shape}"
         require("environment", given, f"one whose {function} returns observations {shape}", observations.shape == shape)
@@ -234,6 +249,8 @@ def _one_a_lane(networks: Network, own: Int[np.ndarray, " n"], lane: Int[np.ndar
     return replace(take(replace(networks, weights=None), own), weights=networks.weights[own, :, :, lane])
 
 
-def _finite(actions: np.ndarray) -> Bool[np.ndarray, " n"]:
-    """Which lanes' actions hold numbers only."""
-    return np.isfinite(actions).reshape(len(actions), -1).all(axis=1)
+def _png(frame: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """A frame, of which thousands are held, as a file."""
+    file = io.BytesIO()
+    Image.fromarray(frame[:: -(-frame.shape[0] // _HIGHEST), :: -(-frame.shape[0] // _HIGHEST)]).save(file, "PNG", compress_level=1)
+    return file.getvalue()

@@ -40,7 +40,8 @@ class EnvpoolEnvironment(HostEnvironment):
         limit = spec.config.max_episode_steps if max_steps is None else max_steps
         self.max_steps = whole("max_steps", limit, "an integer >= 1, or known to envpool", 1)
         threads = devices.available_cores() if threads is None else require_count("threads", threads)
-        self.name, self._id, self._space, self._pool = f"envpool:{name}", name, spec.observation_space, None
+        self.name, self._id, self._space = f"envpool:{name}", name, spec.observation_space
+        self._pool: Any = None
         self._options = {"num_threads": threads, "max_episode_steps": self.max_steps, **options}
         if envpool.registration.registry.specs[name][0] in _CAMERAS:
             self.picture = FRAMES
@@ -48,7 +49,7 @@ class EnvpoolEnvironment(HostEnvironment):
         described = f"{name} with {' '.join(repr(self._space).split())}"
         wanted = "an environment whose observations are made of Box and Discrete spaces"
         require("env", described, wanted, all(isinstance(leaf, spaces.Box | spaces.Discrete) for leaf in _leaves(self._space)))
-        self.inputs = sum(leaf.n if isinstance(leaf, spaces.Discrete) else int(np.prod(leaf.shape)) for leaf in _leaves(self._space))
+        self.inputs = sum(int(leaf.n if isinstance(leaf, spaces.Discrete) else np.prod(leaf.shape)) for leaf in _leaves(self._space))
         self.observation_shape = self._space.shape if isinstance(self._space, spaces.Box) else ()
         self.actions = action_space_of(spec.action_space, name)
         self.input_names, self.output_names = NAMES.get(name, ((), ()))
@@ -85,5 +86,5 @@ def _flat(space: Any, observations: Any) -> Float32[np.ndarray, "n I"]:
     if isinstance(space, spaces.Dict):
         return np.concatenate([_flat(part, observations[name]) for name, part in space.items()], axis=1)
     if isinstance(space, spaces.Discrete):
-        return np.eye(space.n, dtype=np.float32)[np.asarray(observations).reshape(-1) - space.start]
+        return np.eye(int(space.n), dtype=np.float32)[np.asarray(observations).reshape(-1) - space.start]
     return np.asarray(observations, np.float32).reshape(len(observations), -1)
