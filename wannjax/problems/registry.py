@@ -11,7 +11,8 @@ from wannjax.common.validation import require, require_count, require_one_of, re
 from wannjax.common.wording import suggestion
 from wannjax.networks.activations import NAMES
 from wannjax.networks.network import Network
-from wannjax.problems.adapters.gymnax import GymnaxEnvironment, usual_types
+from wannjax.problems.adapters.gymnax import GymnaxEnvironment
+from wannjax.problems.adapters.library import usual_types
 from wannjax.problems.data import DataProblem
 from wannjax.problems.environment import Environment
 from wannjax.problems.environment_problem import EnvironmentProblem

@@ -1,27 +1,20 @@
-"""gymnax environments. Observations are flattened; gymnax's own resets at the end of an episode are
-left out.
-"""
+"""gymnax's environments; its own resets at the end of an episode are left out."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float32
 
-from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require, require_type, whole
 from wannjax.problems.adapters.action_spaces import action_space_of
+from wannjax.problems.adapters.library import LibraryEnvironment, Moved
 from wannjax.problems.adapters.names import NAMES
-from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.spaces import Box
 
 
-class GymnaxEnvironment(Environment):
+class GymnaxEnvironment(LibraryEnvironment):
     """The gymnax `Environment` `env`, with `params`; its defaults when None.
 
     Raises ValueError for an action space that `adapters.action_spaces` does not know, and where no
@@ -36,42 +29,26 @@ class GymnaxEnvironment(Environment):
         known = getattr(self.params, "max_steps_in_episode", None)
         limit = int(known) if max_steps is None and known is not None else max_steps
         self.max_steps = whole("max_steps", limit, "an integer >= 1, or known from the environment's parameters", 1)
-        with usual_types():
-            observation, _ = jax.eval_shape(lambda key: env.reset_env(key, _narrow(self.params)), key_of(0, Purpose.ABSTRACT))
-        self.inputs = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(observation))
-        self.observation_shape = getattr(observation, "shape", ())
+        self.describe()
         self.actions = action_space_of(env.action_space(self.params), self.name)
         real = isinstance(self.actions, Box) and not self.actions.integral
         self.differentiable = real and getattr(env, "supports_transition_gradients", False)
         known_inputs, known_outputs = NAMES.get(self.name, ((), ()))
-        self.input_names = getattr(env, "input_names", known_inputs)
+        self.input_names = getattr(env, "input_names", known_inputs or self.input_names)
         self.output_names = getattr(env, "output_names", known_outputs)
 
-    def reset(self, key, params):
-        with usual_types():
-            observation, state = self.env.reset_env(key, _narrow(params))
-            state = jax.tree.map(jnp.asarray, state)
-        return _flat(observation), state
+    def begin(self, key, params):
+        return self.env.reset_env(key, _narrow(params))
 
-    def step(self, key, state, action, params):
-        with usual_types():
-            params = _narrow(params)
-            observation, state, reward, terminated, _ = self.env.step_env(key, state, action, params)
-            truncated = jnp.asarray(self.env.is_truncated(state, params))
-            state = jax.tree.map(jnp.asarray, state)  # plain numbers among its parts would be of 64 bits outside
-        return Transition(_flat(observation), state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated), truncated)
+    def advance(self, key, state, action, params):
+        params = _narrow(params)
+        observation, state, reward, terminated, _ = self.env.step_env(key, state, action, params)
+        return Moved(observation, state, reward, terminated, self.env.is_truncated(state, params))
 
     def with_gradients(self) -> "GymnaxEnvironment":
         other = copy.copy(super().with_gradients())
         other.env = self.env.with_transition_gradients()
         return other
-
-
-@contextmanager
-def usual_types() -> Iterator[None]:
-    """What gymnax's own code runs in, since it counts on JAX's usual promotion, to 32 bits."""
-    with jax.numpy_dtype_promotion("standard"), jax.enable_x64(False):
-        yield
 
 
 def _narrow(params: Any) -> Any:
@@ -82,10 +59,6 @@ def _narrow(params: Any) -> Any:
         return leaf if kind is None else leaf.astype(kind)
 
     return jax.tree.map(narrow, params)
-
-
-def _flat(observation) -> Float32[Array, " I"]:
-    return jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in jax.tree.leaves(observation)])
 
 
 class GymnaxProblem(EnvironmentProblem):
