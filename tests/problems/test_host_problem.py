@@ -156,8 +156,9 @@ def test_what_is_no_environment_on_the_host_is_told_how_to_become_one():
         wannjax.SideBySide(Boat())
     with pytest.raises(ValueError, match="make: must be what makes an environment with name, inputs, actions, max_steps, reset, step"):
         wannjax.SideBySide(object)
-    with pytest.raises(ValueError, match="environment: must be a HostEnvironment with name"):
-        HostProblem(object())
+    for thing, message in ((Boat(), "SideBySide makes one"), (type("Bare", (Boats,), {"inputs": property()})(), "with inputs")):
+        with pytest.raises(ValueError, match=f"environment: must be a HostEnvironment .*{message}"):
+            HostProblem(thing)
     with pytest.raises(TypeError, match="HostProblem"):
         wannjax.evolve(Boats(), CONFIG)
 

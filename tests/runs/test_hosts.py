@@ -24,14 +24,14 @@ def expected():
     return saved_run.without_costs(saved_run.outcome(saved_run.quick(None)))
 
 
-def started(count, directory):
+def started(count, directory, kind="quick"):
     """That many processes on one run; each has a directory of its own, but for the first it stays empty."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     return [
         subprocess.Popen(
-            [sys.executable, SCRIPT, "quick", f"{directory}{i or ''}", "1", coordinator, str(count), str(i)],
+            [sys.executable, SCRIPT, kind, f"{directory}{i or ''}", "1", coordinator, str(count), str(i)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -78,6 +78,12 @@ def test_two_processes_find_what_one_finds_and_go_on_when_one_was_killed(tmp_pat
     assert "can be resumed" in ends[0][1]
     assert outcomes(started(2, tmp_path / "run")) == [expected, expected]
     assert not (tmp_path / "run1").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_episodes_of_an_environment_on_the_host(tmp_path):
+    expected = saved_run.without_costs(saved_run.outcome(saved_run.on_host(None)))
+    assert outcomes(started(2, tmp_path / "run", "host")) == [expected, expected]
 
 
 @pytest.mark.nightly

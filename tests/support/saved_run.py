@@ -1,7 +1,7 @@
 """A search or a training that keeps checkpoints, for tests that kill and damage it; as a program it resumes and prints the outcome.
 
-Arguments: search, quick or training, directory, devices, and for one of several processes its coordinator, how many there are and which
-one it is.
+Arguments: search, quick, host or training, directory, devices, and for one of several processes its coordinator, how many there are and
+which one it is.
 """
 
 import sys
@@ -16,6 +16,7 @@ if __name__ == "__main__":
     jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
 
 import numpy as np
+from host_support import Boats
 
 import wannjax
 from wannjax.networks.graph import graph_of
@@ -42,6 +43,10 @@ class OfTapes(wannjax.Problem):
 
 def quick(directory: Path | None, **options):
     return search(directory, problem=OfTapes(), **options)
+
+
+def on_host(directory: Path | None, **options):
+    return search(directory, problem=wannjax.HostProblem(Boats()), **options)
 
 
 @cache
@@ -111,5 +116,5 @@ if __name__ == "__main__":
     kind, directory = sys.argv[1], Path(sys.argv[2])
     several = sys.argv[4:]
     with wannjax.distributed(several[0], int(several[1]), int(several[2])) if several else nullcontext():
-        found = {"search": search, "quick": quick, "training": training}[kind](directory, resume=True, callbacks=[say])
+        found = {"search": search, "quick": quick, "host": on_host, "training": training}[kind](directory, resume=True, callbacks=[say])
         print("\n".join(["found", *outcome(found)]), flush=True)

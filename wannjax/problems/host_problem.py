@@ -32,7 +32,7 @@ Found = TypeVar("Found")
 
 _HIGHEST = 256
 """Rows of a picture, at the most."""
-_NEEDED = ("name", "inputs", "actions", "max_steps", "reset", "step")
+_NEEDED = ("name", "inputs", "actions", "max_steps")
 
 
 class Seen(NamedTuple):
@@ -90,8 +90,10 @@ class HostProblem(Problem):
             TypeError: a class in place of an environment.
         """
         require_type("environment", environment, "a HostEnvironment", not isinstance(environment, type))
+        wanted = "a HostEnvironment (SideBySide makes one of a class of one episode)"
+        require("environment", environment, wanted, isinstance(environment, HostEnvironment))
         missing = [name for name in _NEEDED if not hasattr(environment, name)]
-        require("environment", environment, f"a HostEnvironment with {', '.join(missing)}", not missing)
+        require("environment", type(environment).__name__, f"a HostEnvironment with {', '.join(missing)}", not missing)
         require_text("name", environment.name)
         wanted = "a Discrete, a MultiDiscrete, a MultiBinary or a Box"
         require("actions", environment.actions, wanted, isinstance(environment.actions, ActionSpace))
