@@ -28,8 +28,11 @@ from wannjax.problems.data import DataProblem
 from wannjax.problems.environment import Environment, Transition
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.function import FunctionProblem
+from wannjax.problems.host_environment import HostEnvironment
+from wannjax.problems.host_problem import HostProblem
 from wannjax.problems.problem import Evaluation, Problem
 from wannjax.problems.registry import environment_names, make
+from wannjax.problems.side_by_side import SideBySide
 from wannjax.problems.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from wannjax.report import finishing
 from wannjax.runs.evolution import evolve
@@ -68,6 +71,8 @@ __all__ = [
     "FunctionProblem",
     "Gradient",
     "GymnaxProblem",
+    "HostEnvironment",
+    "HostProblem",
     "Info",
     "JsonLines",
     "ManyResults",
@@ -85,6 +90,7 @@ __all__ = [
     "Report",
     "Result",
     "Score",
+    "SideBySide",
     "TensorBoard",
     "Transition",
     "Tuned",

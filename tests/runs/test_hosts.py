@@ -86,6 +86,12 @@ def test_two_processes_find_on_data_what_one_finds(tmp_path):
     assert outcomes(started(2, tmp_path / "run", "data")) == [alone, alone]
 
 
+@pytest.mark.slow
+def test_two_processes_share_the_episodes_of_an_environment_on_the_host(tmp_path):
+    expected = saved_run.without_costs(saved_run.outcome(saved_run.on_host(None)))
+    assert outcomes(started(2, tmp_path / "run", "host")) == [expected, expected]
+
+
 @pytest.mark.nightly
 def test_each_of_four_can_be_killed_and_the_run_goes_on_with_another_number(tmp_path, expected):
     for victim in range(4):

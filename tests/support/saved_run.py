@@ -1,7 +1,7 @@
 """A search or a training that keeps checkpoints, for tests that kill and damage it; as a program it resumes and prints the outcome.
 
-Arguments: search, quick, data or training, directory, devices, and for one of several processes its coordinator, how many there are and
-which one it is.
+Arguments: search, quick, data, host or training, directory, devices, and for one of several processes its coordinator, how many there are
+and which one it is.
 """
 
 import sys
@@ -17,6 +17,7 @@ if __name__ == "__main__":
 
 import numpy as np
 from data_support import examples
+from host_support import Boats
 
 import wannjax
 from wannjax.networks.graph import graph_of
@@ -48,6 +49,10 @@ def quick(directory: Path | None, **options):
 def data(directory: Path | None, **options):
     """On examples enough for distinct nodes to be scored once."""
     return search(directory, problem=wannjax.DataProblem(*examples(900)), **options)
+
+
+def on_host(directory: Path | None, **options):
+    return search(directory, problem=wannjax.HostProblem(Boats()), **options)
 
 
 @cache
@@ -117,5 +122,6 @@ if __name__ == "__main__":
     kind, directory = sys.argv[1], Path(sys.argv[2])
     several = sys.argv[4:]
     with wannjax.distributed(several[0], int(several[1]), int(several[2])) if several else nullcontext():
-        found = {"search": search, "quick": quick, "data": data, "training": training}[kind](directory, resume=True, callbacks=[say])
+        kinds = {"search": search, "quick": quick, "data": data, "host": on_host, "training": training}
+        found = kinds[kind](directory, resume=True, callbacks=[say])
         print("\n".join(["found", *outcome(found)]), flush=True)

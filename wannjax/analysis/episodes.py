@@ -18,6 +18,7 @@ from wannjax.common import devices
 from wannjax.networks.activations import SUM
 from wannjax.networks.network import FIRST_INPUT, Network, forward, initial_values, tape_of
 from wannjax.problems.capabilities import Episodic
+from wannjax.problems.host_problem import HostProblem, Seen
 from wannjax.problems.problem import check_sizes
 
 
@@ -26,7 +27,8 @@ class Episodes(NamedTuple):
     arrays means nothing.
 
     Attributes:
-        states: the environment's state before every step; a pytree with leading axes [T, L].
+        states: the environment's state before every step; a pytree with leading axes [T, L]. Of an
+            environment on the host the picture that its camera took, as PNG; None without a camera.
         values: float32[T, N, L], of every node in the graph's order: bias, inputs, hidden nodes,
             outputs.
         rewards: float32[T, L], 0 after the end.
@@ -44,7 +46,7 @@ class Episodes(NamedTuple):
         return self.alive.sum(axis=0)
 
 
-def episodes_of(network: Network, problem: Episodic, keys: Key[Array, " L"], gain: Float32[Array, " L"]) -> Episodes:
+def episodes_of(network: Network, problem: Episodic | HostProblem, keys: Key[Array, " L"], gain: Float32[Array, " L"]) -> Episodes:
     """The episodes that `problem.rollout` scores for the same `keys` and shared weights `gain`,
     step by step, up to the end of the longest.
 
@@ -52,7 +54,10 @@ def episodes_of(network: Network, problem: Episodic, keys: Key[Array, " L"], gai
     """
     check_sizes(network, problem)
     plain = replace(network, input_names=(), output_names=())
-    states, values, rewards, alive = jax.tree.map(np.asarray, _program()(problem, plain, keys, gain, problem.params))
+    if isinstance(problem, HostProblem):
+        states, values, rewards, alive = _on_host(problem, plain, keys, gain)
+    else:
+        states, values, rewards, alive = jax.tree.map(np.asarray, _program()(problem, plain, keys, gain, problem.params))
     length = int(alive.any(axis=1).sum())
     is_node = np.asarray(network.activations)[: int(network.steps)] != SUM
     hidden = FIRST_INPUT + network.inputs + np.flatnonzero(is_node)
@@ -82,3 +87,19 @@ def _run(problem: Episodic, network: Network, keys, gain, params):
     carry = (alive, observations, state, initial_values(tape, len(keys)))
     _, (states, values, rewards, alive) = lax.scan(advance, carry, jnp.arange(problem.max_steps, dtype=jnp.int32))
     return jax.tree.map(lambda leaf: leaf[:, 0], states), values[:, :, 0], rewards[:, 0], alive[:, 0]
+
+
+def _on_host(problem: HostProblem, network: Network, keys, gain):
+    """As `_run`, of an environment on the host."""
+    seen: list[Seen] = []
+    problem.look_on(keys, network, gain, seen.append)
+    steps, lanes = len(seen), len(gain)
+    rows, outputs = seen[0].values.shape[0], network.outputs
+    values, alive = np.zeros((steps, rows + outputs, lanes), np.float32), np.zeros((steps, lanes), bool)
+    rewards, states = np.zeros((steps, lanes), np.float32), np.full((steps, lanes), b"", object)
+    for time, now in enumerate(seen):
+        values[time][:, now.alive] = np.concatenate([now.values, now.outputs])
+        rewards[time, now.alive], alive[time, now.alive] = now.rewards, True
+        for lane, picture in zip(now.alive, now.pictures, strict=False):
+            states[time, lane] = picture
+    return states if seen[0].pictures else None, values, rewards, alive

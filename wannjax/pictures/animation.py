@@ -37,6 +37,7 @@ from wannjax.pictures.glyphs import curve_of
 from wannjax.pictures.layout import layout_of
 from wannjax.pictures.rendering import Film, render
 from wannjax.problems.capabilities import Episodic
+from wannjax.problems.host_problem import HostProblem
 from wannjax.problems.problem import Problem
 from wannjax.problems.registry import as_problem
 
@@ -87,7 +88,7 @@ def watch(network: Network, problem: Problem | str, path: str | Path, *, weights
     path = as_path(path)
     require("path", str(path), f"a file name that ends in {' or '.join(SUFFIXES)}", ending_of(path) in SUFFIXES)
     require("path", str(path), "a .gif: for .mp4, ffmpeg must be installed", ending_of(path) == ".gif" or FFMpegWriter.isAvailable())
-    if not isinstance(problem, Episodic):
+    if not isinstance(problem, Episodic | HostProblem):
         raise ValueError(f"problem: must be an environment, got {problem.name}, which has no episodes to watch")
     require_folder(path)
     weights = require_weights(weights if weights is not None else (1.0,) if graph.has_weights else (-2.0, -0.5, 1.0))
@@ -157,7 +158,7 @@ def _write_mp4(path: Path, figure: Figure, move: Callable[[int], None], times: S
 
 
 def _arrange(
-    graph: Graph, problem: Episodic, episodes: Episodes, weights: tuple[float, ...]
+    graph: Graph, problem: Episodic | HostProblem, episodes: Episodes, weights: tuple[float, ...]
 ) -> tuple[Figure, list[Artist], Callable[[int], None]]:
     """The figure, what moves in it, and what moves it: a column per weight."""
     width = _WIDTHS.get(len(weights), 3.6)

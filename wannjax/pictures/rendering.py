@@ -5,6 +5,7 @@ step. To add an environment, write one and list it in `RENDERERS`, or give it as
 `picture`; grids are drawn from the observation, and everything else as its observations over time.
 """
 
+import io
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,8 +18,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.quiver import Quiver
+from PIL import Image
 
 from wannjax.common.wording import printable
+from wannjax.problems.host_environment import FRAMES
 from wannjax.problems.spaces import Box, Discrete
 
 _DARK, _MIDDLE, _LIGHT, _SIGNAL, _GOAL = "#20242c", "#5b6270", "#c3c9d2", "#c0392b", "#1b7a43"
@@ -219,6 +222,16 @@ def _grid(axes: Axes, film: Film, shape: tuple[int, ...]) -> Moving:
     return [image], lambda t: image.set_data(last_on[t])
 
 
+def _camera(axes: Axes, film: Film) -> Moving:
+    """What a camera saw."""
+
+    def at(t: int) -> np.ndarray:
+        return np.asarray(Image.open(io.BytesIO(film.states[t])))
+
+    image = axes.imshow(at(0))
+    return [image], lambda t: image.set_data(at(t))
+
+
 def _traces(axes: Axes, film: Film) -> Moving:
     """Every observation over time, each scaled to its own range, drawn up to now."""
     observations = film.observations
@@ -266,5 +279,6 @@ RENDERERS: dict[str, Callable[[Axes, Film], Moving]] = {
     "PointRobot-misc": _point_robot,
     "Swimmer-misc": _swimmer,
     "Reacher-misc": _reacher,
+    FRAMES: _camera,
 }
-"""By the name of the picture: what gymnax calls the environment."""
+"""By the name of the picture: what gymnax calls the environment, or `FRAMES`."""

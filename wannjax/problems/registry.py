@@ -17,6 +17,8 @@ from wannjax.problems.adapters.library import usual_types
 from wannjax.problems.data import DataProblem
 from wannjax.problems.environment import Environment
 from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.problems.host_environment import HostEnvironment
+from wannjax.problems.host_problem import HostProblem
 from wannjax.problems.kernels.step import in_words, obstacle
 from wannjax.problems.libraries import LIBRARIES, is_of_a_library, library_environment, library_names, needed
 from wannjax.problems.problem import Problem
@@ -49,16 +51,17 @@ def _own() -> dict[str, Callable[[], Environment]]:
     }
 
 
-def make(name: str, **options: Any) -> EnvironmentProblem | DataProblem:
+def make(name: str, **options: Any) -> EnvironmentProblem | HostProblem | DataProblem:
     """The problem called `name`: any registered gymnax environment; one of another library, such as
     "brax:inverted_pendulum"; "digits" (8×8 images, from scikit-learn); or "mnist" (16×16, from the
     files at `path`, see `datasets.mnist`). Further `options` go to `make_environment`,
-    `EnvironmentProblem` or `DataProblem`, and those that none of them takes to the library.
+    `EnvironmentProblem`, `HostProblem` or `DataProblem`, and those that none of them takes to the
+    library.
 
     Raises ValueError for an unknown name or option, with near matches, and for a problem that
     cannot be built.
     """
-    make, problem = (_data_set, DataProblem) if name in DATA_SETS else (make_environment, EnvironmentProblem)
+    make, problem = (_data_set, DataProblem) if name in DATA_SETS else (_environment_problem, EnvironmentProblem)
     for option in () if ":" in str(name) else options:
         require_one_of("option", option, [*_keywords(make), *_keywords(problem)])
     return make(name, **options)
@@ -121,8 +124,10 @@ def as_problem(problem: object) -> Problem:
         way = "such as GymnaxProblem(env)"
     elif isinstance(problem, Environment) or (isinstance(problem, type) and issubclass(problem, Environment)):
         way = "such as EnvironmentProblem(environment)"
+    elif isinstance(problem, HostEnvironment) or (isinstance(problem, type) and issubclass(problem, HostEnvironment)):
+        way = "such as HostProblem(environment)"
     elif hasattr(problem, "action_space"):
-        way = "of an environment that is written in JAX: wannjax.make(name), GymnaxProblem(env) or EnvironmentProblem(environment)"
+        way = 'such as wannjax.make("gymnasium:NAME"), or HostProblem of an environment on the host'
     else:
         way = "such as wannjax.make(name), GymnaxProblem(env) or DataProblem(x, y), or a name"
     require_type("problem", problem, f"a Problem, {way}", False)
@@ -153,16 +158,29 @@ def _data_set(name: str, *, path: str | os.PathLike | None = None, **options) ->
     return DataProblem(images, data.y_train, x_test=x_test, y_test=data.y_test, **options)
 
 
-def make_environment(
+def make_environment(name: str, **options: Any) -> EnvironmentProblem:
+    """As `make`, of environments that are written in JAX only."""
+    problem = _environment_problem(name, **options)
+    require("environment", name, "one that is written in JAX", isinstance(problem, EnvironmentProblem))
+    assert isinstance(problem, EnvironmentProblem)
+    return problem
+
+
+def _environment_problem(
     name: str, *, vary: dict[str, tuple[float, float]] | None = None, max_steps: int | None = None, **options: Any
-) -> EnvironmentProblem:
+) -> EnvironmentProblem | HostProblem:
     """As `make`, of environments only. `vary` names parameters of the environment that every
     episode draws anew, with their bounds; `max_steps` is the length limit of an episode, the
     environment's own when None.
     """
     if ":" in str(name):
-        to_library = {option: options.pop(option) for option in set(options) - set(_keywords(EnvironmentProblem))}
-        environment = library_environment(name, max_steps, to_library)
+        ours = {*_keywords(EnvironmentProblem), *_keywords(HostProblem)}
+        environment = library_environment(name, max_steps, {option: options.pop(option) for option in set(options) - ours})
+        if isinstance(environment, HostEnvironment):
+            require("vary", vary, f"None for {name}, which is not written in JAX", vary is None)
+            for option in options:
+                require_one_of("option", option, _keywords(HostProblem))
+            return HostProblem(environment, **options)
     else:
         known = environment_names()
         if name not in known:

@@ -9,17 +9,9 @@ import jax.numpy as jnp
 from wannjax.common.validation import require, require_type, whole
 from wannjax.problems.adapters.action_spaces import action_space_of
 from wannjax.problems.adapters.library import LibraryEnvironment, Moved
+from wannjax.problems.adapters.names import NAMES
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.spaces import Box
-
-_NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "CartPole-v1": (("x", "dx", "θ", "dθ"), ("left", "right")),
-    "Pendulum-v1": (("cos θ", "sin θ", "dθ"), ("torque",)),
-    "Acrobot-v1": (("cos θ1", "sin θ1", "cos θ2", "sin θ2", "dθ1", "dθ2"), ("torque -1", "torque 0", "torque +1")),
-    "MountainCar-v0": (("x", "dx"), ("left", "coast", "right")),
-    "MountainCarContinuous-v0": (("x", "dx"), ("force",)),
-}
-"""Names for the observation's parts and for the outputs, by environment."""
 
 
 class GymnaxEnvironment(LibraryEnvironment):
@@ -41,7 +33,7 @@ class GymnaxEnvironment(LibraryEnvironment):
         self.actions = action_space_of(env.action_space(self.params), self.name)
         real = isinstance(self.actions, Box) and not self.actions.integral
         self.differentiable = real and getattr(env, "supports_transition_gradients", False)
-        known_inputs, known_outputs = _NAMES.get(self.name, ((), ()))
+        known_inputs, known_outputs = NAMES.get(self.name, ((), ()))
         self.input_names = getattr(env, "input_names", known_inputs or self.input_names)
         self.output_names = getattr(env, "output_names", known_outputs)
 

@@ -1,0 +1,125 @@
+"""The paper's biped, on BipedalWalker-v3: `python -m benchmarks.biped [--algorithm wann]
+[--seed 0]`.
+
+A search, the training of its champion, and the paper's four columns on 100 fresh episodes each,
+beside the paper's own (of BipedalWalker-v2) and its published champion measured on v3. NEAT has the
+same number of episodes by `--algorithm neat`. The champion is drawn and filmed.
+
+A call that was ended (Ctrl-C, SIGTERM, kill) is made again and goes on; a longer `--generations`
+goes on with the same search. All of it is in one folder of `--runs`. Needs
+`pip install "wannjax[envpool]"`.
+"""
+
+import argparse
+import resource
+from dataclasses import asdict
+from pathlib import Path
+
+import wannjax
+from benchmarks.common import machine, print_table, write_json
+from wannjax.analysis.score_table import PAPER
+from wannjax.common import devices
+from wannjax.problems.problem import Problem
+from wannjax.search.registry import Config
+from wannjax.search.wann.config import SWEEP
+
+PAPER_EPISODES = 480 * 6 * 4 * 2048
+"""Of the paper's search: population × weights × episodes × generations."""
+PUBLISHED = ("", "-58 ± 118", "241", "331.4 ± 0.9")
+"""The published champion on v3 over 100 episodes: at random shared weights, at -2, and with its own
+tuned weights.
+"""
+
+
+def config_for(options: argparse.Namespace) -> Config:
+    """The settings of the search. NEAT, which has one weight to score, has as many generations more
+    as the sweep has weights.
+    """
+    shared = {"population": options.population, "episodes": options.episodes, "confirm_episodes": 16, "candidates": 4}
+    if options.algorithm == "neat":
+        return wannjax.NeatConfig(generations=options.generations * len(SWEEP), **shared)
+    return wannjax.WannConfig(generations=options.generations, initial_density=0.25, **shared)
+
+
+def trained(
+    champion: wannjax.Network, problem: Problem, report: wannjax.Report, options: argparse.Namespace, folder: Path
+) -> wannjax.Tuned:
+    """The champion with weights of its own: from those that it has, or from the best shared one."""
+    starts = [report.tuned_weight] if champion.weights is None else None
+    method = wannjax.EvolutionStrategy(pairs=32, episodes=2)
+    return wannjax.finetune(
+        champion, problem, method=method, steps=options.steps, starts=starts, seed=options.seed, run_dir=folder, resume=True, finish=None
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--algorithm", default="wann", choices=["wann", "neat"])
+    parser.add_argument(
+        "--environment", default="envpool:BipedalWalker-v3", choices=["envpool:BipedalWalker-v3", "gymnasium:BipedalWalker-v3"]
+    )
+    parser.add_argument("--population", type=int, default=256)
+    parser.add_argument("--episodes", type=int, default=2, help="per shared weight and generation")
+    parser.add_argument("--generations", type=int, default=500, help="of the WANN search; NEAT has six times as many")
+    parser.add_argument("--steps", type=int, default=300, help="of training")
+    parser.add_argument("--measured", type=int, default=100, help="episodes of each figure")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-steps", type=int, default=None, help="of an episode; the environment's own limit by default")
+    parser.add_argument("--runs", type=Path, default=Path("benchmarks/results/biped"), help="the folder for everything")
+    options = parser.parse_args()
+
+    devices.cache_compilations()
+    problem = wannjax.make(options.environment, max_steps=options.max_steps)
+    config = config_for(options)
+    folder = options.runs / f"{options.algorithm}-{options.population}-{options.episodes}-seed{options.seed}"
+    per_generation = config.population * len(config.weights) * config.episodes
+    budget = per_generation * config.generations
+    print(f"{budget:,} episodes of search, {budget / PAPER_EPISODES:.3f} of the paper's {PAPER_EPISODES:,}; in {folder}", flush=True)
+
+    result = wannjax.evolve(problem, config, seed=options.seed, run_dir=folder, resume=True, finish=None)
+    done = len(result.history["generation"])
+    steps, seconds = int(result.history["alive_steps"].sum()), float(result.history["seconds"].sum())
+    print(f"{done} generations, {done * per_generation:,} episodes, {steps:,} steps in {seconds / 3600:.1f} h", flush=True)
+    if result.interrupted:
+        print("ended early: the same command goes on")
+        return
+    of_search = folder / f"after-{done}"  # what follows depends on the champion
+    of_search.mkdir(exist_ok=True)
+    wannjax.save(of_search / "champion.json", result.champion)
+    wannjax.draw(result.champion, of_search / "champion.svg", title=f"{problem.name}: mean {result.champion_scores.mean():.0f}")
+
+    before = wannjax.evaluate(result.champion, problem, episodes=options.measured, seed=options.seed)
+    print(f"untrained: {before.random_weights}, {before.random_shared}, {before.tuned_shared} at {before.tuned_weight:g}", flush=True)
+    tuned = trained(result.champion, problem, before.tuned_weight, options, of_search)
+    if tuned.interrupted:
+        print("ended early: the same command goes on")
+        return
+    wannjax.save(of_search / "tuned.json", tuned.network)
+    report = wannjax.evaluate(tuned.network, problem, episodes=options.measured, seed=options.seed)
+    shared = wannjax.watch(result.champion, problem, of_search / "champion.gif", weights=(before.tuned_weight,), seed=options.seed)
+    own = wannjax.watch(tuned.network, problem, of_search / "tuned.gif", seed=options.seed)
+    print(f"films: returns {shared.rewards.sum():.0f} and {own.rewards.sum():.0f}, in {of_search}", flush=True)
+
+    columns = [report.random_weights, report.random_shared, report.tuned_shared, report.tuned_weights]
+    name = f"{options.algorithm}, seed {options.seed}, {done * per_generation / 1e6:.2f} M episodes"
+    rows = [
+        [name, str(report.connections), *map(str, columns)],
+        [f"paper, {PAPER_EPISODES / 1e6:.1f} M episodes", "210", *PAPER[options.environment]],
+        ["its published champion, on v3", "210", *PUBLISHED],
+    ]
+    head = ["", "connections", "random weights", "random shared", "tuned shared", "trained"]
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    caption = (
+        f"{options.environment}, {options.measured} fresh episodes a figure; the paper's are of v2. {seconds / 3600:.1f} h of search, "
+        f"{steps / 1e6:.0f} M steps, {memory:.1f} GB at the most."
+    )
+    print_table("The biped", head, rows, caption)
+    scores = {f"{weight:g}": score._asdict() for weight, score in report.per_weight.items()}
+    figures = {"columns": [None if column is None else column._asdict() for column in columns], "per weight": scores}
+    found = {"episodes": done * per_generation, "paper's episodes": PAPER_EPISODES, "steps": steps, "seconds": seconds, "memory": memory}
+    settings = {name: value for name, value in asdict(config).items() if isinstance(value, int | float | str)}
+    write_json(of_search / "biped.json", {"machine": machine(), "settings": settings, **found, **figures})
+
+
+if __name__ == "__main__":
+    main()
