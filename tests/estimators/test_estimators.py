@@ -45,6 +45,14 @@ def diabetes():
     return x, y, WannRegressor(population=512, generations=20, random_state=0).fit(x, y)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_exclusive_or_is_learned_from_its_four_rows(seed):
+    x, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), ["same", "different", "different", "same"]
+    model = WannClassifier(random_state=seed).fit(x, y)
+    assert model.score(x, y) == 1
+    assert connection_count(model.network_) > 0
+
+
 def test_labels_are_those_of_the_table(iris, flowers):
     x, y, _ = iris
     assert flowers.classes_.tolist() == ["setosa", "versicolor", "virginica"]

@@ -29,6 +29,7 @@ from wannjax.runs.evolution import evolve
 from wannjax.runs.loop import Callback
 from wannjax.runs.result import Result
 from wannjax.search.registry import ALGORITHMS
+from wannjax.search.wann.config import EPISODES, WannConfig
 from wannjax.sklearn.table import distinct_rows, log_loss, log_loss_of_two, problem_of, scaler_of, squared_error
 from wannjax.sklearn.table_formula import in_units_of_the_table
 
@@ -132,7 +133,9 @@ class Estimator(BaseEstimator):
             seed=seed,
             name="table",
         )
-        config = ALGORITHMS[self.algorithm](population=self.population, generations=self.generations)
+        # Group by group: on the mean of few rows, having no connections at all is hard to beat.
+        cases = {"cases": EPISODES} if self.algorithm == WannConfig.name else {}
+        config = ALGORITHMS[self.algorithm](population=self.population, generations=self.generations, **cases)
         self.result_: Result = evolve(problem, config, seed=seed, callbacks=callbacks, progress=bool(self.verbose))
         self.front_: list[Network] = self.result_.front
         network, scores = self._chosen()
