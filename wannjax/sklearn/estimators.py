@@ -133,9 +133,9 @@ class Estimator(BaseEstimator):
             seed=seed,
             name="table",
         )
-        # Group by group: on the mean of few rows, having no connections at all is hard to beat.
-        cases = {"cases": EPISODES} if self.algorithm == WannConfig.name else {}
-        config = ALGORITHMS[self.algorithm](population=self.population, generations=self.generations, **cases)
+        config = ALGORITHMS[self.algorithm](population=self.population, generations=self.generations)
+        if isinstance(config, WannConfig):  # on the mean of few rows, having no connections at all is hard to beat
+            config = config.replace(cases=EPISODES)
         self.result_: Result = evolve(problem, config, seed=seed, callbacks=callbacks, progress=bool(self.verbose))
         self.front_: list[Network] = self.result_.front
         network, scores = self._chosen()
