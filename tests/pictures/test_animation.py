@@ -19,6 +19,7 @@ from wannjax.networks.graph import graph_of
 from wannjax.networks.graph import network_of as network_of_graph
 from wannjax.pictures.animation import _arrange, _bounded, watch
 from wannjax.pictures.rendering import RENDERERS, Film, render
+from wannjax.problems.host_environment import FRAMES
 
 WEIGHTS = (-2.0, -0.5, 1.0)
 
@@ -126,6 +127,9 @@ def test_individual_weights_are_shown_as_they_are(tmp_path):
     assert episodes.rewards.shape == (6, 1)
 
 
+WITHOUT_RENDERER = ("Breakout-MinAtar", "Catch-bsuite", "FrozenLake-misc", "MemoryChain-bsuite")
+
+
 def film_of(problem, moments=3):
     """Starts of different episodes in place of steps, which takes no compilation, and random outputs."""
     reset = jax.jit(problem.reset, static_argnums=1)
@@ -135,9 +139,7 @@ def film_of(problem, moments=3):
     return Film(environment, params, states, np.asarray(observations[:, 0].T), outputs, problem.input_names)
 
 
-@pytest.mark.parametrize(
-    "name", [*(name for name in RENDERERS if name != FRAMES), "Breakout-MinAtar", "Catch-bsuite", "FrozenLake-misc", "MemoryChain-bsuite"]
-)
+@pytest.mark.parametrize("name", sorted({*RENDERERS, *WITHOUT_RENDERER} - {FRAMES}))
 def test_every_environment_has_a_picture_of_its_state(name):
     film = film_of(wannjax.make(name))
     canvas = FigureCanvasAgg(Figure(figsize=(2, 2)))
