@@ -41,11 +41,11 @@ def config_for(options: argparse.Namespace) -> Config:
     return wannjax.WannConfig(generations=options.generations, initial_density=0.25, **shared)
 
 
-def trained(
-    champion: wannjax.Network, problem: Problem, report: wannjax.Report, options: argparse.Namespace, folder: Path
-) -> wannjax.Tuned:
-    """The champion with weights of its own: from those that it has, or from the best shared one."""
-    starts = [report.tuned_weight] if champion.weights is None else None
+def trained(champion: wannjax.Network, problem: Problem, best: float, options: argparse.Namespace, folder: Path) -> wannjax.Tuned:
+    """The champion with weights of its own: from those that it has, or from the `best` shared
+    one.
+    """
+    starts = [best] if champion.weights is None else None
     method = wannjax.EvolutionStrategy(pairs=32, episodes=2)
     return wannjax.finetune(
         champion, problem, method=method, steps=options.steps, starts=starts, seed=options.seed, run_dir=folder, resume=True, finish=None
