@@ -90,7 +90,7 @@ def main() -> None:
 
     before = wannjax.evaluate(result.champion, problem, episodes=options.measured, seed=options.seed)
     print(f"untrained: {before.random_weights}, {before.random_shared}, {before.tuned_shared} at {before.tuned_weight:g}", flush=True)
-    tuned = trained(result.champion, problem, before, options, of_search)
+    tuned = trained(result.champion, problem, before.tuned_weight, options, of_search)
     if tuned.interrupted:
         print("ended early: the same command goes on")
         return
