@@ -1,5 +1,7 @@
 """gymnasium's and envpool's environments are scored as a plain loop over their own API scores them. Skipped where they are missing."""
 
+from importlib import import_module
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,9 +17,14 @@ CONFIG = wannjax.WannConfig(population=12, generations=2, episodes=1, confirm_ep
 KEYS, GAIN = jax.random.split(jax.random.key(0), 3), jnp.array([-1.0, 0.5, 1.0])
 
 
-@pytest.fixture(params=["gymnasium", "envpool"])
+NEEDED = {"gymnasium": ("Box2D", "pygame"), "envpool": ("envpool",)}
+
+
+@pytest.fixture(params=NEEDED)
 def library(request):
-    return request.param, pytest.importorskip(request.param, reason=f'needs pip install "wannjax[{request.param}]"')
+    for package in NEEDED[request.param]:
+        pytest.importorskip(package, reason=f'needs pip install "wannjax[{request.param}]" "gymnasium[box2d]"')
+    return request.param, import_module(request.param)
 
 
 def networks_for(problem, count=4):
