@@ -53,9 +53,9 @@ class Blocks(NamedTuple):
     valid: Bool[Array, "n G each"]
 
     @property
-    def sizes(self) -> Int32[Array, " G"]:
+    def sizes(self) -> Float32[Array, " G"]:
         """The examples of each group."""
-        return jnp.sum(self.valid, axis=(0, 2), dtype=jnp.int32)
+        return jnp.sum(self.valid, axis=(0, 2), dtype=jnp.float32)
 
 
 def in_blocks(inputs: Float32[Array, "size I"], targets: Shaped[Array, "size ..."], block: int, groups: int = 1) -> Blocks:
