@@ -11,9 +11,12 @@ goes on with the same search. All of it is in one folder of `--runs`. Needs
 """
 
 import argparse
+import json
 import resource
 from dataclasses import asdict
 from pathlib import Path
+
+import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
@@ -25,6 +28,7 @@ from wannjax.search.wann.config import SWEEP
 
 PAPER_EPISODES = 480 * 6 * 4 * 2048
 """Of the paper's search: population × weights × episodes × generations."""
+FOUND = "search.json"
 PUBLISHED = ("", "-58 ± 118", "241", "331.4 ± 0.9")
 """The published champion on v3 over 100 episodes: at random shared weights, at -2, and with its own
 tuned weights.
@@ -39,6 +43,19 @@ def config_for(options: argparse.Namespace) -> Config:
     if options.algorithm == "neat":
         return wannjax.NeatConfig(generations=options.generations * len(SWEEP), **shared)
     return wannjax.WannConfig(generations=options.generations, initial_density=0.25, **shared)
+
+
+def searched(problem: Problem, config: Config, seed: int, folder: Path, of_search: Path) -> bool:
+    """Searches, and leaves the champion and what it cost; false where it was ended early."""
+    result = wannjax.evolve(problem, config, seed=seed, run_dir=folder, resume=True, finish=None)
+    if result.interrupted:
+        return False
+    of_search.mkdir(exist_ok=True)
+    wannjax.save(of_search / "champion.json", result.champion)
+    history = result.history
+    costs = {"steps": int(history["alive_steps"].sum()), "seconds": float(history["seconds"].sum())}
+    write_json(of_search / FOUND, {"generations": len(history["generation"]), "mean": float(result.champion_scores.mean()), **costs})
+    return True
 
 
 def trained(champion: wannjax.Network, problem: Problem, best: float, options: argparse.Namespace, folder: Path) -> wannjax.Tuned:
@@ -72,36 +89,30 @@ def main() -> None:
     problem = wannjax.make(options.environment, max_steps=options.max_steps)
     config = config_for(options)
     folder = options.runs / f"{options.algorithm}-{options.population}-{options.episodes}-seed{options.seed}"
-    per_generation = config.population * len(config.weights) * config.episodes
-    budget = per_generation * config.generations
+    budget = config.population * len(config.weights) * config.episodes * config.generations
     print(f"{budget:,} episodes of search, {budget / PAPER_EPISODES:.3f} of the paper's {PAPER_EPISODES:,}; in {folder}", flush=True)
 
-    result = wannjax.evolve(problem, config, seed=options.seed, run_dir=folder, resume=True, finish=None)
-    done = len(result.history["generation"])
-    steps, seconds = int(result.history["alive_steps"].sum()), float(result.history["seconds"].sum())
-    print(f"{done} generations, {done * per_generation:,} episodes, {steps:,} steps in {seconds / 3600:.1f} h", flush=True)
-    if result.interrupted:
+    of_search = folder / f"after-{config.generations}"  # what follows depends on the champion
+    if not (of_search / FOUND).exists() and not searched(problem, config, options.seed, folder, of_search):
         print("ended early: the same command goes on")
         return
-    of_search = folder / f"after-{done}"  # what follows depends on the champion
-    of_search.mkdir(exist_ok=True)
-    wannjax.save(of_search / "champion.json", result.champion)
-    wannjax.draw(result.champion, of_search / "champion.svg", title=f"{problem.name}: mean {result.champion_scores.mean():.0f}")
-
-    before = wannjax.evaluate(result.champion, problem, episodes=options.measured, seed=options.seed)
-    print(f"untrained: {before.random_weights}, {before.random_shared}, {before.tuned_shared} at {before.tuned_weight:g}", flush=True)
-    tuned = trained(result.champion, problem, before.tuned_weight, options, of_search)
+    found = json.loads((of_search / FOUND).read_text())
+    champion = wannjax.load(of_search / "champion.json")
+    print(", ".join(f"{name} {value:,.0f}" for name, value in found.items()), flush=True)
+    wannjax.draw(champion, of_search / "champion.svg", title=f"{problem.name}: mean {found['mean']:.0f}")
+    best = wannjax.weight_curve(champion, problem, weights=np.linspace(-2.5, 2.5, 21).tolist(), episodes=8, seed=options.seed).best_weight
+    tuned = trained(champion, problem, best, options, of_search)
     if tuned.interrupted:
         print("ended early: the same command goes on")
         return
     wannjax.save(of_search / "tuned.json", tuned.network)
     report = wannjax.evaluate(tuned.network, problem, episodes=options.measured, seed=options.seed)
-    shared = wannjax.watch(result.champion, problem, of_search / "champion.gif", weights=(before.tuned_weight,), seed=options.seed)
+    shared = wannjax.watch(champion, problem, of_search / "champion.gif", weights=(best,), seed=options.seed)
     own = wannjax.watch(tuned.network, problem, of_search / "tuned.gif", seed=options.seed)
     print(f"films: returns {shared.rewards.sum():.0f} and {own.rewards.sum():.0f}, in {of_search}", flush=True)
 
     columns = [report.random_weights, report.random_shared, report.tuned_shared, report.tuned_weights]
-    name = f"{options.algorithm}, seed {options.seed}, {done * per_generation / 1e6:.2f} M episodes"
+    name = f"{options.algorithm}, seed {options.seed}, {budget / 1e6:.2f} M episodes"
     rows = [
         [name, str(report.connections), *map(str, columns)],
         [f"paper, {PAPER_EPISODES / 1e6:.1f} M episodes", "210", *PAPER[options.environment]],
@@ -110,13 +121,13 @@ def main() -> None:
     head = ["", "connections", "random weights", "random shared", "tuned shared", "trained"]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     caption = (
-        f"{options.environment}, {options.measured} fresh episodes a figure; the paper's are of v2. {seconds / 3600:.1f} h of search, "
-        f"{steps / 1e6:.0f} M steps, {memory:.1f} GB at the most."
+        f"{options.environment}, {options.measured} fresh episodes a figure; the paper's are of v2. "
+        f"{found['seconds'] / 3600:.1f} h of search, {found['steps'] / 1e6:.0f} M steps, {memory:.1f} GB at the most."
     )
     print_table("The biped", head, rows, caption)
     scores = {f"{weight:g}": score._asdict() for weight, score in report.per_weight.items()}
     figures = {"columns": [None if column is None else column._asdict() for column in columns], "per weight": scores}
-    found = {"episodes": done * per_generation, "paper's episodes": PAPER_EPISODES, "steps": steps, "seconds": seconds, "memory": memory}
+    found |= {"episodes": budget, "paper's episodes": PAPER_EPISODES, "memory": memory}
     settings = {name: value for name, value in asdict(config).items() if isinstance(value, int | float | str)}
     write_json(of_search / "biped.json", {"machine": machine(), "settings": settings, **found, **figures})
 
