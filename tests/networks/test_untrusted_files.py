@@ -13,7 +13,7 @@ from file_kinds import IDX_FILES, KINDS, RAW, as_in_production, check, idx
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-QUICK, SLOW = 900, 20_000
+QUICK, SLOW = 900, 10_000
 """Mutants of all kinds together."""
 
 _as_in_production = pytest.fixture(as_in_production, autouse=True, scope="module")
