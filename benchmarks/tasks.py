@@ -4,7 +4,8 @@
 Every task is searched with every seed, with the default settings but for `TASKS`; each champion is
 scored on 100 fresh episodes per weight. The table has medians and quartiles over the seeds, a
 policy that acts at random, and a good score from the literature. Runs are kept in the JSON file; a
-second call does only what is missing.
+second call does only what is missing. Tasks of other libraries, `library:name`, run where they are
+named.
 """
 
 import argparse
@@ -40,6 +41,9 @@ class Task(NamedTuple):
 _GYMNAX = "PPO, table in gymnax's README"
 _MANY_EPISODES = {"generations": 100, "episodes": 32, "confirm_episodes": 256}
 """For a task whose episodes differ more than its networks do."""
+_MOST = "the most that there can be"
+_FEW = {"generations": 20, "population": 64, "episodes": 2, "confirm_episodes": 16}
+"""For a task whose steps take a CPU long."""
 TASKS = {
     "CartPole-v1": Task("500", _GYMNAX, {"generations": 50}),
     "Acrobot-v1": Task("-80", _GYMNAX, {"generations": 50}),
@@ -49,6 +53,10 @@ TASKS = {
     "Reacher-misc": Task("33", "PPO, one run, RLerneX docs/PPO.md", _MANY_EPISODES),
     "Breakout-MinAtar": Task("28", _GYMNAX, {"generations": 100, "population": 256}),
     "SpaceInvaders-MinAtar": Task("131", _GYMNAX, {"generations": 100, "population": 256}),
+    "brax:inverted_pendulum": Task("1000", _MOST, _FEW),
+    "playground:CartpoleSwingup": Task("1000", _MOST, _FEW),
+    "jumanji:Maze-v0": Task("1", _MOST, {"generations": 50, "population": 256}),
+    "jumanji:Snake-v1": Task("143", _MOST, {"generations": 50, "population": 256}),
 }
 RANDOM_EPISODES = 256
 
@@ -95,7 +103,8 @@ def quartiles(values) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--environments", nargs="+", default=list(TASKS), choices=list(TASKS), metavar="ENV")
+    needing_nothing = [name for name in TASKS if ":" not in name]
+    parser.add_argument("--environments", nargs="+", default=needing_nothing, choices=list(TASKS), metavar="ENV")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--json", type=Path, default=Path("benchmarks/tasks_runs.json"))
     options = parser.parse_args()

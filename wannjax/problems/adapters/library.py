@@ -72,7 +72,7 @@ def usual_types() -> Iterator[None]:
         yield
 
 
-def _as_before(leaf, before: Array) -> Array:
+def _as_before(leaf: Any, before: Any) -> Array:
     """A part of a state of the type that it had: libraries put plain numbers among them."""
     leaf = jnp.asarray(leaf)
     return leaf if leaf.dtype == before.dtype else leaf.astype(before.dtype)
