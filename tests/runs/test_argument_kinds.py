@@ -46,11 +46,7 @@ def with_problem(problem):
     ("problem", "message"),
     [
         (NETWORK, "a Problem, which comes after the network, got a Network"),
-<<<<<<< HEAD
         (gymnasium.make("CartPole-v1"), r'such as wannjax.make\("gymnasium:NAME"\), or HostProblem .*, got a TimeLimit'),
-=======
-        (gymnasium.make("CartPole-v1"), r'wannjax.make\("gymnasium:NAME"\), or HostProblem.*, got a TimeLimit'),
->>>>>>> hostenv-work
         (gymnax.make("CartPole-v1")[0], r"such as GymnaxProblem\(env\), got a CartPole"),
         (CartPoleSwingUp, r"such as GymnaxProblem\(env\), got the class CartPoleSwingUp and not an instance"),
         (Own, r"such as EnvironmentProblem\(environment\), got the class Own and not an instance"),
