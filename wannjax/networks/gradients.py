@@ -31,6 +31,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int, Int8, Int32, Shaped
 
+from wannjax.common import devices
 from wannjax.common.pytrees import Placeholder
 from wannjax.common.validation import require
 from wannjax.networks.activations import SUM, activate, slope
@@ -185,6 +186,8 @@ def run_on_batch(
     """As `run`, with the same observations for every copy."""
     bias = jnp.ones((1, batch.shape[0]), jnp.float32)
     read = jnp.concatenate([bias, batch.astype(jnp.float32).T])[topology.read]
+    if not devices.on_cpu():  # the compiler for GPUs fails on a product of all copies with one matrix
+        read = jnp.broadcast_to(read, (weights.shape[0], *read.shape))
     return _run(surrogate, topology, weights.astype(jnp.float32), read)
 
 
