@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,36 +21,21 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 from wannjax.common import devices
 from wannjax.common.keys import Purpose
 from wannjax.common.validation import plain, require, require_count, whole
-from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of, value_rows
 from wannjax.problems.environment import Environment, Tally, Transition, led_to
 from wannjax.problems.environment_check import checked_shapes
 from wannjax.problems.kernels.cells import LANES
 from wannjax.problems.kernels.lanes import KEY
 from wannjax.problems.kernels.step import form_of, in_words, obstacle
-from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
+from wannjax.problems.problem import Evaluation, check_population
+from wannjax.problems.rollouts import RolloutProblem, Rollouts
 from wannjax.problems.sharding import Shares, on_population, sharded
 from wannjax.problems.spaces import Discrete
 
 ProblemT = TypeVar("ProblemT", bound="EnvironmentProblem")
 
 
-class Rollouts(NamedTuple):
-    """Episodes of P networks on L lanes.
-
-    Attributes:
-        returns: float32[P, L], undiscounted.
-        steps: int32[P, L], length of each episode.
-        computed_steps: float32[], environment steps that were computed, in all: a large population
-            exceeds an int32.
-    """
-
-    returns: Float32[Array, "P L"]
-    steps: Int32[Array, "P L"]
-    computed_steps: Float32[Array, ""]
-
-
-class EnvironmentProblem(Problem):
+class EnvironmentProblem(RolloutProblem):
     """Any `Environment` as a problem: the return of an episode is the score.
 
     A discrete action is the index of the greatest output. A continuous one is the outputs clipped
@@ -68,8 +53,6 @@ class EnvironmentProblem(Problem):
         interpret: have XLA run kernels, on any device; for tests.
     """
 
-    metric = "return"
-    stochastic = True
     interpret = False
 
     def __init__(
@@ -98,23 +81,15 @@ class EnvironmentProblem(Problem):
         require("polynomials", polynomials, "True or False", isinstance(plain(polynomials), bool))
         network_chunk = None if network_chunk is None else whole("network_chunk", network_chunk, "None or an integer >= 1", 1)
         shapes = checked_shapes(environment)
-        self.environment, self.network_chunk, self.polynomials = environment, network_chunk, bool(polynomials)
-        self.name, self.params, self.max_steps = environment.name, environment.params, int(environment.max_steps)
-        self.inputs, self.outputs = int(environment.inputs), int(environment.actions.outputs)
-        self.output_activation = environment.actions.output_activation
+        super().__init__(environment, input_names, output_names)
+        self.environment: Environment = environment
+        self.params, self.network_chunk, self.polynomials = environment.params, network_chunk, bool(polynomials)
         self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
-        input_names = as_names("input_names", input_names) or environment.input_names
-        output_names = as_names("output_names", output_names) or environment.output_names
-        self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
         self._obstacle = obstacle(environment, polynomials=self.polynomials) if devices.on_gpu() else None
         self.form = form_of(self._obstacle)
         self._evaluate = on_population(self._score, "episodes", "activation_ids")
         self._score_copies = on_population(self._score_packed, "episodes", "activation_ids")
         self._rollout = on_population(self._run, "activation_ids")
-
-    def __repr__(self) -> str:
-        sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, at most {counted(self.max_steps, 'step')}"
-        return f"{type(self).__name__}({self.name}: {sizes})"
 
     @property
     def discrete(self) -> bool:
@@ -174,29 +149,11 @@ class EnvironmentProblem(Problem):
         *,
         activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
     ) -> Rollouts:
-        """One episode of every network on every lane.
-
-        Args:
-            keys: the episode of each lane; equal keys mean equal starts and equal noise, for all
-                networks alike.
-            networks: P networks; their individual weights, if any, may differ from lane to lane.
-            gain: the shared weight of each lane.
-        """
+        """One episode of every network on every lane. See `RolloutProblem`."""
         check_population(networks, self)
         gain = jnp.asarray(gain, jnp.float32)
         (returns, steps), iterations = self._rollout(keys, networks, gain, self.params, activation_ids=activation_ids)
         return Rollouts(returns, steps, iterations * len(gain))
-
-    def measure(
-        self,
-        keys: Key[Array, " L"],
-        networks: Network,
-        gain: Float[Array, " L"],
-        *,
-        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
-    ) -> Float32[Array, "P L"]:
-        """The returns of `rollout`. See `Problem`."""
-        return self.rollout(keys, networks, gain, activation_ids=activation_ids).returns
 
     def score_copies(
         self, key: Key[Array, ""], networks: Network, *, episodes: int, activation_ids: tuple[int, ...] = ALL_ACTIVATIONS

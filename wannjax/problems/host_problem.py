@@ -22,10 +22,10 @@ from wannjax.common.keys import Purpose
 from wannjax.common.validation import require, require_count, require_text, require_type
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, take
-from wannjax.problems.environment_problem import Rollouts
 from wannjax.problems.host_environment import FRAMES, HostEnvironment
 from wannjax.problems.host_lanes import Lanes
-from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
+from wannjax.problems.problem import Evaluation, check_population
+from wannjax.problems.rollouts import RolloutProblem, Rollouts
 from wannjax.problems.spaces import ActionSpace
 
 Found = TypeVar("Found")
@@ -52,7 +52,7 @@ class Seen(NamedTuple):
     pictures: list[bytes]
 
 
-class HostProblem(Problem):
+class HostProblem(RolloutProblem):
     """Any `HostEnvironment` as a problem: the return of an episode is the score.
 
     What the outputs of a network do is said in `EnvironmentProblem`. An action that is not finite
@@ -64,8 +64,6 @@ class HostProblem(Problem):
         lanes: episodes that run side by side, at the most.
     """
 
-    metric = "return"
-    stochastic = True
     params = None
 
     def __init__(
@@ -97,17 +95,11 @@ class HostProblem(Problem):
         require_text("name", environment.name)
         wanted = "a Discrete, a MultiDiscrete, a MultiBinary or a Box"
         require("actions", environment.actions, wanted, isinstance(environment.actions, ActionSpace))
-        self.environment, self.lanes, self.name = environment, require_count("lanes", lanes), environment.name
-        self.max_steps = require_count("max_steps", environment.max_steps)
-        self.inputs, self.outputs = require_count("inputs", environment.inputs), int(environment.actions.outputs)
-        self.output_activation = environment.actions.output_activation
-        input_names = as_names("input_names", input_names) or environment.input_names
-        output_names = as_names("output_names", output_names) or environment.output_names
-        self.input_names, self.output_names = checked_names(input_names, output_names, self.inputs, self.outputs)
-
-    def __repr__(self) -> str:
-        sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, at most {counted(self.max_steps, 'step')}"
-        return f"{type(self).__name__}({self.name}: {sizes})"
+        self.lanes = require_count("lanes", lanes)
+        require_count("max_steps", environment.max_steps)
+        require_count("inputs", environment.inputs)
+        super().__init__(environment, input_names, output_names)
+        self.environment: HostEnvironment = environment
 
     def evaluate(
         self,
@@ -138,7 +130,7 @@ class HostProblem(Problem):
         *,
         activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
     ) -> Rollouts:
-        """One episode of every network on every lane: see `EnvironmentProblem.rollout`. No step is
+        """One episode of every network on every lane: see `RolloutProblem`. No step is
         computed but those that are alive.
         """
         check_population(networks, self)
@@ -151,17 +143,6 @@ class HostProblem(Problem):
             returns[some], steps[some] = self._run(seeds[lane], _one_a_lane(networks, own, lane), weights[lane], activation_ids)
         grid = count, lanes
         return Rollouts(jnp.asarray(returns.reshape(grid), jnp.float32), jnp.asarray(steps.reshape(grid)), jnp.float32(steps.sum()))
-
-    def measure(
-        self,
-        keys: Key[Array, " L"],
-        networks: Network,
-        gain: Float[Array, " L"],
-        *,
-        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
-    ) -> Float32[Array, "P L"]:
-        """The returns of `rollout`. See `Problem`."""
-        return self.rollout(keys, networks, gain, activation_ids=activation_ids).returns
 
     def look_on(self, keys: Key[Array, " L"], network: Network, gain: Float[Array, " L"], see: Callable[[Seen], None]) -> None:
         """The episodes that `rollout` scores, of one network, with `see` called after every time
