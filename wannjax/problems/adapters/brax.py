@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 from brax import envs
 
 from wannjax.common.validation import require_count
-from wannjax.problems.adapters.library import LibraryEnvironment, Moved
-from wannjax.problems.spaces import Box
+from wannjax.problems.adapters.library import StatefulEnvironment
 
 MAX_STEPS = 1000
 """What brax's own wrapper for episodes has by default."""
@@ -19,16 +17,12 @@ _NAMES = {
 """Names of an observation's parts and of the outputs, by environment."""
 
 
-class BraxEnvironment(LibraryEnvironment):
-    """The environment that brax calls `name`, with `options` of its own, such as `backend`.
-
-    Its `done` is termination; brax has no truncation but by the length of an episode.
-    """
+class BraxEnvironment(StatefulEnvironment):
+    """The environment that brax calls `name`, with `options` of its own, such as `backend`."""
 
     def __init__(self, name: str, *, max_steps: int | None = None, **options: Any):
         self.env, self.name = envs.get_environment(name, **options), f"brax:{name}"
         self.max_steps = MAX_STEPS if max_steps is None else require_count("max_steps", max_steps)
-        self.actions = Box(jnp.full(self.env.action_size, -1.0), 1.0)
         self.differentiable = self.env.backend in _DIFFERENTIABLE
         observation, _ = self.describe()
         inputs, self.output_names = _NAMES.get(name, ((), ()))
@@ -37,11 +31,3 @@ class BraxEnvironment(LibraryEnvironment):
     @staticmethod
     def names() -> list[str]:
         return list(envs._envs)
-
-    def begin(self, key, params):
-        state = self.env.reset(key)
-        return state.obs, state
-
-    def advance(self, key, state, action, params):
-        after = self.env.step(state, action)
-        return Moved(after.obs, after, after.reward, after.done)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float32, Key
 
 from wannjax.common.keys import Purpose, key_of
 from wannjax.problems.environment import Environment, Transition
+from wannjax.problems.spaces import Box
 
 
 class Moved(NamedTuple):
@@ -63,6 +64,28 @@ class LibraryEnvironment(Environment):
             terminated, truncated = (jnp.asarray(end).astype(bool) for end in (after.terminated, after.truncated))
             reward = jnp.asarray(after.reward, jnp.float32)
         return Transition(_flat(after.observation), behind, reward, terminated, truncated)
+
+
+class StatefulEnvironment(LibraryEnvironment):
+    """One whose state holds all that a step leads to, as brax's and what is made after it; its
+    actions are real numbers in [-1, 1].
+
+    What it calls `done` is termination; there is no truncation but by the length of an episode.
+    """
+
+    env: Any
+
+    def begin(self, key, params):
+        state = self.env.reset(key)
+        return state.obs, state
+
+    def advance(self, key, state, action, params):
+        after = self.env.step(state, action)
+        return Moved(after.obs, after, after.reward, after.done)
+
+    def describe(self) -> Any:
+        self.actions = Box(jnp.full(self.env.action_size, -1.0), 1.0)
+        return super().describe()
 
 
 @contextmanager

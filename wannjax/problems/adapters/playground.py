@@ -4,25 +4,22 @@ wrappers, and its other implementation, which runs on NVIDIA's GPUs only, are le
 
 from typing import Any
 
-import jax.numpy as jnp
 from mujoco_playground import dm_control_suite, registry
 from mujoco_playground._src import mjx_env
 
 from wannjax.common.validation import require, require_count
-from wannjax.problems.adapters.library import LibraryEnvironment, Moved
-from wannjax.problems.spaces import Box
+from wannjax.problems.adapters.library import StatefulEnvironment
 
 _CART_POLE = ("x", "cos θ", "sin θ", "dx", "dθ"), ("force",)
 _NAMES = {name: _CART_POLE for name in ("CartpoleBalance", "CartpoleBalanceSparse", "CartpoleSwingup", "CartpoleSwingupSparse")}
 """Names of an observation's parts and of the outputs, by environment."""
 
 
-class PlaygroundEnvironment(LibraryEnvironment):
+class PlaygroundEnvironment(StatefulEnvironment):
     """The environment that Playground calls `name`; `options` override entries of its
     configuration.
 
-    Its `done` is termination; Playground has no truncation but by the length of an episode. Raises
-    ValueError where the robots are needed, which Playground would download.
+    Raises ValueError where the robots are needed, which Playground would download.
     """
 
     def __init__(self, name: str, *, max_steps: int | None = None, **options: Any):
@@ -33,7 +30,6 @@ class PlaygroundEnvironment(LibraryEnvironment):
         self.env = registry.load(name, config_overrides={"impl": "jax", **options})
         self.name = f"playground:{name}"
         self.max_steps = require_count("max_steps", config.episode_length if max_steps is None else max_steps)
-        self.actions = Box(jnp.full(self.env.action_size, -1.0), 1.0)
         inputs, self.output_names = _NAMES.get(name, ((), ()))
         self.describe()
         self.input_names = inputs or self.input_names
@@ -41,11 +37,3 @@ class PlaygroundEnvironment(LibraryEnvironment):
     @staticmethod
     def names() -> list[str]:
         return list(registry.ALL_ENVS)
-
-    def begin(self, key, params):
-        state = self.env.reset(key)
-        return state.obs, state
-
-    def advance(self, key, state, action, params):
-        after = self.env.step(state, action)
-        return Moved(after.obs, after, after.reward, after.done)
