@@ -87,8 +87,7 @@ class Run:
         state = self._bred()[0] if self.last else self.first
         number = self.number + 1
         networks = jax.block_until_ready(self.algorithm.ask(state))
-        scores, by_episode, work = self._score(self.problem, jax.random.fold_in(self.episode_key, number), networks, self.config.episodes)
-        told = scores if by_episode is None else by_episode
+        scores, told, work = self._score(self.problem, jax.random.fold_in(self.episode_key, number), networks, self.config.episodes)
         if not usable(scores).any():
             name, seed = self.problem.name, self.seed
             raise ValueError(f"problem: {name} gave no finite score to any network of generation {number} of seed {seed}")
@@ -116,30 +115,29 @@ class Run:
             self.bred = self.algorithm.enlarge(following), jax.device_get(info)
         return self.bred
 
-    def _score(self, problem: Problem, key, networks: Network, episodes: int) -> tuple[np.ndarray, np.ndarray | None, Work]:
+    def _score(self, problem: Problem, key, networks: Network, episodes: int) -> tuple[np.ndarray, np.ndarray, Work]:
         """The scores [N, W] of `networks` over the sweep, of which every process finds its share;
-        those of every episode [N, W, R], where the algorithm goes by them and there are any; and
-        what it cost.
+        what the algorithm is told, which are these or, if it goes by them, those of every episode
+        [N, W, R]; and what it cost.
         """
         begun = time.perf_counter()
         mine = networks
         if hosts.count() > 1:
             shares = hosts.shares_of(np.asarray(networks.steps))
             mine = take(networks, shares[hosts.index()])
-        evaluation = jax.device_get(
-            problem.evaluate(key, mine, self.sweep, episodes=episodes, activation_ids=self.algorithm.activation_ids)
-        )
+        evaluation = problem.evaluate(key, mine, self.sweep, episodes=episodes, activation_ids=self.algorithm.activation_ids)
+        if not self.algorithm.by_episode:
+            evaluation = evaluation._replace(by_episode=None)  # which then stays where it is
+        evaluation = jax.device_get(evaluation)
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is not a score
             scores = np.asarray(evaluation.scores, np.float32)
-            goes_by = self.algorithm.by_episode and evaluation.by_episode is not None
-            by_episode = [np.asarray(evaluation.by_episode, np.float32)] if goes_by else []
+            told = scores if evaluation.by_episode is None else np.asarray(evaluation.by_episode, np.float32)
         steps, computed = np.asarray(evaluation.steps, np.int64).sum(axis=1), np.asarray(evaluation.computed_steps, np.float64)
         if hosts.count() > 1:
-            scores, steps, computed, *by_episode = hosts.gather(scores, steps, computed, *by_episode)
+            scores, told, steps, computed = hosts.gather(scores, told, steps, computed)
             _, first = np.unique(shares, return_index=True)  # in the order of `networks`, without what fills up
-            scores, steps = scores.reshape(-1, scores.shape[-1])[first], steps.reshape(-1)[first]
-            by_episode = [each.reshape(-1, *each.shape[2:])[first] for each in by_episode]
-        return scores, by_episode[0] if by_episode else None, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
+            scores, told, steps = (each.reshape(-1, *each.shape[2:])[first] for each in (scores, told, steps))
+        return scores, told, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
 
     @property
     def identity(self) -> dict[str, Any]:
