@@ -6,6 +6,7 @@ weight is chosen, it is chosen on episodes of its own. Of data they are measured
 reports, and the weight is chosen on those for validation; without `x_test` these are the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -106,12 +107,28 @@ def evaluate(
     problem.
     """
     check_single(network)
-    network = network_of(graph_of(network))  # without padding, on which draws of weights would depend
     problem = as_problem(problem)
+    require_one_of("split", split, SPLITS)
+    return _reports(network, problem, [split], episodes, seed, weights)[0]
+
+
+def evaluate_splits(
+    network: Network, problem: Problem, *, episodes: int = 100, seed: int = 0, weights: tuple[float, ...] = SWEEP
+) -> list[Report]:
+    """As `evaluate`, on each of `splits_of(problem)`: what does not depend on the examples is found
+    once.
+    """
+    check_single(network)
+    return _reports(network, problem, splits_of(problem), episodes, seed, weights)
+
+
+def _reports(
+    network: Network, problem: Problem, splits: Sequence[str], episodes: int, seed: int, weights: tuple[float, ...]
+) -> list[Report]:
+    network = network_of(graph_of(network))  # without padding, on which draws of weights would depend
     episodes = require_count("episodes", episodes)
     seed = require_seed(seed)
     weights = require_weights(weights)
-    require_one_of("split", split, SPLITS)
     grid_key, score_key, shared_key, weights_key = jax.random.split(key_of(seed, Purpose.EVALUATION), 4)
     bare = replace(network, weights=None, input_names=(), output_names=())
     plain = jax.tree.map(lambda leaf: leaf[None], bare)
@@ -133,25 +150,29 @@ def evaluate(
     lanes = replace(plain, weights=jnp.concatenate(tables, axis=-1)[None])
     keys = jax.random.split(score_key, episodes)
     keys = jnp.concatenate([keys[:count] for count in counts])
-    returns = problem.split(split).measure(keys, lanes, jax.device_put(np.ones(len(keys), np.float32)))
-    rows = np.split(np.asarray(returns)[0], np.cumsum(counts)[:-1])
-
-    columns = [Score(float(row.mean()), float(row.std()), len(row)) for row in rows]
-    count = len(weights)
-    return Report(
-        per_weight=dict(zip((float(weight) for weight in weights), columns[:count], strict=True)),
-        tuned_shared=columns[count],
-        random_shared=columns[count + 1],
-        random_weights=columns[count + 2],
-        tuned_weights=columns[count + 3] if network.weights is not None else None,
-        tuned_weight=tuned_weight,
-        connections=connection_count(network),
-        canonical_connections=connection_count(canonical(network).network),
-        problem_name=problem.name,
-        metric=problem.metric,
-        stochastic=problem.stochastic,
-        measured_on=measured_on(problem, split, episodes),
-    )
+    ones, count = jax.device_put(np.ones(len(keys), np.float32)), len(weights)
+    sizes = connection_count(network), connection_count(canonical(network).network)
+    reports = []
+    for split in splits:
+        returns = problem.split(split).measure(keys, lanes, ones)
+        rows = np.split(np.asarray(returns)[0], np.cumsum(counts)[:-1])
+        columns = [Score(float(row.mean()), float(row.std()), len(row)) for row in rows]
+        report = Report(
+            per_weight=dict(zip((float(weight) for weight in weights), columns[:count], strict=True)),
+            tuned_shared=columns[count],
+            random_shared=columns[count + 1],
+            random_weights=columns[count + 2],
+            tuned_weights=columns[count + 3] if network.weights is not None else None,
+            tuned_weight=tuned_weight,
+            connections=sizes[0],
+            canonical_connections=sizes[1],
+            problem_name=problem.name,
+            metric=problem.metric,
+            stochastic=problem.stochastic,
+            measured_on=measured_on(problem, split, episodes),
+        )
+        reports.append(report)
+    return reports
 
 
 def tuned_shared_weight(network: Network, problem: Problem) -> float:

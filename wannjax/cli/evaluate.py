@@ -2,7 +2,7 @@
 
 import argparse
 
-from wannjax.analysis.evaluation import evaluate, splits_of
+from wannjax.analysis.evaluation import evaluate_splits
 from wannjax.cli.options import add_network_arguments, network_and_problem
 from wannjax.cli.tables import report_table
 from wannjax.common.terminal import say
@@ -18,9 +18,5 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     network, problem = network_and_problem(options)
-    say(
-        report_table(
-            *(evaluate(network, problem, episodes=options.episodes, seed=options.seed, split=split) for split in splits_of(problem))
-        )
-    )
+    say(report_table(*evaluate_splits(network, problem, episodes=options.episodes, seed=options.seed)))
     return 0

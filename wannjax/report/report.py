@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from wannjax.analysis.canonical import canonical
-from wannjax.analysis.evaluation import Report, evaluate, measured_on, splits_of
+from wannjax.analysis.evaluation import Report, evaluate_splits, measured_on, splits_of
 from wannjax.analysis.formula import formula
 from wannjax.analysis.predictions import predictions
 from wannjax.analysis.score_table import PAPER, report_cells, report_note, report_size
@@ -63,7 +63,7 @@ def write(directory: Path, problem: Problem) -> Report | None:
     weight_part, of_data = table_part, []
     if is_measurable(problem):
         splits = splits_of(problem)
-        reports = [evaluate(saved.champion, problem, seed=saved.seed, weights=_sweep(saved), split=split) for split in splits]
+        reports = evaluate_splits(saved.champion, problem, seed=saved.seed, weights=_sweep(saved))
         report = reports[-1]
         curve = weight_curve(saved.champion, problem, episodes=CURVE_EPISODES, seed=saved.seed)
         table_part, weight_part, of_data = (
