@@ -12,14 +12,16 @@ from jaxtyping import Float32, Float64, Int64
 from wannjax.analysis.evaluation import examples_of, tuned_shared_weight
 from wannjax.common.validation import real, require, require_one_of
 from wannjax.networks.graph import default_names
-from wannjax.networks.network import Network
+from wannjax.networks.network import Network, enlarge
 from wannjax.problems.capabilities import Supervised
 from wannjax.problems.data import SPLITS
 from wannjax.problems.problem import Problem, check_single, check_sizes
 from wannjax.problems.registry import as_problem
 
-_BLOCK = 4096
-"""Examples that are run together."""
+_BLOCK = 1024
+"""Examples that are run together. With one size what comes of each depends on no other one."""
+_STEPS = 32
+"""What the length of a network's tape is a multiple of, so that few lengths are compiled."""
 _SMALLEST_IMAGE = 8
 """Rows and columns from which on unnamed inputs of a square number count as an image."""
 
@@ -157,7 +159,7 @@ def predictions(
     kind = ClassPredictions if problem.classifies else NumberPredictions
     return kind(
         inputs=inputs,
-        outputs=_outputs(network, inputs, weight),
+        outputs=outputs_of(network, inputs, weight),
         targets=np.asarray(examples.targets, np.float64),
         weight=weight,
         examples=examples_of(problem, split),
@@ -168,8 +170,11 @@ def predictions(
     )
 
 
-def _outputs(network: Network, inputs: Float32[np.ndarray, "n I"], weight: float) -> Float64[np.ndarray, "n O"]:
-    block, network = min(_BLOCK, len(inputs)), replace(network, input_names=(), output_names=())
-    filled = np.pad(inputs, ((0, -len(inputs) % block), (0, 0)))
-    outputs = [np.asarray(network(part, weight), np.float64) for part in filled.reshape(-1, block, inputs.shape[1])]
-    return np.concatenate(outputs)[: len(inputs)]
+def outputs_of(network: Network, inputs: Float32[np.ndarray, "n I"], weight: float) -> Float64[np.ndarray, "n O"]:
+    """The outputs of one network for n rows, at a shared weight. What each is depends on no other
+    row, and few sizes of networks are compiled.
+    """
+    steps = network.activations.shape[0]
+    bare = enlarge(replace(network, input_names=(), output_names=()), -(-steps // _STEPS) * _STEPS)
+    blocks = np.pad(inputs, ((0, -len(inputs) % _BLOCK), (0, 0))).reshape(-1, _BLOCK, inputs.shape[1])
+    return np.concatenate([np.asarray(bare(block, weight), np.float64) for block in blocks])[: len(inputs)]

@@ -19,11 +19,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from wannjax.analysis.evaluation import GRID
 from wannjax.analysis.formula import Formulas, formula
+from wannjax.analysis.predictions import outputs_of
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require, require_count, require_one_of
 from wannjax.finetuning import finetune
 from wannjax.networks.graph import default_names
-from wannjax.networks.network import Network, connection_count, enlarge
+from wannjax.networks.network import Network, connection_count
 from wannjax.problems.data import DataProblem
 from wannjax.runs.evolution import evolve
 from wannjax.runs.loop import Callback
@@ -34,10 +35,6 @@ from wannjax.sklearn.table import distinct_rows, log_loss, log_loss_of_two, prob
 from wannjax.sklearn.table_formula import in_units_of_the_table
 
 WEIGHTS, SHARED = "weights", "shared"
-_BLOCK = 1024
-"""Rows that are predicted together. With one size a row's prediction depends on no other row."""
-_STEPS = 32
-"""What the length of a network's tape is a multiple of, so that few lengths are compiled."""
 _ALL_EPISODES = 128
 """Mini-batches on which shared weights are compared: of most tables all rows."""
 
@@ -160,11 +157,7 @@ class Estimator(BaseEstimator):
         """The network's outputs [n, O] for n rows, float64."""
         check_is_fitted(self, "network_")
         inputs = self._scaler.transform(validate_data(self, table, dtype=np.float64, reset=False)).astype(np.float32)
-        steps = self.network_.activations.shape[0]
-        network = enlarge(self.network_, -(-steps // _STEPS) * _STEPS)
-        blocks = np.pad(inputs, ((0, -len(inputs) % _BLOCK), (0, 0))).reshape(-1, _BLOCK, inputs.shape[1])
-        outputs = [np.asarray(network(block, self.weight_), np.float64) for block in blocks]
-        return np.concatenate(outputs)[: len(inputs)]
+        return outputs_of(self.network_, inputs, self.weight_)
 
 
 class WannClassifier(ClassifierMixin, Estimator):
