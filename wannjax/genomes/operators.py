@@ -34,18 +34,20 @@ class _Operator(NamedTuple):
         shared: whether all searches have it.
         wanted: the cells among which it chooses; None where it does not act on connections.
         written: what it writes there.
+        adds: how many enabled connections there are more after it, at the most.
     """
 
     name: str
     shared: bool
     wanted: int | None = None
     written: int | None = None
+    adds: int = 0
 
 
 _TABLE = (
-    _Operator("add_node", True, wanted=ENABLED, written=DISABLED),
-    _Operator("add_connection", True, wanted=ABSENT, written=ENABLED),
-    _Operator("enable", True, wanted=DISABLED, written=ENABLED),
+    _Operator("add_node", True, wanted=ENABLED, written=DISABLED, adds=1),
+    _Operator("add_connection", True, wanted=ABSENT, written=ENABLED, adds=1),
+    _Operator("enable", True, wanted=DISABLED, written=ENABLED, adds=1),
     _Operator("delete_connection", True, wanted=ENABLED, written=ABSENT),
     _Operator("delete_node", True),
     _Operator("change_activation", True),
@@ -61,15 +63,12 @@ DELETE_CONNECTION = _NUMBERS["delete_connection"]
 DELETE_NODE = _NUMBERS["delete_node"]
 CHANGE_ACTIVATION = _NUMBERS["change_activation"]
 NOTHING = _NUMBERS["nothing"]
-_ADDING = (ADD_NODE, ADD_CONNECTION, ENABLE)
-"""The operators after which there is one more enabled connection."""
 SHARED = tuple(operator.name for operator in _TABLE if operator.shared)
 """The operators that all searches have, by their numbers."""
 _ON_CONNECTIONS = tuple(operator.wanted is not None for operator in _TABLE)
 _WANTED = tuple(ABSENT if operator.wanted is None else operator.wanted for operator in _TABLE)
 _WRITTEN = tuple(ABSENT if operator.written is None else operator.written for operator in _TABLE)
-
-
+_ADDED = tuple(operator.adds for operator in _TABLE if operator.shared)
 _ENOUGH = 1 << 30
 """Room for more connections than any genome can have."""
 
@@ -153,12 +152,9 @@ def mutate(
     Where the drawn operator has no place to act (no free slots, no absent or disabled connection,
     no hidden node, no second activation), the child is a copy.
     """
-    added = np.zeros(len(ends), np.int32)
-    added[list(_ADDING)] = 1
-    if blocks:
-        added[-1] = most_steps(blocks)
     operator = jnp.sum(draws[0] >= ends[:-1])
-    operator = jnp.where(changes & (jnp.asarray(added)[operator] <= room), operator, NOTHING)
+    added = jnp.array([*_ADDED, most_steps(blocks)], jnp.int32)[operator]
+    operator = jnp.where(changes & (added <= room), operator, NOTHING)
     if not blocks:
         return changed(genome, operator, draws, activations)[0]
     inserts = operator == len(ends) - 1
