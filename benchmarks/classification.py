@@ -317,6 +317,7 @@ def main() -> None:
     if options.network:
         record = {**record, "config": None, "network": str(options.network)}
     kept = kept_runs(path, record)
+    logistic = next((Measured(**each["ways"][LOGISTIC]) for each in kept.values()), None)  # the same for all seeds
     for seed in options.seeds:
         if seed in kept and (not options.collections or {*COLLECTIONS} <= {*kept[seed]["ways"]}):
             continue
@@ -328,8 +329,9 @@ def main() -> None:
             network = result.champion
             wannjax.save(path.with_name(f"{path.stem}-champion-{seed}.json"), network)
         run = measure_network(network, problem, settings, seed)
-        known = (each["ways"][LOGISTIC] for each in kept.values())  # the same for all seeds
-        run[LOGISTIC] = Measured(**logistic) if (logistic := next(known, None)) else measure_logistic(problem, settings.strengths)
+        if logistic is None:
+            logistic = measure_logistic(problem, settings.strengths)
+        run[LOGISTIC] = logistic
         if settings.sparse:
             run[SPARSE] = measure_sparse(problem, connection_count(network))
         run[MATCHED] = measure_mlp(problem, hidden_units(connection_count(network), problem), settings, seed)

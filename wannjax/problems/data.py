@@ -28,7 +28,7 @@ from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individu
 from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctScores, in_blocks, over_groups
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sharding import Shares, on_population, sharded
-from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, shape_of, warn_of_scale
+from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, warn_of_scale
 
 Loss = Callable[[Array, Array], Array]
 """(outputs [O], target of one example) → the loss of this example, a scalar."""
@@ -128,7 +128,9 @@ class DataProblem(Problem):
         self.classifies, self.regresses = loss == "cross_entropy", loss == "mse"
         self.metric = "accuracy %" if self.classifies else "R²" if self.regresses else "minus loss"
         inputs = inputs_of("x", x)
-        self.inputs, self.example_shape = inputs.shape[1], shape_of(x)
+        self.example_shape = inputs.shape[1:]
+        inputs = inputs.reshape(len(inputs), -1)
+        self.inputs = inputs.shape[1]
         targets = self._targets("y", y, loss, outputs, len(inputs), None)
         self.outputs = targets.outputs
         if loss == "mse":
@@ -138,6 +140,7 @@ class DataProblem(Problem):
             columns, names = columns_of(x), columns_of(x_test)
             require("x_test", f"columns {', '.join(names)}", f"of the columns of x, {', '.join(columns)}", not names or names == columns)
             inputs = inputs_of("x_test", x_test)
+            inputs = inputs.reshape(len(inputs), -1)
             require("x_test", f"{inputs.shape[1]} features", f"of {self.inputs} features, as x", inputs.shape[1] == self.inputs)
             self._splits["test"] = _examples(
                 inputs, self._targets("y_test", y_test, loss, self.outputs, len(inputs), targets.classes).values

@@ -58,7 +58,7 @@ class Blocks(NamedTuple):
         return jnp.sum(self.valid, axis=(0, 2), dtype=jnp.float32)
 
 
-def in_blocks(inputs: Float32[Array, "size I"], targets: Shaped[Array, "size ..."], block: int, groups: int = 1) -> Blocks:
+def in_blocks(inputs: Float32[Array, "size I"], targets: Shaped[Array, "size ..."], block: int, groups: int) -> Blocks:
     """Examples in blocks of `block`, or as many more as share it out to all `groups`. Traceable."""
     size, each = inputs.shape[0], -(-block // groups)
     count = -(-size // (groups * each))

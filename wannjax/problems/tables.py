@@ -40,7 +40,7 @@ def columns_of(table: Any) -> tuple[str, ...]:
     return tuple(map(str, table.columns)) if hasattr(table, "columns") and hasattr(table, "to_numpy") else ()
 
 
-def inputs_of(name: str, x: Any) -> Float32[np.ndarray, "n I"]:
+def inputs_of(name: str, x: Any) -> Float32[np.ndarray, "n ..."]:
     """The inputs of n examples. Raises ValueError for what is not an array of finite numbers."""
     array = _array(name, x)
     if array.dtype == object and array.ndim == 2:
@@ -49,12 +49,7 @@ def inputs_of(name: str, x: Any) -> Float32[np.ndarray, "n I"]:
             require(name, f"column {column!r} with {strange[:1]}", "numbers", not strange)
     array = _finite(name, array)
     require(name, f"shape {array.shape}", "of shape [n, ...] with at least one example and feature", array.ndim >= 2 and array.size > 0)
-    return array.reshape(len(array), -1)
-
-
-def shape_of(x: Any) -> tuple[int, ...]:
-    """The shape of one example, before it is flattened: of an image (height, width)."""
-    return _array("x", x).shape[1:]
+    return array
 
 
 def rows_of(name: str, y: Any, examples: int) -> Shaped[np.ndarray, "n ..."]:
