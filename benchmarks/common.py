@@ -21,7 +21,7 @@ from rich.console import Console
 
 from wannjax.common import devices
 from wannjax.genomes.expression import express
-from wannjax.genomes.genome import ENABLED, Genome
+from wannjax.genomes.genome import ENABLED, Genome, from_matrix
 from wannjax.genomes.population import SMALLEST_CAPACITY, sizes_of
 from wannjax.networks.activations import LINEAR, NAMES, PUBLISHED, activation_ids
 from wannjax.networks.graph import Connection, Graph, network_of
@@ -67,7 +67,7 @@ def random_genomes(seed: int, population: int, *, nodes: int, connections: int, 
         matrix.flat[rng.choice(free, missing, replace=False)] = ENABLED
     activations = np.full((population, targets), LINEAR, np.int8)
     activations[:, :hidden] = rng.choice(activation_ids(PUBLISHED), (population, hidden))
-    return Genome(jnp.asarray(matrices), jnp.asarray(activations), inputs, outputs)
+    return from_matrix(jnp.asarray(matrices), jnp.asarray(activations), inputs, outputs)
 
 
 def express_all(genomes: Genome) -> Network:

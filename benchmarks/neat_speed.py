@@ -24,7 +24,7 @@ import numpy as np
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
-from wannjax.genomes.genome import Genome
+from wannjax.genomes.genome import from_matrix
 from wannjax.problems.registry import make_environment
 from wannjax.search.algorithm import Algorithm
 from wannjax.search.neat.algorithm import NeatState
@@ -79,7 +79,7 @@ def resized(state: NeatState, hidden: int) -> NeatState:
     assert connections.shape[1:] == (first + hidden, hidden + outputs)
     return replace(
         state,
-        genomes=Genome(connections, fitted(genomes.activations, 1, 0), genomes.inputs, outputs),
+        genomes=from_matrix(connections, fitted(genomes.activations, 1, 0), genomes.inputs, outputs),
         genes=state.genes._replace(columns=columns),
         ids=fitted(state.ids, 1, 0),
     )

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from wannjax.genomes.genome import Genome, hidden_count
+from wannjax.genomes.genome import Genome, from_matrix, hidden_count
 from wannjax.genomes.slots import index, move_slots
 
 
@@ -21,4 +21,4 @@ def duplicate_node(genome: Genome, draw) -> Genome:
     row = jnp.where(into, jnp.int8(0), connections[first + node])
     out_of = possible & (jnp.arange(connections.shape[0]) == first + slot)
     connections = jnp.where(out_of[:, None], row[None, :], connections)
-    return Genome(connections, opened.activations, genome.inputs, genome.outputs)
+    return from_matrix(connections, opened.activations, genome.inputs, genome.outputs)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oracle import Genes
 
 from wannjax import Block, WannConfig
-from wannjax.genomes.genome import Genome, hidden_count
+from wannjax.genomes.genome import hidden_count
 from wannjax.genomes.operators import Operators, draws_of, most_nodes, most_steps, mutate
 from wannjax.networks.activations import NAMES
 
@@ -40,7 +40,7 @@ def children(parents: list[Genes], draws) -> list[Genes]:
     for start in range(0, len(parents), BATCH):
         family = parents[start : start + BATCH]
         connections, activations = (np.stack(genes) for genes in list(zip(*family, strict=True))[:2])
-        population = Genome(jnp.asarray(connections), jnp.asarray(activations), family[0].inputs, family[0].outputs)
+        population = genome_of(Genes(connections, activations, family[0].inputs, family[0].outputs))
         both = genes_of(_children(population, jnp.asarray(draws[start : start + BATCH])))
         born += [Genes(*genes, both.inputs, both.outputs) for genes in zip(both.connections, both.activations, strict=True)]
     return born

@@ -8,7 +8,7 @@ import numpy as np
 from oracle import Genes
 
 from wannjax.genomes.expression import express
-from wannjax.genomes.genome import Genome
+from wannjax.genomes.genome import Genome, from_matrix
 from wannjax.networks.network import Network, take
 
 _GENOMES, _STEPS = 8, 32
@@ -18,7 +18,7 @@ SWEEP = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 
 
 def genome_of(genes: Genes) -> Genome:
-    return Genome(jax.device_put(genes.connections), jax.device_put(genes.activations), genes.inputs, genes.outputs)
+    return from_matrix(jax.device_put(genes.connections), jax.device_put(genes.activations), genes.inputs, genes.outputs)
 
 
 def population_of(genes: list[Genes]) -> Genome:

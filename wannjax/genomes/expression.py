@@ -1,21 +1,19 @@
 """Expression: from genomes to networks, on the device, without a loop over nodes' sources and
 without scatter.
 
-The genome's columns are packed into 32-bit words, laid out word by word with the columns side by
-side; a node's n-th source is then a population count and a search in one word. Nodes that do not
-reach an output are dropped. A hidden node without sources stays, and gives its activation of 0, as
-in the published code. Functions are written for one genome; callers vmap.
+A node's n-th source is found among the bits of the genome's columns (see `bits.py`). Nodes that do
+not reach an output are dropped. A hidden node without sources stays, and gives its activation of 0,
+as in the published code. Functions are written for one genome; callers vmap.
 """
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float32, Int, Int32, UInt32
+from jaxtyping import Array, Float32, Int32, UInt32
 
-from wannjax.genomes.genome import ENABLED, Genome
+from wannjax.genomes import bits
+from wannjax.genomes.genome import Genome
 from wannjax.networks.activations import SUM
 from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network
-
-_WORD = 32
 
 
 def steps_needed(fan_in: Int32[Array, " targets"], genome: Genome) -> Int32[Array, ""]:
@@ -34,8 +32,8 @@ def express(genome: Genome, steps: int, weights: Float32[Array, "sources targets
         weights: the individual weight of every connection, in the genome's layout.
     """
     hidden, outputs = genome.hidden, genome.outputs
-    words = _pack(genome.connections == ENABLED)
-    words_end = jnp.cumsum(lax.population_count(words).astype(jnp.int32), axis=0)
+    words = genome.enabled
+    words_end = jnp.cumsum(bits.count(words), axis=0)
     fan_in = words_end[-1]
     live = jnp.concatenate([_reaches_output(words, hidden, 1 + genome.inputs), jnp.ones(outputs, bool)])
     counts = _steps_of(fan_in, live, hidden)
@@ -55,7 +53,7 @@ def express(genome: Genome, steps: int, weights: Float32[Array, "sources targets
     is_link = (part[:, None] > 0) & (lane == 0) & used[:, None]
     ordinal = part[:, None] * (FAN_IN - 1) + lane
     is_source = used[:, None] & ~is_link & (ordinal < fan_in[node][:, None])
-    source = jnp.where(is_source, _nth_bit(words[:, node], words_end[:, node], ordinal.T).T, 0)
+    source = jnp.where(is_source, bits.nth_bit(words[:, node], words_end[:, node], ordinal.T).T, 0)
     first_step = FIRST_INPUT + genome.inputs
     row_of = jnp.concatenate([jnp.arange(1, first_step), first_step + ends[:hidden] - 1]).astype(jnp.int32)
     previous = first_step + jnp.concatenate([index, ends[hidden:]])[:, None] - 1
@@ -76,27 +74,13 @@ def _steps_of(fan_in, live, hidden: int):
     return jnp.where(live, chain - is_output.astype(chain.dtype), 0).astype(jnp.int32)
 
 
-def _pack(mask: Bool[Array, "sources targets"]) -> UInt32[Array, "words targets"]:
-    """The columns of a matrix as bits, lowest first; by way of bytes, of which a CPU handles many
-    at once.
-    """
-    sources, targets = mask.shape
-    words = -(-sources // _WORD)
-    padded = jnp.pad(mask.astype(jnp.uint8), ((0, words * _WORD - sources), (0, 0)))
-    eights = padded.reshape(4 * words, 8, targets)
-    eights = sum(eights[:, place] << jnp.uint8(place) for place in range(8))
-    places = jnp.arange(0, _WORD, 8, dtype=jnp.uint32)[None, :, None]
-    # A reduction, since XLA would compute a plain sum anew wherever a word is read.
-    return jnp.sum(eights.reshape(words, 4, targets).astype(jnp.uint32) << places, axis=1, dtype=jnp.uint32)
-
-
 def _reaches_output(words: UInt32[Array, "words targets"], hidden: int, first_hidden: int):
     """bool[H]: from which hidden nodes a path of enabled connections leads to an output."""
     reached = lax.reduce(words[:, hidden:], jnp.uint32(0), lax.bitwise_or, (1,))
 
     def test(reached, j):
         row = first_hidden + j
-        return (reached[row // _WORD] >> (row % _WORD).astype(jnp.uint32)) & 1 == 1
+        return (reached[row // bits.WORD] >> (row % bits.WORD).astype(jnp.uint32)) & 1 == 1
 
     def visit(i, reached):
         j = hidden - 1 - i
@@ -104,22 +88,3 @@ def _reaches_output(words: UInt32[Array, "words targets"], hidden: int, first_hi
 
     reached = lax.fori_loop(0, hidden, visit, reached)
     return test(reached, jnp.arange(hidden))
-
-
-def _nth_bit(words: UInt32[Array, "words S"], ends: Int32[Array, "words S"], n: Int[Array, "K S"]) -> Int32[Array, "K S"]:
-    """The positions of the n-th set bits (from 0) of each column; meaningless where there are not
-    that many. `ends` are the numbers of bits up to and including every word.
-    """
-    word = jnp.sum(ends[:, None, :] <= n[None, :, :], axis=0)
-    word = jnp.minimum(word, words.shape[0] - 1)
-    before = jnp.where(word > 0, jnp.take_along_axis(ends, jnp.maximum(word - 1, 0), axis=0), 0)
-    bits = jnp.take_along_axis(words, word, axis=0)
-    rest = n - before
-    position = jnp.zeros_like(rest)
-    for half in (16, 8, 4, 2, 1):
-        low = lax.population_count(bits & jnp.uint32((1 << half) - 1)).astype(jnp.int32)
-        above = rest >= low
-        rest = jnp.where(above, rest - low, rest)
-        bits = jnp.where(above, bits >> jnp.uint32(half), bits)
-        position = position + jnp.where(above, half, 0)
-    return word * _WORD + position

@@ -3,40 +3,40 @@
 Sources are the rows `[bias | inputs | hidden]`, targets the columns `[hidden | outputs]`, hidden
 slots in topological order with the empty ones last. A connection from hidden slot i to hidden slot
 j is allowed only if i < j, so every genome is acyclic by construction, and nothing here checks for
-cycles. Functions are written for one genome; callers vmap.
+cycles. The matrix is kept as two of bits (see `bits.py`): which connections are enabled, and which
+disabled. Functions are written for one genome; callers vmap.
 
 To give a genome more genes, add a field to `Genome` and teach `enlarge` how to pad it.
 """
 
 from dataclasses import dataclass, field
-from functools import reduce
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Int8, Int32, Key
+from jaxtyping import Array, Float, Int, Int8, Int32, Key, UInt32
 
 from wannjax.common.pytrees import Placeholder
+from wannjax.genomes import bits
 from wannjax.networks.activations import LINEAR
 
 ENABLED, ABSENT, DISABLED = 1, 0, -1
-_BYTE = 255
-"""As far as a byte counts."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Genome:
-    """The genes of one network; with a leading axis P on both arrays, a population.
+    """The genes of one network; with a leading axis P on all arrays, a population.
 
     Attributes:
-        connections: int8[1+I+H, H+O]; `ENABLED`, `ABSENT` or `DISABLED`, row = source, column =
-            target.
+        enabled, disabled: uint32[words, H+O]; the sources of every target, as bits of the rows
+            1+I+H.
         activations: int8[H+O]; the activation id of every target, 0 for an empty hidden slot.
         inputs: I, the length of an observation.
         outputs: O.
     """
 
-    connections: Int8[Array, "... sources targets"] | Placeholder
+    enabled: UInt32[Array, "... words targets"] | Placeholder
+    disabled: UInt32[Array, "... words targets"] | Placeholder
     activations: Int8[Array, "... targets"] | Placeholder
     inputs: int = field(metadata={"static": True})
     outputs: int = field(metadata={"static": True})
@@ -45,6 +45,22 @@ class Genome:
     def hidden(self) -> int:
         """H, the number of hidden slots, used or empty."""
         return self.activations.shape[-1] - self.outputs
+
+    @property
+    def sources(self) -> int:
+        """1+I+H, the number of rows."""
+        return 1 + self.inputs + self.hidden
+
+    @property
+    def connections(self) -> Int8[Array, "... sources targets"]:
+        """The matrix, of `ENABLED`, `ABSENT` and `DISABLED`."""
+        enabled, disabled = (bits.unpack(words, self.sources).astype(jnp.int8) for words in (self.enabled, self.disabled))
+        return ENABLED * enabled + DISABLED * disabled
+
+
+def from_matrix(connections: Int8[Array, "... sources targets"], activations: Int8[Array, "... targets"], inputs: int, outputs: int) -> Genome:
+    """The genome, or the population, of `Genome.connections`."""
+    return Genome(bits.pack(connections == ENABLED), bits.pack(connections == DISABLED), activations, inputs, outputs)
 
 
 def random_genome(
@@ -55,12 +71,11 @@ def random_genome(
     Each connection is enabled with probability `density`; the others are disabled, and wait for the
     enable operator.
     """
-    sources = 1 + inputs
-    enabled = jax.random.bernoulli(key, density, (sources, outputs))
-    connections = jnp.zeros((sources + hidden, hidden + outputs), jnp.int8)
-    connections = connections.at[:sources, hidden:].set(jnp.where(enabled, ENABLED, DISABLED).astype(jnp.int8))
+    enabled = jax.random.bernoulli(key, density, (1 + inputs, outputs))
+    padding = ((0, bits.words_for(1 + inputs + hidden) - bits.words_for(1 + inputs)), (hidden, 0))
+    of_enabled, of_disabled = (jnp.pad(bits.pack(cells), padding) for cells in (enabled, ~enabled))
     activations = jnp.zeros(hidden + outputs, jnp.int8).at[hidden:].set(output_activation)
-    return Genome(connections, activations, inputs, outputs)
+    return Genome(of_enabled, of_disabled, activations, inputs, outputs)
 
 
 def enlarge(genome: Genome, hidden: int) -> Genome:
@@ -77,7 +92,9 @@ def enlarge(genome: Genome, hidden: int) -> Genome:
         padded = jnp.concatenate([jnp.pad(slots, [*lead, *rows, (0, extra)]), jnp.pad(outputs, [*lead, *rows, (0, 0)])], -1)
         return padded
 
-    return Genome(pad(genome.connections, [(0, extra)]), pad(genome.activations, []), genome.inputs, genome.outputs)
+    words = [(0, bits.words_for(genome.sources + extra) - genome.enabled.shape[-2])]
+    enabled, disabled = pad(genome.enabled, words), pad(genome.disabled, words)
+    return Genome(enabled, disabled, pad(genome.activations, []), genome.inputs, genome.outputs)
 
 
 def hidden_count(genome: Genome) -> Int[Array, "..."]:
@@ -85,18 +102,14 @@ def hidden_count(genome: Genome) -> Int[Array, "..."]:
     return jnp.sum(genome.activations[..., : genome.hidden] != 0, axis=-1)
 
 
+def fan_in(genome: Genome) -> Int32[Array, "... targets"]:
+    """The number of enabled connections into every target."""
+    return jnp.sum(bits.count(genome.enabled), axis=-2)
+
+
 def connection_count(genome: Genome) -> Int[Array, "..."]:
     """The number of enabled connections."""
-    return jnp.sum(count_by_target(genome.connections == ENABLED), axis=-1)
-
-
-def count_by_target(cells: Bool[Array, "... sources targets"]) -> Int32[Array, "... targets"]:
-    """How many of the `cells` are true in every column; in bytes as far as these can count, so that
-    a CPU counts many columns at once.
-    """
-    starts = range(0, cells.shape[-2], _BYTE)
-    counts = (jnp.sum(cells[..., start : start + _BYTE, :], axis=-2, dtype=jnp.uint8).astype(jnp.int32) for start in starts)
-    return reduce(jnp.add, counts)
+    return jnp.sum(fan_in(genome), axis=-1)
 
 
 def allowed_sources(genome: Genome) -> Int32[Array, " targets"]:

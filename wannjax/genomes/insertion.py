@@ -7,6 +7,7 @@ that exist stay as they are. Nodes have the block's activations, whether the sea
 elsewhere or not. What a block is connected with is decided in `insert_block`.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -14,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int8, Int32
 
+from wannjax.genomes import bits
 from wannjax.genomes.blocks import Block
-from wannjax.genomes.genome import ENABLED, Genome, hidden_count
+from wannjax.genomes.genome import Genome, hidden_count
 from wannjax.genomes.slots import index, move_slots
 from wannjax.networks.activations import NAMES
 
@@ -40,22 +42,22 @@ def insert_block(genome: Genome, applies: Bool[Array, ""], draws: Float[Array, "
 
     for width in (1, 2, 4):  # whose sums are all sizes
         genome = move_slots(genome, jnp.where(inserts & (block.size & width != 0), slot, hidden), hidden, 0, width)
-    rows, columns = (jnp.arange(length) for length in genome.connections.shape)
+    count, columns = genome.enabled.shape[0], jnp.arange(genome.enabled.shape[1])
 
-    def placed(values, positions):
-        """The values [M] of the block's nodes at their positions, 0 elsewhere."""
-        here = (positions[:, None] == slot + jnp.arange(len(values))[None, :]) & inserts
+    def placed(values):
+        """The values [M] of the block's nodes in their columns, 0 elsewhere."""
+        here = (columns[:, None] == slot + jnp.arange(len(values))[None, :]) & inserts
         return jnp.sum(jnp.where(here, values[None, :], 0), axis=1, dtype=jnp.int32)
 
-    # What a column reads: nodes of the block, as bits; and a root's source, whose row is counted
-    # from 1, so that 0 stands for none.
-    inner, reads = placed(block.sources, columns), placed(jnp.where(block.is_root, source + 1, 0), columns)
-    feeds = placed(jnp.where(block.is_sink, target + 1, 0), rows - first_hidden)
-    place = rows[:, None] - first_hidden - slot
-    new = (place >= 0) & (inner[None, :] >> jnp.clip(place, 0, 31) & 1 == 1)
-    new = new | (rows[:, None] + 1 == reads[None, :]) | (columns[None, :] + 1 == feeds[:, None])
-    activations = genome.activations + placed(block.genes, columns).astype(jnp.int8)
-    return Genome(jnp.where(new, jnp.int8(ENABLED), genome.connections), activations, genome.inputs, genome.outputs)
+    # What a column reads: nodes of the block; and a root's source, whose row is counted from 1, so
+    # that 0 stands for none.
+    inner, new = placed(block.sources), bits.bit(placed(jnp.where(block.is_root, source + 1, 0)) - 1, count)
+    for node in range(len(block.genes)):
+        is_source = (inner >> node) & 1 == 1
+        is_source = is_source | (inserts & block.is_sink[node] & (columns == target[node]))
+        new = new | jnp.where(is_source, bits.bit(first_hidden + slot + node, count)[:, None], 0)
+    activations = genome.activations + placed(block.genes).astype(jnp.int8)
+    return replace(genome, enabled=genome.enabled | new, activations=activations)
 
 
 class _Tables(NamedTuple):

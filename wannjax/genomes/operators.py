@@ -14,14 +14,16 @@ a new connection first and its target second, so that pairs are not uniform, and
 strictly later *layer*; here every allowed absent pair is equally likely.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int
 
+from wannjax.genomes import bits
 from wannjax.genomes.blocks import Block
-from wannjax.genomes.genome import ABSENT, DISABLED, ENABLED, Genome, allowed_sources, count_by_target, hidden_count
+from wannjax.genomes.genome import ABSENT, DISABLED, ENABLED, Genome, allowed_sources, hidden_count
 from wannjax.genomes.insertion import insert_block
 from wannjax.genomes.slots import index, move_slots
 
@@ -190,7 +192,7 @@ def _change_activation(genome: Genome, operator: Int[Array, ""], draws, activati
     different = table[(jnp.argmax(same).astype(jnp.int32) + present + index(draws[2], others)) % len(activations)]
     applies = (operator == CHANGE_ACTIVATION) & (count > 0)
     here = applies & (jnp.arange(genome.activations.shape[0]) == node)
-    child = Genome(genome.connections, jnp.where(here, different, genome.activations), genome.inputs, genome.outputs)
+    child = replace(genome, activations=jnp.where(here, different, genome.activations))
     return child, applies & (others > 0)
 
 
@@ -208,16 +210,15 @@ def _draw_cell(genome: Genome, operator, draw):
     """Row and column of a uniformly drawn cell among those where an operator on connections may
     act, and whether there is one: the column by how many it has, then the row.
     """
-    connections, allowed, wanted = genome.connections, allowed_sources(genome), _of_operator(_WANTED, operator)
-    never = jnp.where(wanted == ABSENT, connections.shape[0] - allowed, 0)  # cells that are not allowed are absent
+    wanted = _of_operator(_WANTED, operator)
+    absent = bits.below(allowed_sources(genome), genome.enabled.shape[0]) & ~(genome.enabled | genome.disabled)
+    cells = jnp.where(wanted == ENABLED, genome.enabled, jnp.where(wanted == DISABLED, genome.disabled, absent))
     acts = jnp.array(_ON_CONNECTIONS)[operator] & ((operator != ADD_NODE) | (hidden_count(genome) < genome.hidden))
-    ends = jnp.cumsum(jnp.where(acts, count_by_target(connections == wanted) - never, 0))
+    ends = jnp.cumsum(jnp.where(acts, jnp.sum(bits.count(cells), axis=0), 0))
     choice = index(draw, ends[-1])
-    column = jnp.minimum(jnp.sum(ends <= choice), connections.shape[1] - 1)
+    column = jnp.minimum(jnp.sum(ends <= choice), ends.shape[0] - 1)
     before = jnp.where(column > 0, ends[column - 1], 0)
-    cells = (connections[:, column] == wanted) & (jnp.arange(connections.shape[0]) < allowed[column])
-    row = jnp.sum(jnp.cumsum(cells, dtype=jnp.int32) <= choice - before)
-    return row, column, ends[-1] > 0
+    return bits.nth_row(cells[:, column], choice - before), column, ends[-1] > 0
 
 
 def _rewire(genome: Genome, operator, draws, new_activation, keep: bool):
@@ -236,13 +237,13 @@ def _rewire(genome: Genome, operator, draws, new_activation, keep: bool):
     closed = _closed_slot(genome, operator, draws)
     genome = move_slots(genome, slot, closed, new_activation)
 
-    connections = genome.connections
-    rows = jnp.arange(connections.shape[0])
-    columns = jnp.arange(connections.shape[1])
+    count, columns = genome.enabled.shape
     written = _of_operator((ENABLED if keep else DISABLED, *_WRITTEN[1:]), operator)
     target = column + ((column >= slot) & (column < hidden)).astype(column.dtype)
-    is_source, is_target = exists & (rows == row)[:, None], (columns == target)[None, :]
-    is_new_source, is_new_target = (rows - first_hidden == slot)[:, None], (columns == slot)[None, :]
-    connections = jnp.where(is_source & is_target, written, connections)
-    connections = jnp.where(splits & ((is_source & is_new_target) | (is_new_source & is_target)), jnp.int8(ENABLED), connections)
-    return Genome(connections, genome.activations, genome.inputs, genome.outputs), (row, column, exists, slot, closed)
+    is_target, is_new_target = jnp.arange(columns) == target, jnp.arange(columns) == slot
+    source, new_source = bits.bit(row, count)[:, None], bits.bit(first_hidden + slot, count)[:, None]
+    chosen = jnp.where(exists & is_target, source, 0)
+    new = jnp.where(splits & is_new_target, source, jnp.where(splits & is_target, new_source, 0))
+    enabled = genome.enabled & ~chosen | jnp.where(written == ENABLED, chosen, 0) | new
+    disabled = genome.disabled & ~chosen | jnp.where(written == DISABLED, chosen, 0)
+    return replace(genome, enabled=enabled, disabled=disabled), (row, column, exists, slot, closed)

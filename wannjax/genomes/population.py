@@ -12,7 +12,7 @@ from jaxtyping import Array, Int32
 
 from wannjax.common.devices import genomes_per_chunk
 from wannjax.genomes.expression import steps_needed
-from wannjax.genomes.genome import ENABLED, Genome, count_by_target, hidden_count
+from wannjax.genomes.genome import Genome, fan_in, hidden_count
 
 SMALLEST_CAPACITY = 32
 """Hidden slots, and steps, that a population starts with; they are enlarged when the largest genome
@@ -36,8 +36,8 @@ class Sizes(NamedTuple):
 
 def size_of(genome: Genome) -> Sizes:
     """The size of one genome."""
-    fan_in = count_by_target(genome.connections == ENABLED)
-    return Sizes(hidden_count(genome), jnp.sum(fan_in), steps_needed(fan_in, genome))
+    counts = fan_in(genome)
+    return Sizes(hidden_count(genome), jnp.sum(counts), steps_needed(counts, genome))
 
 
 def sizes_of(genomes: Genome) -> Sizes:

@@ -1,9 +1,8 @@
 """What the structural operators do to hidden slots: open some, close one; and how they choose among
 things by uniform draws.
 
-Shifts are static, selected with `where`: no gather. A matrix is read and written once, however many
-slots open or close: on a CPU these passes are what breeding costs. Everything is for one genome;
-callers vmap. A slot of H, the number of them, stands for none.
+Shifts are static, selected with `where`: no gather. Everything is for one genome; callers vmap. A
+slot of H, the number of them, stands for none.
 """
 
 from typing import NamedTuple
@@ -12,7 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool
 
-from wannjax.genomes.genome import ABSENT, Genome
+from wannjax.genomes import bits
+from wannjax.genomes.genome import Genome
 
 
 def index(draw, count):
@@ -31,9 +31,9 @@ class _Shift(NamedTuple):
     empty: Bool[Array, " places"]
 
 
-def _shift(places: int, first: int, hidden: int, opened, closed, width: int) -> _Shift:
-    slot = jnp.arange(places, dtype=jnp.int32) - first
-    inside = (slot >= 0) & (slot < hidden)
+def _shift(places: int, hidden: int, opened, closed, width: int) -> _Shift:
+    slot = jnp.arange(places, dtype=jnp.int32)
+    inside = slot < hidden
     last = (slot == hidden - 1) & (closed < hidden)
     return _Shift(
         inside & (slot >= opened + width),
@@ -47,33 +47,42 @@ def move_slots(genome: Genome, opened, closed, activation, width: int = 1) -> Ge
     as many slots, which must be empty, fall off; or without the node in slot `closed` and its
     connections. One of the two at the most.
     """
-    hidden = genome.hidden
-    rows, columns = genome.connections.shape
-    down = _shift(rows, 1 + genome.inputs, hidden, opened, closed, width)
-    right = _shift(columns, 0, hidden, opened, closed, width)
-    by_row, by_column = _Shift(*(mask[:, None] for mask in down)), _Shift(*(mask[None, :] for mask in right))
-    padded = jnp.pad(genome.connections, (width, 1))
+    hidden, first_hidden, count = genome.hidden, 1 + genome.inputs, genome.enabled.shape[0]
+    targets = hidden + genome.outputs
+    columns = _shift(targets, hidden, opened, closed, width)
+    ends = (first_hidden + opened, first_hidden + opened + width, first_hidden + closed)
+    opens, opened_end, closes = (bits.below(end, count)[:, None] for end in ends)
 
-    def moved(row: int, column: int):
-        return lax.slice(padded, (width + row, width + column), (width + row + rows, width + column + columns))
+    def moved(words):
+        # Padded once, before anything else: what pads in between is not vectorised on a CPU.
+        padded = jnp.pad(words, ((1, 1), (width, 1)))
 
-    opening = jnp.where(by_column.later, moved(-width, -width), moved(-width, 0))
-    closing = jnp.where(by_column.earlier, moved(1, 1), moved(1, 0))
-    beside = jnp.where(by_column.later, moved(0, -width), jnp.where(by_column.earlier, moved(0, 1), moved(0, 0)))
-    connections = jnp.where(by_row.later, opening, jnp.where(by_row.earlier, closing, beside))
-    connections = jnp.where(by_row.empty | by_column.empty, jnp.int8(ABSENT), connections)
-    activations = _moved_along(right, genome.activations, jnp.where(opened < hidden, activation, 0), width)
-    return Genome(connections, activations, genome.inputs, genome.outputs)
+        def in_place(word: int):
+            """Words so many further, their columns moved."""
+            views = (lax.slice(padded, (1 + word, start), (1 + word + count, start + targets)) for start in (0, width, width + 1))
+            return _selected(columns, *views, 0)
+
+        here = in_place(0)
+        later = here << jnp.uint32(width) | in_place(-1) >> jnp.uint32(bits.WORD - width)
+        earlier = here >> jnp.uint32(1) | in_place(1) << jnp.uint32(bits.WORD - 1)
+        return here & opens & closes | later & ~opened_end | earlier & ~closes
+
+    activations = _moved_along(columns, genome.activations, jnp.where(opened < hidden, activation, 0), width)
+    return Genome(moved(genome.enabled), moved(genome.disabled), activations, genome.inputs, genome.outputs)
 
 
 def move_values(values, opened, closed):
     """The `values` of the hidden slots after `move_slots`; a new node has 0."""
     hidden = values.shape[0]
-    return _moved_along(_shift(hidden, 0, hidden, opened, closed, 1), values, 0, 1)
+    return _moved_along(_shift(hidden, hidden, opened, closed, 1), values, 0, 1)
 
 
 def _moved_along(shift: _Shift, values, new, width: int):
     padded = jnp.pad(values, (width, 1))
-    behind, ahead = padded[: values.shape[0]], padded[width + 1 :]
+    return _selected(shift, padded[: values.shape[0]], values, padded[width + 1 :], new)
+
+
+def _selected(shift: _Shift, behind, values, ahead, new):
+    """The `values` along the last axis, those `behind` and `ahead` of them, or `new` ones."""
     moved = jnp.where(shift.later, behind, jnp.where(shift.earlier, ahead, values))
     return jnp.where(shift.empty, jnp.asarray(new, values.dtype), moved)

@@ -312,7 +312,7 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
 
 def _sizes(genomes: Genome) -> Sizes:
     """The sizes of P genomes, with the steps that they would take if all genes were enabled."""
-    whole = Genome(jnp.abs(genomes.connections), genomes.activations, genomes.inputs, genomes.outputs)
+    whole = replace(genomes, enabled=genomes.enabled | genomes.disabled)
     return sizes_of(genomes)._replace(steps=sizes_of(whole).steps)
 
 

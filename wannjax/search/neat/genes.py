@@ -13,6 +13,7 @@ all that NEAT does to weights and markings is done to the list. Functions are wr
 genome; callers vmap.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -20,7 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int32
 
-from wannjax.genomes.genome import ABSENT, DISABLED, ENABLED, Genome
+from wannjax.genomes import bits
+from wannjax.genomes.genome import Genome
 from wannjax.genomes.population import in_chunks
 
 EMPTY = np.int32(2**31 - 1)
@@ -84,24 +86,26 @@ def gene_count(genes: Genes) -> Int32[Array, "..."]:
 
 def is_enabled(genome: Genome, genes: Genes) -> Bool[Array, " G"]:
     """Which of the genome's genes are enabled."""
-    return is_used(genes) & (genome.connections[genes.rows, genes.columns] == ENABLED)
+    words = genome.enabled[genes.rows // bits.WORD, genes.columns]
+    return is_used(genes) & ((words >> (genes.rows % bits.WORD).astype(jnp.uint32)) & 1 == 1)
 
 
 def with_enabled(genome: Genome, genes: Genes, enabled: Bool[Array, " G"]) -> Genome:
     """The genome with exactly these of its genes enabled."""
-    values = jnp.where(enabled, jnp.int8(ENABLED), jnp.int8(DISABLED))
-    connections = _scattered(jnp.full_like(genome.connections, ABSENT), genes, values)
-    return Genome(connections, genome.activations, genome.inputs, genome.outputs)
+    places = jnp.uint32(1) << (genes.rows % bits.WORD).astype(jnp.uint32)
+
+    def those(chosen):
+        words = jnp.where(chosen & is_used(genes), places, 0)
+        return jnp.zeros_like(genome.enabled).at[genes.rows // bits.WORD, genes.columns].add(words)
+
+    return replace(genome, enabled=those(enabled), disabled=those(~enabled))
 
 
 def weight_matrix(genome: Genome, genes: Genes) -> Float32[Array, "sources targets"]:
     """The weights in the genome's layout."""
-    return _scattered(jnp.zeros(genome.connections.shape, jnp.float32), genes, genes.weights)
-
-
-def _scattered(matrix, genes: Genes, values):
-    cells = jnp.where(is_used(genes), genes.rows * matrix.shape[1] + genes.columns, matrix.size)
-    return matrix.reshape(-1).at[cells].set(values, mode="drop").reshape(matrix.shape)
+    sources, targets = genome.sources, genome.activations.shape[0]
+    cells = jnp.where(is_used(genes), genes.rows * targets + genes.columns, sources * targets)
+    return jnp.zeros(sources * targets, jnp.float32).at[cells].set(genes.weights, mode="drop").reshape(sources, targets)
 
 
 def matching(genes: Genes, other: Genes) -> tuple[Int32[Array, " G"], Bool[Array, " G"]]:

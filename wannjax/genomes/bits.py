@@ -1,0 +1,96 @@
+"""Columns of a matrix of bits as 32-bit words: `[..., words, columns]`, lowest bits first, the rows
+past the last one 0.
+
+A word holds 32 cells, so that what is done to a matrix reads and writes a thirty-second of what a
+matrix of bytes takes; and the n-th row of a column is a population count and a search in one word.
+Rows move and are chosen by masks that are the same for all columns, one word for each. Functions
+but `pack`, `unpack` and `pad_rows` are for one matrix; callers vmap.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Int, Int32, UInt32
+
+WORD = 32
+_BITS = np.uint32(1) << np.arange(WORD, dtype=np.uint32)
+"""The bits of a word, the lowest first."""
+
+
+def words_for(rows: int) -> int:
+    """How many words hold so many rows."""
+    return -(-rows // WORD)
+
+
+def pack(mask: Bool[Array, "... rows columns"]) -> UInt32[Array, "... words columns"]:
+    """The columns of a matrix as bits; by way of bytes, of which a CPU handles many at once."""
+    *lead, rows, columns = mask.shape
+    words = words_for(rows)
+    padded = jnp.pad(mask.astype(jnp.uint8), [(0, 0)] * len(lead) + [(0, words * WORD - rows), (0, 0)])
+    eights = padded.reshape(*lead, 4 * words, 8, columns)
+    eights = sum(eights[..., place, :] << jnp.uint8(place) for place in range(8))
+    places = jnp.arange(0, WORD, 8, dtype=jnp.uint32)[:, None]
+    # A reduction, since XLA would compute a plain sum anew wherever a word is read.
+    return jnp.sum(eights.reshape(*lead, words, 4, columns).astype(jnp.uint32) << places, axis=-2, dtype=jnp.uint32)
+
+
+def unpack(words: UInt32[Array, "... words columns"], rows: int) -> Bool[Array, "... rows columns"]:
+    """The matrix of `pack`."""
+    places = jnp.arange(WORD, dtype=jnp.uint32)[:, None]
+    cells = (words[..., :, None, :] >> places) & 1 == 1
+    return cells.reshape(*words.shape[:-2], -1, words.shape[-1])[..., :rows, :]
+
+
+def count(words: UInt32[Array, "... columns"]) -> Int32[Array, "... columns"]:
+    """How many bits of every word are set."""
+    return lax.population_count(words).astype(jnp.int32)
+
+
+def below(rows: Int[Array, "*columns"] | int, words: int) -> UInt32[Array, "words *columns"]:
+    """The bits of the first so many rows."""
+    return _words_of(_all_rows(words, rows) < jnp.asarray(rows)[..., None])
+
+
+def bit(row: Int[Array, "*columns"], words: int) -> UInt32[Array, "words *columns"]:
+    """The bit of one row; none of a negative one."""
+    return _words_of(_all_rows(words, row) == row[..., None])
+
+
+def _all_rows(words: int, like):
+    return jnp.arange(words * WORD, dtype=jnp.int32).reshape(words, *(1,) * jnp.ndim(like), WORD)
+
+
+def _words_of(is_set: Bool[Array, "*words 32"]):
+    # Sums, which XLA computes once for all that reads them.
+    return jnp.sum(jnp.where(is_set, _BITS, jnp.uint32(0)), axis=-1, dtype=jnp.uint32)
+
+
+def nth_bit(words: UInt32[Array, "words S"], ends: Int32[Array, "words S"], n: Int[Array, "K S"]) -> Int32[Array, "K S"]:
+    """The rows of the n-th set bits (from 0) of each column; meaningless where there are not that
+    many. `ends` are the numbers of bits up to and including every word.
+    """
+    word = jnp.sum(ends[:, None, :] <= n[None, :, :], axis=0)
+    word = jnp.minimum(word, words.shape[0] - 1)
+    before = jnp.where(word > 0, jnp.take_along_axis(ends, jnp.maximum(word - 1, 0), axis=0), 0)
+    bits = jnp.take_along_axis(words, word, axis=0)
+    rest = n - before
+    position = jnp.zeros_like(rest)
+    for half in (16, 8, 4, 2, 1):
+        low = lax.population_count(bits & jnp.uint32((1 << half) - 1)).astype(jnp.int32)
+        above = rest >= low
+        rest = jnp.where(above, rest - low, rest)
+        bits = jnp.where(above, bits >> jnp.uint32(half), bits)
+        position = position + jnp.where(above, half, 0)
+    return word * WORD + position
+
+
+def nth_row(column: UInt32[Array, " words"], n: Int[Array, ""]) -> Int32[Array, ""]:
+    """The row of the n-th set bit (from 0) of one column; meaningless where there are not that
+    many.
+    """
+    ends = jnp.cumsum(count(column))
+    word = jnp.minimum(jnp.sum(ends <= n), column.shape[0] - 1)
+    up_to = count(column[word] & (2 * _BITS - 1))
+    before = ends[word] - up_to[-1]
+    return WORD * word + jnp.sum(up_to <= n - before)
