@@ -7,15 +7,14 @@ Rows move and are chosen by masks that are the same for all columns, one word fo
 but `pack`, `unpack` and `pad_rows` are for one matrix; callers vmap.
 """
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int, Int32, UInt32
 
 WORD = 32
-_BITS = np.uint32(1) << np.arange(WORD, dtype=np.uint32)
-"""The bits of a word, the lowest first."""
+_UP_TO = np.uint32(0xFFFFFFFF) >> np.arange(WORD - 1, -1, -1, dtype=np.uint32)
+"""Of every bit of a word, those up to and including it."""
 
 
 def words_for(rows: int) -> int:
@@ -30,15 +29,15 @@ def pack(mask: Bool[Array, "... rows columns"]) -> UInt32[Array, "... words colu
     padded = jnp.pad(mask.astype(jnp.uint8), [(0, 0)] * len(lead) + [(0, words * WORD - rows), (0, 0)])
     eights = padded.reshape(*lead, 4 * words, 8, columns)
     eights = sum(eights[..., place, :] << jnp.uint8(place) for place in range(8))
-    places = jnp.arange(0, WORD, 8, dtype=jnp.uint32)[:, None]
+    eights = eights.reshape(*lead, words, 4, columns).astype(jnp.uint32)
     # A reduction, since XLA would compute a plain sum anew wherever a word is read.
-    return jnp.sum(eights.reshape(*lead, words, 4, columns).astype(jnp.uint32) << places, axis=-2, dtype=jnp.uint32)
+    return jnp.sum(eights << 8 * _numbers(eights.shape, axis=-2), axis=-2, dtype=jnp.uint32)
 
 
 def unpack(words: UInt32[Array, "... words columns"], rows: int) -> Bool[Array, "... rows columns"]:
     """The matrix of `pack`."""
-    places = jnp.arange(WORD, dtype=jnp.uint32)[:, None]
-    cells = (words[..., :, None, :] >> places) & 1 == 1
+    *lead, count, columns = words.shape
+    cells = (words[..., :, None, :] >> _numbers((*lead, count, WORD, columns), axis=-2)) & 1 == 1
     return cells.reshape(*words.shape[:-2], -1, words.shape[-1])[..., :rows, :]
 
 
@@ -49,12 +48,12 @@ def count(words: UInt32[Array, "... columns"]) -> Int32[Array, "... columns"]:
 
 def below(rows: Int[Array, "*columns"] | int, words: int) -> UInt32[Array, "words *columns"]:
     """The bits of the first so many rows."""
-    return _words_of(_all_rows(words, rows) < jnp.asarray(rows)[..., None])
+    return _words_of(_all_rows(words, rows) < jnp.asarray(rows)[None, ..., None])
 
 
 def bit(row: Int[Array, "*columns"], words: int) -> UInt32[Array, "words *columns"]:
     """The bit of one row; none of a negative one."""
-    return _words_of(_all_rows(words, row) == row[..., None])
+    return _words_of(_all_rows(words, row) == row[None, ..., None])
 
 
 def _all_rows(words: int, like):
@@ -62,8 +61,13 @@ def _all_rows(words: int, like):
 
 
 def _words_of(is_set: Bool[Array, "*words 32"]):
-    # Sums, which XLA computes once for all that reads them.
-    return jnp.sum(jnp.where(is_set, _BITS, jnp.uint32(0)), axis=-1, dtype=jnp.uint32)
+    # A reduction, for the same reason.
+    return jnp.sum(jnp.where(is_set, jnp.uint32(1) << _numbers(is_set.shape, axis=-1), 0), axis=-1, dtype=jnp.uint32)
+
+
+def _numbers(shape: tuple[int, ...], axis: int):
+    """Every place's number along an axis."""
+    return lax.broadcasted_iota(jnp.uint32, shape, len(shape) + axis)
 
 
 def nth_bit(words: UInt32[Array, "words S"], ends: Int32[Array, "words S"], n: Int[Array, "K S"]) -> Int32[Array, "K S"]:
@@ -91,6 +95,6 @@ def nth_row(column: UInt32[Array, " words"], n: Int[Array, ""]) -> Int32[Array, 
     """
     ends = jnp.cumsum(count(column))
     word = jnp.minimum(jnp.sum(ends <= n), column.shape[0] - 1)
-    up_to = count(column[word] & (2 * _BITS - 1))
+    up_to = count(column[word] & _UP_TO)
     before = ends[word] - up_to[-1]
     return WORD * word + jnp.sum(up_to <= n - before)

@@ -33,7 +33,7 @@ def express(genome: Genome, steps: int, weights: Float32[Array, "sources targets
     """
     hidden, outputs = genome.hidden, genome.outputs
     words = genome.enabled
-    words_end = jnp.cumsum(bits.count(words), axis=0)
+    words_end = lax.associative_scan(jnp.add, bits.count(words))  # a CPU does cumsum one by one
     fan_in = words_end[-1]
     live = jnp.concatenate([_reaches_output(words, hidden, 1 + genome.inputs), jnp.ones(outputs, bool)])
     counts = _steps_of(fan_in, live, hidden)

@@ -58,7 +58,9 @@ class Genome:
         return ENABLED * enabled + DISABLED * disabled
 
 
-def from_matrix(connections: Int8[Array, "... sources targets"], activations: Int8[Array, "... targets"], inputs: int, outputs: int) -> Genome:
+def from_matrix(
+    connections: Int8[Array, "... sources targets"], activations: Int8[Array, "... targets"], inputs: int, outputs: int
+) -> Genome:
     """The genome, or the population, of `Genome.connections`."""
     return Genome(bits.pack(connections == ENABLED), bits.pack(connections == DISABLED), activations, inputs, outputs)
 

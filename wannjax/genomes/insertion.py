@@ -42,7 +42,7 @@ def insert_block(genome: Genome, applies: Bool[Array, ""], draws: Float[Array, "
 
     for width in (1, 2, 4):  # whose sums are all sizes
         genome = move_slots(genome, jnp.where(inserts & (block.size & width != 0), slot, hidden), hidden, 0, width)
-    count, columns = genome.enabled.shape[0], jnp.arange(genome.enabled.shape[1])
+    words, columns = genome.enabled.shape[0], jnp.arange(genome.enabled.shape[1])
 
     def placed(values):
         """The values [M] of the block's nodes in their columns, 0 elsewhere."""
@@ -51,11 +51,11 @@ def insert_block(genome: Genome, applies: Bool[Array, ""], draws: Float[Array, "
 
     # What a column reads: nodes of the block; and a root's source, whose row is counted from 1, so
     # that 0 stands for none.
-    inner, new = placed(block.sources), bits.bit(placed(jnp.where(block.is_root, source + 1, 0)) - 1, count)
+    inner, new = placed(block.sources), bits.bit(placed(jnp.where(block.is_root, source + 1, 0)) - 1, words)
     for node in range(len(block.genes)):
         is_source = (inner >> node) & 1 == 1
         is_source = is_source | (inserts & block.is_sink[node] & (columns == target[node]))
-        new = new | jnp.where(is_source, bits.bit(first_hidden + slot + node, count)[:, None], 0)
+        new = new | jnp.where(is_source, bits.bit(first_hidden + slot + node, words)[:, None], 0)
     activations = genome.activations + placed(block.genes).astype(jnp.int8)
     return replace(genome, enabled=genome.enabled | new, activations=activations)
 

@@ -59,8 +59,9 @@ def move_slots(genome: Genome, opened, closed, activation, width: int = 1) -> Ge
 
         def in_place(word: int):
             """Words so many further, their columns moved."""
-            views = (lax.slice(padded, (1 + word, start), (1 + word + count, start + targets)) for start in (0, width, width + 1))
-            return _selected(columns, *views, 0)
+            starts = (0, width, width + 1)
+            behind, there, ahead = (lax.slice(padded, (1 + word, start), (1 + word + count, start + targets)) for start in starts)
+            return _selected(columns, behind, there, ahead, 0)
 
         here = in_place(0)
         later = here << jnp.uint32(width) | in_place(-1) >> jnp.uint32(bits.WORD - width)
