@@ -21,7 +21,7 @@ from wannjax.search.algorithm import Algorithm
 from wannjax.search.wann.algorithm import WannState
 from wannjax.search.wann.config import WannConfig
 
-CASES = ((1024, 5, 1, 32), (960, 256, 10, 32), (960, 256, 10, 128), (960, 256, 10, 256))
+CASES = ((1024, 5, 1, 32), (960, 256, 10, 32), (960, 256, 10, 128), (960, 256, 10, 256), (960, 256, 10, 448))
 """Genomes, inputs, outputs, slots."""
 GROWN = 64
 """Genomes that grow; the population repeats them."""
@@ -57,7 +57,7 @@ def main() -> None:
         ask, tell = (timing._replace(result=None) for timing in timings)
         hidden, connections = (float(np.mean(sizes)) for sizes in state.sizes[:2])
         size = f"{case[0]} of {case[1]} inputs, {case[3]} slots"
-        megabytes = state.genomes.connections.nbytes / 1e6
+        megabytes = sum(leaf.nbytes for leaf in jax.tree.leaves(state.genomes)) / 1e6
         figures = (f"{hidden:.0f}", f"{connections:.0f}", f"{megabytes:.0f}")
         times = (f"{1e3 * seconds:.0f}" for seconds in (ask.cpu, tell.cpu, ask.cpu + tell.cpu, ask.wall + tell.wall))
         rows.append([size, *figures, *times])
