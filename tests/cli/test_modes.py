@@ -35,7 +35,7 @@ def usual(tmp_path_factory):
     return found(tmp_path_factory.mktemp("usual"), PARTS, {})
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("mode", MODES)
 def test_results_are_those_of_the_usual_mode(tmp_path, usual, mode):
     results = found(tmp_path, PARTS, MODES[mode])

@@ -58,7 +58,7 @@ def test_corrupted_files_are_one_clear_error_or_work(kind, directory):
     check_corrupted(kind, directory, range(QUICK // len(KINDS)))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_many_corrupted_files_are_one_clear_error_or_work(kind, directory):
     check_corrupted(kind, directory, range(-(-SLOW // len(KINDS))))
 
