@@ -6,6 +6,7 @@ A variant is a `StudyConfig`: the library's settings and those of this file. Its
 setting, and what it changes in `tell` or in a function that `tell` calls.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -14,9 +15,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
+import wannjax
 from benchmarks.search_study.fronts import crowding, fronts
 from benchmarks.search_study.operators import duplicate_node
 from wannjax.common.settings import choice, count, share
+from wannjax.common.validation import require
 from wannjax.genomes.genome import Genome, enlarge, random_genome
 from wannjax.genomes.operators import mutate
 from wannjax.genomes.population import Sizes, sizes_of
@@ -46,8 +49,9 @@ class StudyConfig(WannConfig):
     duplicate_node: float = share(0.0, "share of operators that duplicate a hidden node")
     cases: str = choice("mean", "what lexicase selection selects for beside every weight", ("mean", "connections", "nothing"))
 
-    def algorithm(self, *, inputs: int, outputs: int) -> Algorithm:
+    def algorithm(self, *, inputs: int, outputs: int, start: Sequence[wannjax.Network] = ()) -> Algorithm:
         """The variant's search."""
+        require("start", len(start), "empty: the variants begin with random networks", not start)
         return _algorithm(self, inputs=inputs, outputs=outputs)
 
 

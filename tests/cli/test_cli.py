@@ -291,3 +291,5 @@ def test_the_command_line_resumes(tmp_path, monkeypatch, capsys):
     assert main(["evolve", "CartPole-v1", *small, "--generations", "4", "--out", "whole"]) == 0
     for name in ("champion.json", "front.json"):
         assert (tmp_path / "run" / name).read_text() == (tmp_path / "whole" / name).read_text()
+    assert main(["evolve", "CartPole-v1", *small, "--generations", "1", "--start", "run", "--out", "next"]) == 0
+    assert main(["resume", "next", "--generations", "2"]) == 0

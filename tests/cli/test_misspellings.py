@@ -56,6 +56,7 @@ def error_of(arguments, capsys):
         ("draw nothere -o x.png", "nothere: no such run or file"),
         ("finetune nothere", "nothere: no such run or file"),
         ("resume nothere", "nothere: no such run or file"),
+        ("evolve CartPole-v1 --start nothere", "nothere: no such run or file"),
         ("report nothere", "nothere: no such run or file"),
         ("blocks nothere", "nothere: no such run or file"),
         ("evaluate empty CartPole-v1", "empty: is no run directory with a champion.json"),

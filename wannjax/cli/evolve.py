@@ -15,6 +15,7 @@ from wannjax.cli.options import (
     given_settings,
     make_problem,
     named_early,
+    networks_of,
     new_directory,
 )
 from wannjax.cli.tables import report_table
@@ -32,6 +33,13 @@ HELP = "search for a network that solves an environment with one shared weight"
 def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("environment", metavar="ENV", help="an environment or data set, see `wannjax environments`")
     add_data_option(command)
+    command.add_argument(
+        "--start",
+        type=Path,
+        default=None,
+        metavar="RUN_OR_FILE",
+        help="networks to begin with: a run's champion and front, or a .json or .out file",
+    )
     command.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
     command.add_argument("--out", type=Path, default=None, help="run directory (default: runs/ENV-seedSEED-TIME)")
     command.add_argument("--overwrite", action="store_true", help="replace the files of an existing run directory")
@@ -57,12 +65,15 @@ def run(options: argparse.Namespace) -> int:
     settings = ALGORITHMS[options.algorithm]
     config = settings.preset(options.preset, **given_settings(options, settings))
     problem = make_problem(options.environment, options)
+    start = None if options.start is None else networks_of(options.start, problem)
     directory = options.out or new_directory(options.environment, options.seed)
     if options.resume:
         require("--resume", options.resume, "given with --out and without --overwrite", options.out is not None and not options.overwrite)
     elif hosts.is_first():
         run_directory.claim(directory, overwrite=options.overwrite)
-    result = wannjax.evolve(problem, config, seed=options.seed, run_dir=directory, resume=options.resume, save_every=options.save_every)
+    result = wannjax.evolve(
+        problem, config, seed=options.seed, start=start, run_dir=directory, resume=options.resume, save_every=options.save_every
+    )
     return show(result, directory)
 
 

@@ -67,6 +67,15 @@ def network_path(options: argparse.Namespace) -> Path:
     return file_of(options.network, run_directory.network_path(options.network).name)
 
 
+def networks_of(path: Path, problem: Any) -> list[wannjax.Network]:
+    """A run's champion and its front, or the network in a file. Raises ValueError where there is
+    none.
+    """
+    require_there(path)
+    champion = wannjax.load(file_of(path, run_directory.CHAMPION), inputs=problem.inputs, outputs=problem.outputs)
+    return [champion, *wannjax.load_front(file_of(path, run_directory.FRONT))] if path.is_dir() else [champion]
+
+
 def add_network_arguments(command: argparse.ArgumentParser) -> None:
     add_network_argument(command)
     command.add_argument("environment", metavar="ENV", nargs="?", help="needed for a file")

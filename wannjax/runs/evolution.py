@@ -4,7 +4,7 @@ orderly end) and decides nothing.
 
 import os
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,8 @@ from wannjax.common.files import as_path
 from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.keys import hidden_settings
 from wannjax.common.validation import require, require_seed
+from wannjax.genomes.given import given_networks
+from wannjax.networks.network import Network
 from wannjax.problems.problem import Problem
 from wannjax.problems.registry import as_problem, is_known
 from wannjax.runs import run_directory
@@ -34,6 +36,7 @@ def evolve(
     *,
     generations: int | None = None,
     seed: int = 0,
+    start: Network | Sequence[Network] | None = None,
     callbacks: Iterable[Callback] = (),
     progress: bool = True,
     run_dir: str | os.PathLike | None = None,
@@ -50,13 +53,17 @@ def evolve(
         config: the settings of a WANN or NEAT search; the recommended WANN search when None.
         generations: overrides `config.generations`.
         seed: the same seed gives the same result, however many CPU devices there are.
+        start: networks to begin with, of as many inputs and outputs as the problem has: one, or
+            several, such as another run's `result.front`. They and mutated copies of them are the
+            first population, of every island. WANN takes their topology, NEAT also their weights (1
+            for those without). None: networks without hidden nodes.
         callbacks: called with a `Record` after every generation; a true return value ends the run.
         progress: show a live view.
         run_dir: a directory for the run: checkpoints while it goes on, and at its end the files
             that the command line leaves.
         resume: continue the run in `run_dir` where its newest checkpoint stands, to the same result
             as if it had not been stopped; start it if there is none. `generations` may differ from
-            before, all else must be the same.
+            before, and `start` may be left out; all else must be the same.
         save_every: seconds between two checkpoints, at the least; 0 saves every generation.
         finish: called in the end with `run_dir`, which holds all data of the run, and `problem`;
             what it returns is the result's `report`. `wannjax.evolve` gives a function that leaves
@@ -83,7 +90,7 @@ def evolve(
     with ExitStack() as stack:
         compilations = stack.enter_context(count_compilations())
         interrupted = stack.enter_context(interrupt_flag("generation"))
-        run = Run(problem, config, seed)
+        run = Run(problem, config, seed, () if start is None else given_networks(start))
         arguments = {"generations": config.generations, "resume": resume, "saved": run_dir is not None}
         hosts.require_same({**run.identity, **hidden_settings(), **arguments})
         saver = stack.enter_context(saving(run_dir, run_directory.CHECKPOINTS, run, resume=resume, every=save_every))

@@ -17,7 +17,8 @@ from jaxtyping import Float
 from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.validation import require, require_seed, require_type
 from wannjax.common.wording import counted
-from wannjax.networks.network import connection_count
+from wannjax.genomes.given import given_networks
+from wannjax.networks.network import Network, connection_count
 from wannjax.problems.problem import Problem
 from wannjax.problems.registry import as_problem
 from wannjax.runs.compilations import count_compilations
@@ -140,6 +141,7 @@ def evolve_many(
     *,
     seeds: Iterable[int],
     generations: int | None = None,
+    start: Network | Sequence[Network] | None = None,
     progress: bool = True,
 ) -> ManyResults:
     """Runs an independent search for every seed. Each gives what `evolve` gives for it.
@@ -151,6 +153,7 @@ def evolve_many(
             every seed.
         seeds: different ones, such as `range(8)`.
         generations: overrides `config.generations`.
+        start: networks that every run begins with, as in `evolve`.
         progress: show a live view.
 
     Ctrl-C, or SIGTERM, ends all runs after the current generation; everything found so far is in
@@ -172,7 +175,8 @@ def evolve_many(
     with ExitStack() as stack:
         compilations = stack.enter_context(count_compilations())
         interrupted = stack.enter_context(interrupt_flag("generation"))
-        runs = [Run(problem, each, seed) for each in configs for seed in seeds]
+        begin = () if start is None else given_networks(start)
+        runs = [Run(problem, each, seed, begin) for each in configs for seed in seeds]
         views = [stack.enter_context(ManyView(problem, configs[0], len(runs)))] if progress else []
         drive(_Turns(runs), steps, views, interrupted)
         for view in views:

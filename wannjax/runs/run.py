@@ -8,6 +8,7 @@ host's bookkeeping runs while the device breeds the next population.
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +20,8 @@ from wannjax.common import hosts
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.pytrees import arrays_of, capacities_of, tree_like, with_capacities
 from wannjax.common.validation import require
+from wannjax.networks.files import network_text, parse_network
+from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import Network, require_runnable, take
 from wannjax.problems.problem import Problem, checked_names
 from wannjax.runs.champions import Champions, Confirmed
@@ -34,6 +37,8 @@ from wannjax.search.registry import Config
 
 FINAL_EPISODES = 128
 """Fresh episodes per weight of the final comparison."""
+_START = "start"
+"""What the networks that a run begins with are called in its checkpoints."""
 _FEW = 8
 """What the number of networks in it is a multiple of."""
 
@@ -43,6 +48,7 @@ class Run:
 
     Attributes:
         config: the settings, those that were left to the problem included.
+        start: networks that it begins with, where some are given.
         champions: the networks that may become champion, and those that were.
         records: one per generation.
         last: the state that was scored last and its scores as told, [P, W] or [P, W, R], from
@@ -51,21 +57,26 @@ class Run:
             the first generation, and after a restoration.
     """
 
-    def __init__(self, problem: Problem, config: Config, seed: int):
+    def __init__(self, problem: Problem, config: Config, seed: int, start: Sequence[Network] = ()):
         if config.output_activation == AUTO:
             config = config.replace(output_activation=problem.output_activation)
         checked_names(problem.input_names, problem.output_names, problem.inputs, problem.outputs)  # which files are to have
         self.problem, self.config, self.seed = problem, config, seed
         self.held_out = problem.split("validation")
-        self.algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
         self.sweep = jnp.array(config.weights, jnp.float32)
-        search_key, self.episode_key, self.confirm_key, self.final_key = jax.random.split(key_of(seed, Purpose.SEARCH), 4)
-        self.first: Any = self.algorithm.init(search_key)
+        self.search_key, self.episode_key, self.confirm_key, self.final_key = jax.random.split(key_of(seed, Purpose.SEARCH), 4)
+        self._begin(tuple(start))
         self.champions = Champions()
         self.records: list[Record] = []
         self.last: tuple[Any, np.ndarray] | None = None
         self.bred: tuple[Any, Info] | None = None
         self.seconds_before, self.started = 0.0, time.perf_counter()
+
+    def _begin(self, start: tuple[Network, ...]) -> None:
+        given: dict[str, Any] = {"start": start} if start else {}
+        self.start = start
+        self.algorithm = self.config.algorithm(inputs=self.problem.inputs, outputs=self.problem.outputs, **given)
+        self.first: Any = self.algorithm.init(self.search_key)
 
     @property
     def number(self) -> int:
@@ -145,7 +156,8 @@ class Run:
         config = json.loads(json.dumps(asdict(self.config)))
         del config["generations"]
         sizes = [self.problem.inputs, self.problem.outputs]
-        return {"problem": self.problem.name, "inputs and outputs": sizes, "seed": self.seed, "config": config}
+        start = {_START: [json.loads(network_text(graph_of(network))) for network in self.start]} if self.start else {}
+        return {"problem": self.problem.name, "inputs and outputs": sizes, "seed": self.seed, "config": config, **start}
 
     def snapshot(self) -> Checkpoint:
         """The run after its last complete generation, of which there must be one."""
@@ -162,7 +174,11 @@ class Run:
         return Checkpoint(self.number, document, arrays_of(state, "state") | {"scores": scores, "records": rows} | self.champions.arrays())
 
     def restore(self, found: Checkpoint) -> None:
-        """Continues where `snapshot` was taken. Raises an error for one that makes no sense."""
+        """Continues where `snapshot` was taken, of a run that began with the same networks. Raises
+        an error for one that makes no sense.
+        """
+        if _START in found.document and not self.start:
+            self._begin(tuple(network_of(parse_network(document)) for document in found.document[_START]))
         state = with_capacities(tree_like(self.first, found.arrays, "state"), found.document.get("capacities"))
         scores = found.arrays["scores"]
         expected = self.config.population, len(self.config.weights)

@@ -13,6 +13,7 @@ number of species, and there are twice as many at the most. A new sweep of episo
 makes scores noisy: records of species are then those of their luckiest genome.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -26,9 +27,11 @@ from wannjax.common.pytrees import Placeholder
 from wannjax.common.validation import require_count
 from wannjax.genomes.expression import express
 from wannjax.genomes.genome import Genome, enlarge, random_genome
+from wannjax.genomes.given import genomes_of, graphs_of
 from wannjax.genomes.operators import NOTHING, changed
 from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, more_slots, sizes_of
 from wannjax.networks.activations import SUM
+from wannjax.networks.network import Network
 from wannjax.search.algorithm import Algorithm, Info, require_scores
 from wannjax.search.neat.genes import (
     EMPTY,
@@ -37,11 +40,13 @@ from wannjax.search.neat.genes import (
     first_genes,
     gene_count,
     is_enabled,
+    is_used,
     take_genes,
     weight_matrix,
     with_capacity,
     with_enabled,
 )
+from wannjax.search.neat.given import given_genes
 from wannjax.search.neat.reproduction import (
     WeightMutation,
     change_numbers,
@@ -161,9 +166,10 @@ class _Birth(NamedTuple):
     gene_draws: Float[Array, "2 G"]
 
 
-@lru_cache(maxsize=16)
-def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
-    """The NEAT search for networks of `inputs` inputs and `outputs` outputs.
+def neat(rules: Rules, *, inputs: int, outputs: int, start: Sequence[Network] = ()) -> Algorithm:
+    """The NEAT search for networks of `inputs` inputs and `outputs` outputs. Where it has a
+    `start`, it begins with those networks and their children; no two of them have a hidden node in
+    common.
 
     >>> import wannjax
     >>> algorithm = wannjax.NeatConfig(population=8).algorithm(inputs=2, outputs=1)
@@ -174,6 +180,21 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
     >>> state = algorithm.enlarge(state)
     """
     inputs, outputs = require_count("inputs", inputs), require_count("outputs", outputs)
+    populate, populate_from, ask, tell, enlarge_state = _programs(rules, inputs, outputs)
+    ids = {SUM, rules.output_activation, *rules.activations}
+    if start:
+        graphs = graphs_of(start, inputs=inputs, outputs=outputs, most=rules.population)
+        ids = ids.union(*(graph.activations for graph in graphs))
+        hidden = more_slots(SMALLEST_CAPACITY, max(len(graph.activations) for graph in graphs) - outputs, with_others=True)
+        populate = partial(populate_from, genomes_of(graphs, hidden), *given_genes(graphs, hidden, rules.slope))
+    return Algorithm(lambda key: enlarge_state(populate(key)), ask, tell, enlarge_state, tuple(sorted(ids)))
+
+
+@lru_cache(maxsize=16)
+def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
+    """The compiled functions of searches with these rules: key → state, (genomes to start from,
+    their genes and identities, number of the next change, key) → state, `ask`, `tell`, `enlarge`.
+    """
     places, new_weight = 2 * rules.species, rules.weight_mutation.scale
 
     @jax.jit
@@ -194,19 +215,44 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
             return genome, first_genes(drawn, SMALLEST_CAPACITY, capacity)
 
         genomes, genes = jax.vmap(one)(*(jax.random.split(each, rules.population) for each in (topology, weights)))
+        ids = jnp.zeros((rules.population, SMALLEST_CAPACITY), jnp.int32)
+        return first_state(genomes, genes, ids, first_number(inputs, outputs), key)
+
+    def first_state(genomes, genes, ids, number, key):
         return NeatState(
             genomes=genomes,
             genes=genes,
-            ids=jnp.zeros((rules.population, SMALLEST_CAPACITY), jnp.int32),
+            ids=ids,
             sizes=_sizes(genomes),
-            species=jnp.zeros(rules.population, jnp.int32),  # one, since they differ in weights alone
+            species=jnp.zeros(rules.population, jnp.int32),  # one, until there are scores
             records=no_records(places),
             threshold=jnp.float32(rules.threshold),
-            number=jnp.int32(first_number(inputs, outputs)),
+            number=jnp.int32(number),
             key=key,
             generation=jnp.int32(0),
             steps=SMALLEST_CAPACITY,
         )
+
+    @jax.jit
+    def populate_from(genomes, genes, ids, number, key):
+        draw_children, draw_genes, key = jax.random.split(key, 3)
+        count = ids.shape[0]
+        enabled = is_used(genes)
+        genomes, genes, enabled, ids = jax.tree.map(lambda leaf: leaf[jnp.arange(rules.population) % count], (genomes, genes, enabled, ids))
+        births = _Birth(
+            genome=genomes,
+            genes=genes,
+            enabled=enabled,
+            ids=ids,
+            other=genes,
+            other_enabled=enabled,
+            crosses=jnp.zeros(rules.population, bool),
+            elite=jnp.arange(rules.population) < count,
+            draws=jax.random.uniform(draw_children, (rules.population, 6), jnp.float32),
+            gene_draws=jax.random.uniform(draw_genes, (rules.population, 2, enabled.shape[1]), jnp.float32),
+        )
+        genomes, genes, ids, number = born(births, number)
+        return first_state(genomes, genes, ids, number, key)
 
     @jax.jit
     def ask(state):
@@ -236,6 +282,13 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
         weight = new_weight * (2 * draws[5] - 1)
         genes, ids = followed(genes, birth.ids, change, inputs, weight, keep=rules.keep, deletes=rules.deletes)
         return genome, genes, ids, change, ends
+
+    def born(births: _Birth, number):
+        """All children: genomes, genes, identities, and the number of the next change."""
+        genomes, genes, ids, change, (sources, targets) = in_chunks(child, births)
+        numbers, number = change_numbers(change.operator, sources, targets, number)
+        genes, ids = jax.vmap(partial(numbered, inputs=inputs, outputs=outputs))(genes, ids, change, numbers)
+        return genomes, genes, ids, number
 
     @jax.jit
     def tell(state, scores):
@@ -267,10 +320,7 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
             draws=jax.random.uniform(draw_children, (rules.population, 6), jnp.float32),
             gene_draws=jax.random.uniform(draw_genes, (rules.population, 2, enabled.shape[1]), jnp.float32),
         )
-        born = in_chunks(child, births)
-        genomes, genes, ids, change, (sources, targets) = born
-        numbers, number = change_numbers(change.operator, sources, targets, state.number)
-        genes, ids = jax.vmap(partial(numbered, inputs=inputs, outputs=outputs))(genes, ids, change, numbers)
+        genomes, genes, ids, number = born(births, state.number)
 
         existed = inhabited(state.species, places)
         models = take_genes(state.genes, representatives(choose, state.species, places))
@@ -306,8 +356,7 @@ def neat(rules: Rules, *, inputs: int, outputs: int) -> Algorithm:
         genomes, genes, ids = _enlarged(state.genomes, state.genes, state.ids, capacity, places)
         return replace(state, genomes=genomes, genes=genes, ids=ids, steps=room)
 
-    activation_ids = tuple(sorted({SUM, rules.output_activation, *rules.activations}))
-    return Algorithm(lambda key: enlarge_state(populate(key)), ask, tell, enlarge_state, activation_ids)
+    return populate, populate_from, ask, tell, enlarge_state
 
 
 def _sizes(genomes: Genome) -> Sizes:

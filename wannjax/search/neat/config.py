@@ -4,6 +4,7 @@ Command line options, validation and error messages are all made from these line
 add a line.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from wannjax.common.settings import Settings, choice, count, positive, rate, set
 from wannjax.common.validation import require
 from wannjax.genomes.operators import SHARED
 from wannjax.networks.activations import NAMES, activation_ids
+from wannjax.networks.network import Network
 from wannjax.search.activation_settings import AUTO, activation_names, output_activation_id
 from wannjax.search.algorithm import Algorithm
 from wannjax.search.neat.algorithm import Rules, neat
@@ -120,9 +122,10 @@ class NeatConfig(Settings):
         """
         return tuple(getattr(self, name) for name in _NEAT_OPERATORS)
 
-    def algorithm(self, *, inputs: int, outputs: int) -> Algorithm:
+    def algorithm(self, *, inputs: int, outputs: int, start: Sequence[Network] = ()) -> Algorithm:
         """The search with these settings, for networks of so many inputs and outputs, linear ones
-        where `output_activation` is `AUTO`.
+        where `output_activation` is `AUTO`. Where it has a `start`, it begins with those networks,
+        with their weights, or with weights of 1, and outputs keep their activations.
         """
         rules = Rules(
             population=self.population,
@@ -144,4 +147,4 @@ class NeatConfig(Settings):
             output_activation=output_activation_id(self.output_activation),
             activations=activation_ids(self.activations),
         )
-        return neat(rules, inputs=inputs, outputs=outputs)
+        return neat(rules, inputs=inputs, outputs=outputs, start=tuple(start))

@@ -8,7 +8,7 @@ by that rank. Islands are equal parts of the population that do so each by itsel
 from which all this is called, are in `config.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -19,14 +19,16 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int32, Key
 
 from wannjax.common.pytrees import Placeholder
-from wannjax.common.validation import require_count
+from wannjax.common.validation import require, require_count
 from wannjax.genomes.blocks import Block
 from wannjax.genomes.expression import express
-from wannjax.genomes.genome import Genome, random_genome
+from wannjax.genomes.genome import Genome, connection_count, random_genome
 from wannjax.genomes.genome import enlarge as enlarge_genome
+from wannjax.genomes.given import genomes_of, graphs_of
 from wannjax.genomes.operators import draws_of, most_nodes, most_steps, mutate
 from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, more_slots, size_of, sizes_of
 from wannjax.networks.activations import NAMES, SUM
+from wannjax.networks.network import Network
 from wannjax.search.algorithm import Algorithm, Info, require_scores
 from wannjax.search.ranking import finite_or_worst, rank, usable
 from wannjax.search.selection import lexicase, tournaments
@@ -103,8 +105,9 @@ class WannState:
     steps: int = field(metadata={"static": True})
 
 
-def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int) -> Algorithm:
-    """The WANN search for networks of `inputs` inputs and `outputs` outputs.
+def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int, start: Sequence[Network] = ()) -> Algorithm:
+    """The WANN search for networks of `inputs` inputs and `outputs` outputs. Where it has a
+    `start`, every island begins with those networks, without their weights, and their children.
 
     >>> import wannjax
     >>> algorithm = wannjax.WannConfig(population=8).algorithm(inputs=2, outputs=1)
@@ -115,17 +118,27 @@ def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int) -> Algorithm:
     >>> state = algorithm.enlarge(state)
     """
     inputs, outputs = require_count("inputs", inputs), require_count("outputs", outputs)
-    populate, ask, tell = _programs(rules, inputs, outputs)
+    populate, populate_from, ask, tell = _programs(rules, inputs, outputs)
     of_blocks = {NAMES.index(name) for block in rules.blocks for name in block.activations}
-    activation_ids = tuple(sorted({SUM, rules.output_activation, *rules.activations, *of_blocks}))
+    ids = {SUM, rules.output_activation, *rules.activations, *of_blocks}
     enlarge = partial(_enlarge, blocks=rules.blocks)
+    if start:
+        graphs = graphs_of(start, inputs=inputs, outputs=outputs, most=rules.population // rules.islands)
+        ids = ids.union(*(graph.activations for graph in graphs))
+        most = max(len(graph.connections) for graph in graphs)
+        bound = int(rates.connections)
+        require("start", f"a network of {most} connections", f"of at most max_connections={bound}", most <= bound)
+        nodes = max(len(graph.activations) for graph in graphs) - outputs
+        genomes = genomes_of(graphs, more_slots(SMALLEST_CAPACITY, nodes + most_nodes(rules.blocks) - 1, with_others=True))
+        populate = partial(populate_from, genomes)
+    activation_ids = tuple(sorted(ids))
     return Algorithm(lambda key: enlarge(populate(key, rates)), ask, tell, enlarge, activation_ids, rules.by_episode)
 
 
 @lru_cache(maxsize=16)
-def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callable, Callable]:
+def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callable, Callable, Callable]:
     """The compiled functions of searches with these rules, whatever their rates: (key, rates) →
-    state, `ask` and `tell`.
+    state, (genomes to start from, key, rates) → state, `ask` and `tell`.
     """
     size = rules.population // rules.islands
 
@@ -141,6 +154,21 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
             output_activation=rules.output_activation,
         )
         genomes = jax.vmap(genome)(jax.random.split(draw, rules.population))
+        return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), rates, SMALLEST_CAPACITY)
+
+    @jax.jit
+    def populate_from(given, key, rates):
+        draw, key = jax.random.split(key)
+        draws = jax.random.uniform(draw, (rules.population, draws_of(rules.blocks)), jnp.float32)
+        place, count = jnp.arange(rules.population) % size, given.activations.shape[0]
+
+        def one(child):
+            place, draws = child
+            genome = jax.tree.map(lambda leaf: leaf[place % count], given)
+            room = rates.connections - connection_count(genome)
+            return mutate(genome, draws, rates.ends, rules.activations, rules.blocks, changes=place >= count, room=room)
+
+        genomes = jax.vmap(one)((place, draws))
         return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), rates, SMALLEST_CAPACITY)
 
     @jax.jit
@@ -187,7 +215,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
         following = WannState(genomes, sizes, key, state.generation + 1, state.rates, state.steps)
         return following, Info(state.sizes.hidden, state.sizes.connections, {})
 
-    return populate, ask, tell
+    return populate, populate_from, ask, tell
 
 
 def _enlarge(state: WannState, blocks: tuple[Block, ...]) -> WannState:

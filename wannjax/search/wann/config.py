@@ -5,6 +5,7 @@ Command line options, validation and error messages are all made from these line
 add a line.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from wannjax.common.validation import require
 from wannjax.genomes.blocks import MOST, Block, block_of, load_blocks
 from wannjax.genomes.operators import Operators
 from wannjax.networks.activations import NAMES, PUBLISHED, activation_ids
+from wannjax.networks.network import Network
 from wannjax.search.activation_settings import AUTO, activation_names, output_activation_id
 from wannjax.search.algorithm import Algorithm
 from wannjax.search.wann.algorithm import Rates, Rules, wann
@@ -140,9 +142,10 @@ class WannConfig(Settings):
             blocks=self.blocks,
         )
 
-    def algorithm(self, *, inputs: int, outputs: int) -> Algorithm:
+    def algorithm(self, *, inputs: int, outputs: int, start: Sequence[Network] = ()) -> Algorithm:
         """The search with these settings, for networks of so many inputs and outputs, linear ones
-        where `output_activation` is `AUTO`.
+        where `output_activation` is `AUTO`. Where it has a `start`, it begins with those networks,
+        whose weights have no say, and whose outputs keep their activations.
         """
         size = self.population // self.islands
         survivors = size - int(self.cull_ratio * size)
@@ -166,4 +169,4 @@ class WannConfig(Settings):
             ends=jnp.asarray(self.operators.ends),
             connections=jnp.int32(self.max_connections),
         )
-        return wann(rules, rates, inputs=inputs, outputs=outputs)
+        return wann(rules, rates, inputs=inputs, outputs=outputs, start=start)
