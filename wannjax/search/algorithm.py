@@ -88,8 +88,8 @@ class Algorithm(NamedTuple):
         activation_ids: those that its networks can contain.
         by_episode: whether `tell` wants the scores of every episode, [P, W, R], where there are any
             (see `Evaluation`).
-        race: decides, after the first episodes, which networks get the others; the rest is told as
-            not a number. None: all get all.
+        race: says, after the first episodes, which networks get the others; of the rest nan is
+            told. None: all get all.
     """
 
     init: Init

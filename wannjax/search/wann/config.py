@@ -82,7 +82,7 @@ class WannConfig(Settings):
     weights: tuple[float, ...] = setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
     episodes: int = count(4, "episodes per shared weight and generation")
     racing: int = count(
-        0, "episodes that all networks get; the others are for the half that is ahead then, of which parents come; 0: all get all", least=0
+        0, "episodes after which only the half that is ahead gets the others, and has children; 0: all networks get all", least=0
     )
     confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
     candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
