@@ -4,13 +4,13 @@
 Three studies; `--studies` chooses among them. "swing-up" and "host" search with and without a race
 (`--racing` says how many episodes come first; 0 is none) for the same CPU-seconds: swing-up by the
 default settings, and an environment on the host, where steps are costly. The tables have
-environment steps and seconds per generation, and the champion's mean score in the final comparison,
-on fresh episodes, medians with the least and the greatest over the seeds. "parents" counts how many
-of the parents that are selected after all episodes are ahead after the first ones.
+environment steps and seconds per generation, and the champion's mean score on fresh episodes,
+medians with the least and the greatest over the seeds. "parents" counts how many of the parents
+that are selected after all episodes are ahead after the first ones.
 
 Every run is kept in the JSON file as soon as it is done; a second call does only what is missing.
-CPU-seconds leave out the final comparison, and generations in which something is compiled. The host
-needs `pip install "wannjax[envpool]"` or `"wannjax[gymnasium]"`.
+CPU-seconds leave out generations in which something is compiled. The host needs
+`pip install "wannjax[envpool]"` or `"wannjax[gymnasium]"`.
 """
 
 import argparse
@@ -26,8 +26,11 @@ import numpy as np
 import wannjax
 from benchmarks.common import machine, print_table, write_json
 from wannjax.common import devices
+from wannjax.common.keys import Purpose, key_of
 from wannjax.problems.problem import Problem
 from wannjax.runs.compilations import count_compilations
+from wannjax.runs.records import Record, history_of
+from wannjax.runs.run import Run
 from wannjax.search.racing import Race
 from wannjax.search.ranking import means
 from wannjax.search.selection import lexicase
@@ -35,32 +38,28 @@ from wannjax.search.wann.algorithm import cases_of
 from wannjax.search.wann.config import SWEEP
 
 SWING_UP = "CartPoleSwingUp-v0"
-ENDLESS = 10**6
-"""Generations of a search that time ends."""
+MEASURED = 64
+"""Fresh episodes per shared weight that measure a champion."""
 
 
-def search(problem: Problem, config: wannjax.WannConfig, seed: int, seconds: float) -> dict[str, float] | None:
+def search(problem: Problem, config: wannjax.WannConfig, seed: int, seconds: float) -> dict[str, float]:
     """What a search of so many CPU-seconds, generations that compile left out, finds and what its
-    generations cost; None if it was ended early.
+    generations cost.
     """
-    costs: list[float] = []
+    run, costs = Run(problem, config, seed), list[float]()
     with count_compilations() as compilations:
-        before = [compilations.count, time.process_time()]
-
-        def is_over(_record) -> bool:
-            now = [compilations.count, time.process_time()]
-            if now[0] == before[0]:
-                costs.append(now[1] - before[1])
-            before[:] = now
-            return sum(costs) >= seconds
-
-        result = wannjax.evolve(problem, config.replace(generations=ENDLESS), seed=seed, callbacks=[is_over], progress=False)
-    if sum(costs) < seconds:
-        return None
-    history = result.history
+        while sum(costs) < seconds:
+            compiled, begun = compilations.count, time.process_time()
+            run.advance()
+            if compilations.count == compiled:
+                costs.append(time.process_time() - begun)
+    champion = jax.tree.map(lambda leaf: leaf[None], run.champions.archive[0].network)
+    key, ids = key_of(seed, Purpose.EVALUATION), run.algorithm.activation_ids
+    scores = problem.evaluate(key, champion, run.sweep, episodes=MEASURED, activation_ids=ids).scores
+    history = history_of(run.records, Record)
     return {
-        "score": float(result.champion_scores.mean()),
-        "generations": len(history["generation"]),
+        "score": float(np.mean(scores)),
+        "generations": run.number,
         "steps": float(np.median(history["alive_steps"])),
         "CPU-seconds": float(np.median(costs)),
         "wall seconds": float(np.median(history["seconds"])),
@@ -131,12 +130,9 @@ def main() -> None:
     def kept(name: str, run) -> dict[str, Any]:
         """What is on record, or else what `run` gives, which then is."""
         if name not in runs:
-            found = run()
-            if found is None:
-                raise SystemExit("ended early: the same command goes on")
-            runs[name] = found
+            runs[name] = run()
             write_json(options.json, {"machine": machine(), "runs": runs})
-            print(f"{name}: {found}", flush=True)
+            print(f"{name}: {runs[name]}", flush=True)
         return runs[name]
 
     for study in [each for each in options.studies if each != "parents"]:
