@@ -116,3 +116,15 @@ def test_what_a_network_cannot_choose_from_and_bad_options_are_one_line(library)
         with pytest.raises(ValueError, match=message) as caught:
             wannjax.make(f"{prefix}:{name}", **options)
         assert "\n" not in str(caught.value)
+
+
+def test_scores_of_networks_that_are_ahead_in_a_race_are_those_of_all_episodes(library):
+    problem = wannjax.make(f"{library[0]}:BipedalWalker-v3", max_steps=60)
+    networks, weights = networks_for(problem, 6), jnp.array([-1.0, 1.0])
+    first = problem.evaluate_after(KEYS[0], networks, weights, np.zeros((6, 2, 0), np.float32), episodes=1)
+    ahead = np.array([0, 2, 5])
+    found = problem.evaluate_after(KEYS[0], take(networks, ahead), weights, np.asarray(first.by_episode)[ahead], episodes=3)
+    expected = problem.evaluate(KEYS[0], take(networks, ahead), weights, episodes=3)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    np.testing.assert_array_equal(found.by_episode, expected.by_episode)
+    np.testing.assert_array_equal(np.asarray(first.steps)[ahead] + found.steps, expected.steps)

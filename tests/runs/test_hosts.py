@@ -87,9 +87,10 @@ def test_two_processes_find_on_data_what_one_finds(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_episodes_of_an_environment_on_the_host(tmp_path):
-    expected = saved_run.without_costs(saved_run.outcome(saved_run.on_host(None)))
-    assert outcomes(started(2, tmp_path / "run", "host")) == [expected, expected]
+@pytest.mark.parametrize(("kind", "search"), [("host", saved_run.on_host), ("raced", saved_run.raced)])
+def test_two_processes_share_the_episodes_of_an_environment_on_the_host(kind, search, tmp_path):
+    expected = saved_run.without_costs(saved_run.outcome(search(None)))
+    assert outcomes(started(2, tmp_path / "run", kind)) == [expected, expected]
 
 
 @pytest.mark.nightly

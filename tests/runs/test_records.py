@@ -8,11 +8,12 @@ from wannjax.search.algorithm import Info
 
 SCORES = np.array([[1.0, 3.0], [5.0, 1.0], [np.nan, 9.0], [2.0, 2.5]], np.float32)
 HIDDEN, CONNECTIONS = np.array([0, 7, 2, 1], np.int32), np.array([4, 9, 2, 3], np.int32)
+ALL = np.arange(4)
 FIGURES = {"threshold": np.float32(2.5), "species": np.int32(3)}
 
 
 def record_of(generation, figures):
-    return recorded(generation, SCORES, (2.75, 6), Info(HIDDEN, CONNECTIONS, figures), Work(10, 20, 0.5), 1.5)
+    return recorded(generation, SCORES, ALL, (2.75, 6), Info(HIDDEN, CONNECTIONS, figures), Work(10, 20, 0.5), 1.5)
 
 
 @pytest.fixture(params=[{}, FIGURES], ids=["without figures", "with figures"])
@@ -34,9 +35,14 @@ def test_figures_stand_behind_the_fields_by_name():
 
 
 def test_a_generation_without_a_finite_score_has_none_on_record():
-    record = recorded(1, np.full((4, 2), np.nan, np.float32), (1.0, 2), Info(HIDDEN, CONNECTIONS, {}), Work(), 0.0)
+    record = recorded(1, np.full((4, 2), np.nan, np.float32), ALL, (1.0, 2), Info(HIDDEN, CONNECTIONS, {}), Work(), 0.0)
     assert record.non_finite == 4
     assert np.isnan([record.mean_score, record.best_score, record.median_score]).all()
+
+
+def test_the_best_are_of_those_that_are_ahead_in_a_race_and_the_median_is_of_all():
+    record = recorded(4, SCORES, np.array([0, 2]), (2.75, 6), Info(HIDDEN, CONNECTIONS, {}), Work(), 0.0)
+    assert (record.mean_score, record.best_score, record.median_score, record.non_finite) == (2.0, 3.0, 2.25, 1)
 
 
 def test_work_adds_up():

@@ -20,6 +20,9 @@ from wannjax.genomes.operators import SHARED
         ("weights", ()),
         ("islands", 3),
         ("islands", 0),
+        ("racing", -1),
+        ("racing", 4),
+        ("racing", 1.0),
         ("tolerance", -1.0),
         ("weights", (1.0, float("nan"))),
         ("weights", (1.0, float("inf"))),
@@ -94,6 +97,13 @@ def test_neats_paper_settings():
     assert (paper.crossover, paper.interspecies) == (0.75, 0.001)
     assert paper.rates == (0.03, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0)
     assert (paper.split, paper.activations) == ("replace", ("sigmoid",))
+
+
+def test_a_race_takes_two_episodes_and_a_wann_search():
+    with pytest.raises(ValueError, match=r"^racing: must be 0, or less than episodes=1, got 1$"):
+        WannConfig(episodes=1, racing=1)
+    with pytest.raises(TypeError, match="racing"):
+        NeatConfig(racing=1)
 
 
 def test_rates_must_not_all_be_zero():

@@ -1,7 +1,7 @@
 """A search or a training that keeps checkpoints, for tests that kill and damage it; as a program it resumes and prints the outcome.
 
-Arguments: search, quick, data, host or training, directory, devices, and for one of several processes its coordinator, how many there are
-and which one it is.
+Arguments: search, quick, data, host, raced or training, directory, devices, and for one of several processes its coordinator, how many
+there are and which one it is.
 """
 
 import sys
@@ -55,6 +55,10 @@ def on_host(directory: Path | None, **options):
     return search(directory, problem=wannjax.HostProblem(Boats()), **options)
 
 
+def raced(directory: Path | None, **options):
+    return on_host(directory, config=CONFIG.replace(racing=1), **options)
+
+
 @cache
 def environment(name: str = "CartPoleSwingUp-v0") -> wannjax.Problem:
     """One for all runs of a process, which then share what is compiled."""
@@ -65,15 +69,23 @@ def search(
     directory: Path | None,
     *,
     problem: wannjax.Problem | None = None,
+    config: wannjax.WannConfig = CONFIG,
     resume: bool = False,
     generations: int = CONFIG.generations,
     callbacks=(),
     save_every: float = 0.0,
 ):
     problem = problem or environment()
-    config = CONFIG.replace(generations=generations)
     return wannjax.evolve(
-        problem, config, seed=3, progress=False, run_dir=directory, resume=resume, callbacks=callbacks, save_every=save_every
+        problem,
+        config,
+        generations=generations,
+        seed=3,
+        progress=False,
+        run_dir=directory,
+        resume=resume,
+        callbacks=callbacks,
+        save_every=save_every,
     )
 
 
@@ -122,6 +134,6 @@ if __name__ == "__main__":
     kind, directory = sys.argv[1], Path(sys.argv[2])
     several = sys.argv[4:]
     with wannjax.distributed(several[0], int(several[1]), int(several[2])) if several else nullcontext():
-        kinds = {"search": search, "quick": quick, "data": data, "host": on_host, "training": training}
+        kinds = {"search": search, "quick": quick, "data": data, "host": on_host, "raced": raced, "training": training}
         found = kinds[kind](directory, resume=True, callbacks=[say])
         print("\n".join(["found", *outcome(found)]), flush=True)

@@ -34,6 +34,11 @@ from wannjax.problems.spaces import Discrete
 
 ProblemT = TypeVar("ProblemT", bound="EnvironmentProblem")
 
+_TOGETHER = 8
+"""Lanes that a CPU steps at once: 18 take twice as long as 24, and fewer than 8 are rounded
+otherwise beside other networks.
+"""
+
 
 class EnvironmentProblem(RolloutProblem):
     """Any `Environment` as a problem: the return of an episode is the score.
@@ -87,6 +92,7 @@ class EnvironmentProblem(RolloutProblem):
         self._state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
         self._obstacle = obstacle(environment, polynomials=self.polynomials) if devices.on_gpu() else None
         self.form = form_of(self._obstacle)
+        self.together = _TOGETHER if devices.on_cpu() else 1
         self._evaluate = on_population(self._score, "episodes", "activation_ids")
         self._score_copies = on_population(self._score_packed, "episodes", "activation_ids")
         self._rollout = on_population(self._run, "activation_ids")

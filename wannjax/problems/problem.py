@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common.validation import require, require_text
@@ -64,6 +65,24 @@ class Problem(Protocol):
         `activation_ids` are those that the networks can contain.
         """
         ...
+
+    def evaluate_after(
+        self,
+        key: Key[Array, ""],
+        networks: Network,
+        weights: Float[Array, " W"],
+        first: Float[Array | np.ndarray, "P W"] | Float[Array | np.ndarray, "P W F"],
+        *,
+        episodes: int,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Evaluation:
+        """As `evaluate`, where the scores over the `first` F of these episodes are known, F >= 0:
+        those of every episode, or their means if `evaluate` gives no others. Steps are those that
+        are done here.
+
+        This one begins anew. A problem that can leave out episodes has one of its own.
+        """
+        return self.evaluate(key, networks, weights, episodes=episodes, activation_ids=activation_ids)
 
     def measure(
         self, keys: Key[Array, " L"], networks: Network, gain: Float[Array, " L"], *, activation_ids: tuple[int, ...] = ...

@@ -4,11 +4,14 @@ population, whose returns are the scores.
 
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network
-from wannjax.problems.problem import Problem, as_names, checked_names
+from wannjax.problems.problem import Evaluation, Problem, as_names, checked_names
 
 
 class Rollouts(NamedTuple):
@@ -32,10 +35,12 @@ class RolloutProblem(Problem):
     Attributes:
         environment: the environment.
         max_steps: the length of an episode at the most.
+        together: what the lanes of a race are filled up to a multiple of.
     """
 
     metric = "return"
     stochastic = True
+    together = 1
 
     def __init__(self, environment: Any, input_names: tuple[str, ...], output_names: tuple[str, ...]):
         """`environment` has what an `Environment` has; names are those of it when empty.
@@ -70,6 +75,31 @@ class RolloutProblem(Problem):
             gain: the shared weight of each lane.
         """
         raise NotImplementedError
+
+    def evaluate_after(
+        self,
+        key: Key[Array, ""],
+        networks: Network,
+        weights: Float[Array, " W"],
+        first: Float[Array | np.ndarray, "P W"] | Float[Array | np.ndarray, "P W F"],
+        *,
+        episodes: int,
+        activation_ids: tuple[int, ...] = ALL_ACTIVATIONS,
+    ) -> Evaluation:
+        """The mean returns that `evaluate` gives, of which only those after the `first` are
+        computed. See `Problem`.
+        """
+        if first.ndim == 2:  # of a subclass whose `evaluate` tells no episodes apart
+            return super().evaluate_after(key, networks, weights, first, episodes=episodes, activation_ids=activation_ids)
+        first, weights = jnp.asarray(first, jnp.float32), jnp.asarray(weights, jnp.float32)
+        keys = jax.random.split(key, episodes)[first.shape[2] :]
+        lanes = len(weights) * len(keys)
+        filled = np.arange(-(-lanes // self.together) * self.together) % lanes
+        gain = jnp.repeat(weights, len(keys))[filled]
+        found = self.rollout(jnp.tile(keys, len(weights))[filled], networks, gain, activation_ids=activation_ids)
+        rest, steps = (each[:, :lanes].reshape(*first.shape[:2], len(keys)) for each in (found.returns, found.steps))
+        returns = jnp.concatenate([first, rest], axis=2)
+        return Evaluation(jnp.mean(returns, axis=2), jnp.sum(steps, axis=2), found.computed_steps, returns)
 
     def measure(
         self,

@@ -26,13 +26,13 @@ class Record(NamedTuple):
     generation: int
     """From 1."""
     mean_score: float
-    """The best mean score over the sweep in this generation, on this generation's episodes; nan if
-    no network has a finite one.
+    """The best mean score over the sweep in this generation, on all of this generation's episodes;
+    nan if no network has a finite one.
     """
     best_score: float
-    """The best score of any network at any weight."""
+    """The best score of any network at any weight, on all episodes, too."""
     median_score: float
-    """The population's median mean score."""
+    """The population's median mean score; of networks that lost a race on the first episodes."""
     champion_score: float
     """The champion's mean score over the sweep in the rounds that confirmed it, on fresh episodes
     (of data: on the validation examples). It is optimistic, on swing-up by 2 to 21 points: of many
@@ -87,17 +87,19 @@ class Work(NamedTuple):
         return Work(self.alive_steps + other.alive_steps, self.computed_steps + other.computed_steps, self.seconds + other.seconds)
 
 
-def recorded(generation: int, scores: np.ndarray, champion: tuple[float, int], info: Info, work: Work, seconds: float) -> Any:
-    """The record of a generation with these `scores` [P, W] and this `info`, whose champion has a
-    mean score and connections.
+def recorded(
+    generation: int, scores: np.ndarray, ahead: np.ndarray, champion: tuple[float, int], info: Info, work: Work, seconds: float
+) -> Any:
+    """The record of a generation with these `scores` [P, W], on all episodes of those networks that
+    are `ahead`, and this `info`, whose champion has a mean score and connections.
     """
     fine, mean = usable(scores), means(scores)
-    any_fine = bool(fine.any())
+    best = ahead[fine[ahead]]
     record = Record(
         generation=generation,
-        mean_score=float(np.max(mean[fine])) if any_fine else float("nan"),
-        best_score=float(np.max(scores[fine])) if any_fine else float("nan"),
-        median_score=float(np.median(mean[fine])) if any_fine else float("nan"),
+        mean_score=float(np.max(mean[best])) if best.size else float("nan"),
+        best_score=float(np.max(scores[best])) if best.size else float("nan"),
+        median_score=float(np.median(mean[fine])) if fine.any() else float("nan"),
         champion_score=champion[0],
         champion_connections=champion[1],
         median_connections=float(np.median(info.connections)),

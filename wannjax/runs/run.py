@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import jax
@@ -76,6 +77,9 @@ class Run:
         given: dict[str, Any] = {"start": start} if start else {}
         self.start = start
         self.algorithm = self.config.algorithm(inputs=self.problem.inputs, outputs=self.problem.outputs, **given)
+        if self.algorithm.race is not None:
+            wanted = f"0 for {self.problem.name}, whose scores are of no episodes"
+            require("racing", self.algorithm.race.episodes, wanted, self.problem.stochastic)
         self.first: Any = self.algorithm.init(self.search_key)
 
     @property
@@ -98,17 +102,17 @@ class Run:
         state = self._bred()[0] if self.last else self.first
         number = self.number + 1
         networks = jax.block_until_ready(self.algorithm.ask(state))
-        scores, told, work = self._score(self.problem, jax.random.fold_in(self.episode_key, number), networks, self.config.episodes)
-        if not usable(scores).any():
+        scores, told, ahead, work = self._score_all(jax.random.fold_in(self.episode_key, number), networks)
+        if not usable(scores[ahead]).any():
             name, seed = self.problem.name, self.seed
             raise ValueError(f"problem: {name} gave no finite score to any network of generation {number} of seed {seed}")
         following, info = self.algorithm.tell(state, told)
 
         # While the device breeds, the host keeps records and champions.
         info = jax.device_get(info)
-        leaders = self.champions.promising(scores, info.connections, self.config.candidates)
+        leaders = self.champions.promising(scores[ahead], info.connections[ahead], self.config.candidates)
         if leaders is not None:
-            candidates = take(jax.device_get(networks), leaders)
+            candidates = take(jax.device_get(networks), ahead[leaders])
             fresh, _, more = self._score(
                 self.held_out, jax.random.fold_in(self.confirm_key, number), candidates, self.config.confirm_episodes
             )
@@ -116,7 +120,7 @@ class Run:
             work = work.plus(more)
         self.last, self.bred = (state, told), (self.algorithm.enlarge(following), info)
         seconds = time.perf_counter() - begun
-        self.records.append(recorded(number, scores, self.champions.standing, info, work, seconds))
+        self.records.append(recorded(number, scores, ahead, self.champions.standing, info, work, seconds))
 
     def _bred(self) -> tuple[Any, Info]:
         """What the last generation led to, bred again where it was restored."""
@@ -126,18 +130,39 @@ class Run:
             self.bred = self.algorithm.enlarge(following), jax.device_get(info)
         return self.bred
 
-    def _score(self, problem: Problem, key, networks: Network, episodes: int) -> tuple[np.ndarray, np.ndarray, Work]:
+    def _score_all(self, key, networks: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray, Work]:
+        """The scores [P, W] of a generation; what the algorithm is told, which are these or, if it
+        goes by them, those of every episode [P, W, R]; which networks these rest on all episodes
+        of; and what it cost. After a race nothing is told of the others.
+        """
+        race, episodes = self.algorithm.race, self.config.episodes
+        if race is None:
+            scores, each, work = self._score(self.problem, key, networks, episodes)
+            return scores, each, np.arange(len(scores)), work
+        none = np.zeros((self.config.population, len(self.config.weights), 0), np.float32)
+        scores, first, work = self._score(self.problem, key, networks, race.episodes, none)
+        ahead = race.ahead(scores)
+        full, each, more = self._score(self.problem, key, take(networks, ahead), episodes, first[ahead])
+        each = each if self.algorithm.by_episode else full
+        scores, told = scores.copy(), np.full((len(scores), *each.shape[1:]), np.nan, np.float32)
+        scores[ahead], told[ahead] = full, each
+        return scores, told, ahead, work.plus(more)
+
+    def _score(
+        self, problem: Problem, key, networks: Network, episodes: int, first: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, Work]:
         """The scores [N, W] of `networks` over the sweep, of which every process finds its share;
-        what the algorithm is told, which are these or, if it goes by them, those of every episode
-        [N, W, R]; and what it cost.
+        these again or, if the algorithm or its race goes by them, those of every episode [N, W, R];
+        and what it cost. Of some episodes those scores may be known: the `first` ones.
         """
         begun = time.perf_counter()
-        mine = networks
+        mine = np.arange(len(networks.steps))
         if hosts.count() > 1:
             shares = hosts.shares_of(np.asarray(networks.steps))
-            mine = take(networks, shares[hosts.index()])
-        evaluation = problem.evaluate(key, mine, self.sweep, episodes=episodes, activation_ids=self.algorithm.activation_ids)
-        if not self.algorithm.by_episode:
+            mine, networks = shares[hosts.index()], take(networks, shares[hosts.index()])
+        evaluate = problem.evaluate if first is None else partial(problem.evaluate_after, first=first[mine])
+        evaluation = evaluate(key, networks, self.sweep, episodes=episodes, activation_ids=self.algorithm.activation_ids)
+        if not self.algorithm.by_episode and self.algorithm.race is None:
             evaluation = evaluation._replace(by_episode=None)  # which then stays where it is
         evaluation = jax.device_get(evaluation)
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is not a score

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common.validation import require
 from wannjax.networks.network import Network
+from wannjax.search.racing import Race
 
 
 class Info(NamedTuple):
@@ -87,6 +88,8 @@ class Algorithm(NamedTuple):
         activation_ids: those that its networks can contain.
         by_episode: whether `tell` wants the scores of every episode, [P, W, R], where there are any
             (see `Evaluation`).
+        race: says, after the first episodes, which networks get the others; of the rest nan is
+            told. None: all get all.
     """
 
     init: Init
@@ -95,6 +98,7 @@ class Algorithm(NamedTuple):
     enlarge: Enlarge
     activation_ids: tuple[int, ...]
     by_episode: bool = False
+    race: Race | None = None
 
 
 def require_scores(scores: Array | np.ndarray, population: int, *, by_episode: bool = False) -> None:

@@ -56,6 +56,9 @@ class NeatConfig(Settings):
     """Every setting of a NEAT run. The rates are those of Stanley & Miikkulainen 2002, section 4.1,
     unless a line says otherwise.
 
+    There is no `racing`: species share children by the scores of all their members, which networks
+    that are told no scores would falsify.
+
     Raises ValueError, naming the field, its value and what is allowed.
     """
 

@@ -18,6 +18,7 @@ from wannjax.networks.activations import NAMES, PUBLISHED, activation_ids
 from wannjax.networks.network import Network
 from wannjax.search.activation_settings import AUTO, activation_names, output_activation_id
 from wannjax.search.algorithm import Algorithm
+from wannjax.search.racing import Race
 from wannjax.search.wann.algorithm import Rates, Rules, wann
 
 LEXICASE, TOURNAMENT = "lexicase", "tournament"
@@ -82,6 +83,9 @@ class WannConfig(Settings):
     generations: int = count(200, "generations of a run")
     weights: tuple[float, ...] = setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
     episodes: int = count(4, "episodes per shared weight and generation")
+    racing: int = count(
+        0, "episodes after which only the half that is ahead gets the others, and has children; 0: all networks get all", least=0
+    )
     confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
     candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
     selection: str = choice(LEXICASE, "how parents are selected: by every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
@@ -120,6 +124,7 @@ class WannConfig(Settings):
             object.__setattr__(self, "blocks", blocks)
         super().__post_init__()
         require("islands", self.islands, f"a divisor of population={self.population}", self.population % self.islands == 0)
+        require("racing", self.racing, f"0, or less than episodes={self.episodes}", self.racing < self.episodes)
         allowed = "> 0 where there are blocks, such as 0.1, and 0 where there are none"
         require("insert_block", self.insert_block, allowed, (self.insert_block > 0) == bool(self.blocks))
         rates = self.operators.rates
@@ -149,6 +154,8 @@ class WannConfig(Settings):
         """
         size = self.population // self.islands
         survivors = size - int(self.cull_ratio * size)
+        if self.racing:
+            survivors = min(survivors, size - size // 2)
         rules = Rules(
             population=self.population,
             islands=self.islands,
@@ -169,4 +176,5 @@ class WannConfig(Settings):
             ends=jnp.asarray(self.operators.ends),
             connections=jnp.int32(self.max_connections),
         )
-        return wann(rules, rates, inputs=inputs, outputs=outputs, start=start)
+        race = Race(self.racing, self.islands) if self.racing else None
+        return wann(rules, rates, inputs=inputs, outputs=outputs, start=start)._replace(race=race)
