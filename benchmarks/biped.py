@@ -42,7 +42,7 @@ def config_for(options: argparse.Namespace) -> Config:
     shared = {"population": options.population, "episodes": options.episodes, "confirm_episodes": 16, "candidates": 4}
     if options.algorithm == "neat":
         return wannjax.NeatConfig(generations=options.generations * len(SWEEP), **shared)
-    return wannjax.WannConfig(generations=options.generations, initial_density=0.25, **shared)
+    return wannjax.WannConfig(generations=options.generations, initial_density=0.25, racing=options.racing, **shared)
 
 
 def searched(problem: Problem, config: Config, seed: int, folder: Path, of_search: Path) -> bool:
@@ -77,23 +77,31 @@ def main() -> None:
     )
     parser.add_argument("--population", type=int, default=256)
     parser.add_argument("--episodes", type=int, default=2, help="per shared weight and generation")
+    parser.add_argument("--racing", type=int, default=1, help="of these, for all networks; NEAT has no races")
     parser.add_argument("--generations", type=int, default=500, help="of the WANN search; NEAT has six times as many")
     parser.add_argument("--steps", type=int, default=300, help="of training")
     parser.add_argument("--measured", type=int, default=100, help="episodes of each figure")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--max-steps", type=int, default=None, help="of an episode; the environment's own limit by default")
+    parser.add_argument(
+        "--search-steps", type=int, default=None, help="of an episode in the search; the environment's own limit by default"
+    )
     parser.add_argument("--runs", type=Path, default=Path("benchmarks/results/biped"), help="the folder for everything")
     options = parser.parse_args()
 
     devices.cache_compilations()
-    problem = wannjax.make(options.environment, max_steps=options.max_steps)
+    problem = wannjax.make(options.environment)
+    searching = wannjax.make(options.environment, max_steps=options.search_steps)
     config = config_for(options)
-    folder = options.runs / f"{options.algorithm}-{options.population}-{options.episodes}-seed{options.seed}"
+    settings = (options.algorithm, options.population, options.episodes, options.racing, options.search_steps or "whole")
+    folder = options.runs / f"{'-'.join(map(str, settings))}-seed{options.seed}"
     budget = config.population * len(config.weights) * config.episodes * config.generations
-    print(f"{budget:,} episodes of search, {budget / PAPER_EPISODES:.3f} of the paper's {PAPER_EPISODES:,}; in {folder}", flush=True)
+    print(
+        f"{budget:,} episodes of search at the most, {budget / PAPER_EPISODES:.3f} of the paper's {PAPER_EPISODES:,}; in {folder}",
+        flush=True,
+    )
 
     of_search = folder / f"after-{config.generations}"  # what follows depends on the champion
-    if not (of_search / FOUND).exists() and not searched(problem, config, options.seed, folder, of_search):
+    if not (of_search / FOUND).exists() and not searched(searching, config, options.seed, folder, of_search):
         print("ended early: the same command goes on")
         return
     found = json.loads((of_search / FOUND).read_text())
@@ -128,8 +136,11 @@ def main() -> None:
     scores = {f"{weight:g}": score._asdict() for weight, score in report.per_weight.items()}
     figures = {"columns": [None if column is None else column._asdict() for column in columns], "per weight": scores}
     found |= {"episodes": budget, "paper's episodes": PAPER_EPISODES, "memory": memory}
-    settings = {name: value for name, value in asdict(config).items() if isinstance(value, int | float | str)}
-    write_json(of_search / "biped.json", {"machine": machine(), "settings": settings, **found, **figures})
+    configuration = {name: value for name, value in asdict(config).items() if isinstance(value, int | float | str)}
+    write_json(
+        of_search / "biped.json",
+        {"machine": machine(), "settings": configuration, "steps of an episode": searching.max_steps, **found, **figures},
+    )
 
 
 if __name__ == "__main__":
