@@ -136,11 +136,8 @@ def main() -> None:
     scores = {f"{weight:g}": score._asdict() for weight, score in report.per_weight.items()}
     figures = {"columns": [None if column is None else column._asdict() for column in columns], "per weight": scores}
     found |= {"episodes": budget, "paper's episodes": PAPER_EPISODES, "memory": memory}
-    configuration = {name: value for name, value in asdict(config).items() if isinstance(value, int | float | str)}
-    write_json(
-        of_search / "biped.json",
-        {"machine": machine(), "settings": configuration, "steps of an episode": searching.max_steps, **found, **figures},
-    )
+    found["settings"] = {name: value for name, value in asdict(config).items() if isinstance(value, int | float | str)}
+    write_json(of_search / "biped.json", {"machine": machine(), "steps of a search's episode": options.search_steps, **found, **figures})
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import numpy as np
 import wannjax
 from benchmarks.common import machine, print_table, write_json
 from wannjax.common.digits import number, numbers
+from wannjax.problems.host_problem import HostProblem
 from wannjax.problems.registry import make_environment
 
 
@@ -44,6 +45,9 @@ _MANY_EPISODES = {"generations": 100, "episodes": 32, "confirm_episodes": 256}
 _MOST = "the most that there can be"
 _FEW = {"generations": 20, "population": 64, "episodes": 2, "confirm_episodes": 16}
 """For a task whose steps take a CPU long."""
+_SOME = {"generations": 50, "population": 96, "episodes": 2, "confirm_episodes": 16}
+"""For a task on the host."""
+_SOLVED = "solved, gymnasium's documentation"
 TASKS = {
     "CartPole-v1": Task("500", _GYMNAX, {"generations": 50}),
     "Acrobot-v1": Task("-80", _GYMNAX, {"generations": 50}),
@@ -55,6 +59,8 @@ TASKS = {
     "SpaceInvaders-MinAtar": Task("131", _GYMNAX, {"generations": 100, "population": 256}),
     "brax:inverted_pendulum": Task("1000", _MOST, _FEW),
     "playground:CartpoleSwingup": Task("1000", _MOST, _FEW),
+    "gymnasium:LunarLander-v3": Task("200", _SOLVED, _SOME),
+    "gymnasium:LunarLanderContinuous-v3": Task("200", _SOLVED, _SOME),
     "jumanji:Maze-v0": Task("1", _MOST, {"generations": 50, "population": 256}),
     "jumanji:Snake-v1": Task("143", _MOST, {"generations": 50, "population": 256}),
 }
@@ -63,6 +69,9 @@ RANDOM_EPISODES = 256
 
 def random_policy(name: str) -> float:
     """The mean return of a policy that draws every action uniformly."""
+    problem = wannjax.make(name)
+    if isinstance(problem, HostProblem):
+        return random_policy_on_host(problem)
     problem = make_environment(name)
 
     def act(key, _observations):
@@ -75,6 +84,22 @@ def random_policy(name: str) -> float:
     run = jax.jit(partial(problem.run_episodes, act), static_argnums=2)
     returns, *_ = run(jax.random.key(1), keys, 1, problem.params)
     return float(jnp.mean(returns))
+
+
+def random_policy_on_host(problem: HostProblem) -> float:
+    """The same on the host."""
+    environment, rng = problem.environment, np.random.default_rng(0)
+    alive, total = np.arange(RANDOM_EPISODES), 0.0
+    act = jax.jit(jax.vmap(environment.actions.action))
+    environment.reset(np.arange(RANDOM_EPISODES))
+    for _ in range(problem.max_steps):
+        outputs = rng.uniform(-1, 1, (RANDOM_EPISODES, problem.outputs)).astype(np.float32)
+        _, rewards, terminated, truncated = environment.step(np.asarray(act(outputs))[alive], alive)
+        total += float(np.sum(rewards))
+        alive = alive[~(terminated | truncated)]
+        if not len(alive):
+            break
+    return total / RANDOM_EPISODES
 
 
 def search(name: str, seed: int) -> dict:
