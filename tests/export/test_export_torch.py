@@ -27,6 +27,12 @@ SMOOTH = Graph(
 """Every activation without a kink."""
 
 
+def with_torch(test):
+    for mark in needs_torch:
+        test = mark(test)
+    return test
+
+
 def made_of(text, name="Network"):
     return function_of(text, name)()
 
@@ -57,6 +63,13 @@ class TestTheText:
             to_torch_source(random_case(0)[2], name=name)
 
 
+@with_torch
+def test_no_name_of_the_text_can_be_the_classs():
+    namespace = {"__name__": "exported"}
+    exec(to_torch_source(random_case(0)[2]), namespace)
+    assert {name for name in namespace if not name.startswith("__")} == {"Network", *torch_module._GLOBALS}
+
+
 def test_without_torch_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "wannjax.export.torch_network", raising=False)
@@ -73,12 +86,6 @@ def test_what_is_no_such_module_is_refused(module):
 @pytest.fixture(scope="module")
 def torch():
     return pytest.importorskip("torch")
-
-
-def with_torch(test):
-    for mark in needs_torch:
-        test = mark(test)
-    return test
 
 
 @with_torch
@@ -140,7 +147,6 @@ class TestAModule:
         from wannjax.export.torch_network import ACTIVATIONS
 
         assert tuple(ACTIVATIONS) == NAMES[1:]
-        assert {name for name in vars(sys.modules["wannjax.export.torch_network"]) if not name.startswith("__")} == torch_module._GLOBALS
 
     def test_keeps_values_that_are_not_finite_where_the_package_does(self, torch):
         for activation in range(1, 12):

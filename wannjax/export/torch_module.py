@@ -19,7 +19,7 @@ from wannjax.networks.network import Network
 if TYPE_CHECKING:
     import wannjax.export.torch_network
 
-_GLOBALS = {"Counter", "torch", "nn", "ACTIVATIONS", "TorchNetwork", "_step", "_half_turns"}
+_GLOBALS = {"Any", "Counter", "torch", "nn", "ACTIVATIONS", "TorchNetwork", "_step", "_half_turns"}
 """Names that `torch_network` gives a meaning."""
 
 

@@ -4,6 +4,7 @@ wannjax's `to_torch_source` copies this file and adds the class of one network a
 """
 
 from collections import Counter
+from typing import Any
 
 import torch
 from torch import nn
@@ -82,9 +83,9 @@ class TorchNetwork(nn.Module):
         }.items():
             self.register_buffer(name, torch.tensor(indices, dtype=torch.int64), persistent=False)
 
-    def forward(self, observation: torch.Tensor) -> torch.Tensor:
-        """The raw outputs [..., O] for one observation [I] or a batch [..., I], in the type and on
-        the device of the weights. Raises ValueError for other shapes.
+    def forward(self, observation: Any) -> torch.Tensor:
+        """The raw outputs [..., O] for one observation [I] or a batch [..., I], a tensor, array or
+        list, in the type and on the device of the weights. Raises ValueError for other shapes.
         """
         observation = torch.as_tensor(observation, dtype=self.weights.dtype, device=self.weights.device)
         if observation.shape[-1:] != (len(self.input_names),):
