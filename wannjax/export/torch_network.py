@@ -52,6 +52,11 @@ class TorchNetwork(nn.Module):
         weights: nn.Parameter of float32[connections], in their order; all of the state.
     """
 
+    _order: torch.Tensor  # connections, level by level; next, the rows they read and the places they lead to in their level
+    _sources: torch.Tensor
+    _targets: torch.Tensor
+    _outputs: torch.Tensor  # rows
+
     def __init__(self, inputs: list[str], outputs: list[str], nodes: list[tuple[str, dict[int, float]]]):
         """The activation and {source: weight} of each hidden node and output are its `nodes`."""
         super().__init__()
