@@ -1,4 +1,4 @@
-"""Networks in other hands: flax modules, ONNX models, Python and C sources, each held to the float64 oracle."""
+"""Networks in other hands: flax and PyTorch modules, ONNX models, Python and C sources, each held to the float64 oracle."""
 
 from dataclasses import replace
 
@@ -7,15 +7,35 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
-from export_support import STEPS, assert_oracle_agrees, large_graph, needs_compiler, random_case, run_c, run_flax, run_onnx, run_python
+from export_support import (
+    STEPS,
+    assert_oracle_agrees,
+    large_graph,
+    needs_compiler,
+    needs_torch,
+    random_case,
+    run_c,
+    run_flax,
+    run_onnx,
+    run_python,
+    run_torch,
+    run_torch_source,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wannjax.export import to_c, to_flax, to_onnx, to_python
+from wannjax.export import to_c, to_flax, to_onnx, to_python, to_torch, to_torch_source
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of
 
-RUNS = {"flax": run_flax, "onnx": run_onnx, "python": run_python, "c": pytest.param(run_c, marks=needs_compiler)}
+RUNS = {
+    "flax": run_flax,
+    "onnx": run_onnx,
+    "python": run_python,
+    "c": pytest.param(run_c, marks=needs_compiler),
+    "torch": pytest.param(run_torch, marks=needs_torch),
+    "torch source": pytest.param(run_torch_source, marks=needs_torch),
+}
 every_form = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 
 
@@ -60,7 +80,13 @@ def test_a_large_network_is_exported_with_all_its_nodes_and_connections(run, dir
     np.testing.assert_allclose(outputs, network(observations, 0.1), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("export", [to_flax, to_python, to_c, lambda network, **options: to_onnx(network, "never.onnx", **options)])
+@pytest.mark.parametrize(
+    "export",
+    [
+        *(to_flax, to_python, to_c, to_torch_source, pytest.param(to_torch, marks=needs_torch)),
+        lambda network, **options: to_onnx(network, "never.onnx", **options),
+    ],
+)
 class TestEveryExportRefuses:
     def test_a_population(self, export):
         genes, *_ = random_case(0)

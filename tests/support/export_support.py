@@ -3,6 +3,7 @@
 import ctypes
 import shutil
 import subprocess
+from importlib.util import find_spec
 
 import bridge
 import jax.numpy as jnp
@@ -11,12 +12,13 @@ import onnxruntime
 import oracle
 import pytest
 
-from wannjax.export import to_c, to_flax, to_onnx, to_python
+from wannjax.export import to_c, to_flax, to_onnx, to_python, to_torch, to_torch_source
 from wannjax.networks.graph import Connection, Graph, graph_of
 
 STEPS = 40
 COMPILER = shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no gcc")
+needs_torch = [pytest.mark.slow, pytest.mark.skipif(find_spec("torch") is None, reason='needs pip install "wannjax[torch]"')]
 WEIRD_NAMES = (
     "a\n    raise SystemExit",
     "b*/ }; int x = 1; /*",
@@ -72,6 +74,15 @@ def run_file(path, observations):
     return session.run(["outputs"], {"observation": observations})[0]
 
 
+def run_torch(network, observations, weight, directory):
+    return to_torch(network, weight=weight)(observations).detach().numpy()
+
+
+def run_torch_source(network, observations, weight, directory):
+    made = function_of(to_torch_source(network, weight=weight), "Network")()
+    return made(observations).detach().numpy()
+
+
 def run_python(network, observations, weight, directory):
     function = function_of(to_python(network, weight=weight))
     return np.array([function(row) for row in observations.tolist()])
@@ -83,8 +94,8 @@ def run_c(network, observations, weight, directory):
 
 
 def function_of(source, name="network"):
-    """The function that a Python source defines, in a namespace of its own."""
-    namespace = {}
+    """The function or class that a Python source defines, in a namespace of its own."""
+    namespace = {"__name__": "exported"}
     exec(compile(source, "exported", "exec"), namespace)
     return namespace[name]
 

@@ -114,8 +114,7 @@ def to_python(network: Network, path: Pathlike | None = None, *, name: str = "ne
         # result[0]: 'force'
         return [y0]
     """
-    unused = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name) and name not in {"math", *dir(builtins)}
-    require("name", name, "a Python identifier that has no meaning yet", unused)
+    require_python_name(name, {"math"})
     graph = weighted_graph(network, weight)
     lines = [
         *_names(_PYTHON, "observation", graph.input_names),
@@ -123,7 +122,7 @@ def to_python(network: Network, path: Pathlike | None = None, *, name: str = "ne
         *_names(_PYTHON, "result", graph.output_names),
         f"return [{', '.join(f'y{i}' for i in range(graph.outputs))}]",
     ]
-    return _text(path, ["import math", "", "", f"def {name}(observation):", *(f"    {line}" for line in lines)])
+    return written(path, ["import math", "", "", f"def {name}(observation):", *(f"    {line}" for line in lines)])
 
 
 def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network", weight: float = 1.0) -> str:
@@ -163,10 +162,19 @@ def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network
         *(f"outputs[{i}] = y{i};" for i in range(graph.outputs)),
     ]
     head = f"void {name}(const float *observation, float *outputs)"
-    return _text(path, ["#include <math.h>", "", head, "{", *(f"    {line}" for line in lines), "}"])
+    return written(path, ["#include <math.h>", "", head, "{", *(f"    {line}" for line in lines), "}"])
 
 
-def _text(path: Pathlike | None, lines: list[str]) -> str:
+def require_python_name(name: str, taken: set[str]) -> None:
+    """Raises ValueError unless `name` can be given to what a Python source defines, whose own names
+    are `taken`.
+    """
+    unused = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name) and name not in {*taken, *dir(builtins)}
+    require("name", name, "a Python identifier that has no meaning yet", unused)
+
+
+def written(path: Pathlike | None, lines: list[str]) -> str:
+    """The text of these lines, which is also written to `path` if there is one."""
     text = "\n".join(lines) + "\n"
     if path is not None:
         as_path(path).write_text(text, encoding="utf-8")
