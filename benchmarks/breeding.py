@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.common import machine, measure_together, print_table, write_json
 from wannjax.genomes.genome import enlarge
-from wannjax.genomes.population import SMALLEST_CAPACITY, doubled, sizes_of
+from wannjax.genomes.population import SMALLEST_CAPACITY, larger, sizes_of
 from wannjax.search.algorithm import Algorithm
 from wannjax.search.wann.algorithm import WannState
 from wannjax.search.wann.config import WannConfig
@@ -39,7 +39,7 @@ def bred(population: int, inputs: int, outputs: int, slots: int) -> tuple[Algori
     genomes = jax.tree.map(lambda leaf: leaf[which], state.genomes)
     sizes = sizes_of(genomes)
     algorithm = WannConfig(population=population).algorithm(inputs=inputs, outputs=outputs)
-    room = doubled(SMALLEST_CAPACITY, int(np.max(sizes.steps)))
+    room = larger(SMALLEST_CAPACITY, int(np.max(sizes.steps)))
     return algorithm, replace(algorithm.init(jax.random.key(1)), genomes=genomes, sizes=sizes, steps=room)
 
 

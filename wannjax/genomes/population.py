@@ -19,9 +19,7 @@ SMALLEST_CAPACITY = 32
 fills them.
 """
 _WIDE = 128
-"""Hidden slots from which on matrices are so large that empty slots cost more than a
-compilation.
-"""
+"""Hidden slots, and steps, from which on empty ones cost more than a compilation."""
 
 
 class Sizes(NamedTuple):
@@ -52,15 +50,20 @@ def doubled(capacity: int, needed: int) -> int:
     return capacity
 
 
-def more_slots(slots: int, needed: int, *, with_others: bool) -> int:
-    """Hidden slots, enlarged until they exceed what is `needed`: few by doubling, many by a quarter
-    at a time. Where other arrays are enlarged anyway, few slots are so for twice the need, since
-    every new shape is a compilation.
+def larger(capacity: int, needed: int) -> int:
+    """`capacity`, enlarged until it is greater than `needed`: a small one by doubling, a large one
+    by a quarter at a time.
     """
-    needed = 2 * needed if with_others and slots < _WIDE else needed
-    while slots <= needed:
-        slots = 2 * slots if slots < _WIDE else slots * 5 // 32 * 8
-    return slots
+    while capacity <= needed:
+        capacity = 2 * capacity if capacity < _WIDE else capacity * 5 // 32 * 8
+    return capacity
+
+
+def more_slots(slots: int, needed: int, *, with_others: bool) -> int:
+    """`larger` hidden slots. Where other arrays are enlarged anyway, few slots are so for twice the
+    need, since every new shape is a compilation.
+    """
+    return larger(slots, 2 * needed if with_others and slots < _WIDE else needed)
 
 
 def in_chunks(function: Callable[[Any], Any], arguments: Any, *, of: Any = None, cached: bool = False) -> Any:

@@ -29,7 +29,7 @@ from wannjax.genomes.expression import express
 from wannjax.genomes.genome import Genome, enlarge, random_genome
 from wannjax.genomes.given import genomes_of, graphs_of
 from wannjax.genomes.operators import NOTHING, changed
-from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, more_slots, sizes_of
+from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, larger, more_slots, sizes_of
 from wannjax.networks.activations import SUM
 from wannjax.networks.network import Network
 from wannjax.search.algorithm import Algorithm, Info, require_scores
@@ -347,7 +347,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
         hidden, steps, count = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps)), int(_most_genes(state.genes))
         # A generation adds at most one node, two genes, and two steps. What can be enlarged at once
         # is: every new shape is a compilation.
-        room = doubled(state.steps, steps + 1)
+        room = larger(state.steps, steps + 1)
         places = doubled(state.genes.markings.shape[1], count + 1)
         enlarges = room != state.steps or places != state.genes.markings.shape[1]
         capacity = more_slots(state.genomes.hidden, hidden, with_others=enlarges)

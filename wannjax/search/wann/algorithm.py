@@ -26,7 +26,7 @@ from wannjax.genomes.genome import Genome, connection_count, random_genome
 from wannjax.genomes.genome import enlarge as enlarge_genome
 from wannjax.genomes.given import genomes_of, graphs_of
 from wannjax.genomes.operators import draws_of, most_nodes, most_steps, mutate
-from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, more_slots, size_of, sizes_of
+from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, in_chunks, larger, more_slots, size_of, sizes_of
 from wannjax.networks.activations import NAMES, SUM
 from wannjax.networks.network import Network
 from wannjax.search.algorithm import Algorithm, Info, require_scores
@@ -222,7 +222,7 @@ def _enlarge(state: WannState, blocks: tuple[Block, ...]) -> WannState:
     """`Algorithm.enlarge`."""
     hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
     # What there will be after a generation, at the most.
-    room = doubled(state.steps, steps + most_steps(blocks) - 1)
+    room = larger(state.steps, steps + most_steps(blocks) - 1)
     capacity = more_slots(state.genomes.hidden, hidden + most_nodes(blocks) - 1, with_others=room != state.steps)
     if (capacity, room) == (state.genomes.hidden, state.steps):
         return state
