@@ -26,7 +26,7 @@ from wannjax.runs.resuming import locked
 pytestmark = pytest.mark.usefixtures("without_report")
 
 GENERATIONS = 5
-CHUNK = "arrays/state.genomes.connections/0.0.0"
+CHUNK = "arrays/state.genomes.enabled/0.0.0"
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def left_behind(folder: Path) -> None:
 
 
 def shape_of_genomes(shape):
-    return lambda document: document["arrays"]["state.genomes.connections"].update(shape=shape)
+    return lambda document: document["arrays"]["state.genomes.enabled"].update(shape=shape)
 
 
 OLDER, SAME, ANEW = "an older checkpoint is used", "the newest is used", "the run starts anew"
@@ -199,11 +199,11 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "checkpoint: must be scores of the population",
     ),
     "its genomes are of another type": (
-        lambda newest: replaced(newest, state_genomes_connections=lambda array: array.astype(np.float32)),
+        lambda newest: replaced(newest, state_genomes_enabled=lambda array: array.astype(np.float32)),
         "checkpoint: must be an array of type int8",
     ),
     "its population is another": (
-        lambda newest: replaced(newest, state_genomes_connections=lambda array: array[:7]),
+        lambda newest: replaced(newest, state_genomes_enabled=lambda array: array[:7]),
         "makes no sense",
     ),
 }
