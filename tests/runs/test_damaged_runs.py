@@ -200,7 +200,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "its genomes are of another type": (
         lambda newest: replaced(newest, state_genomes_enabled=lambda array: array.astype(np.float32)),
-        "checkpoint: must be an array of type int8",
+        "checkpoint: must be an array of type uint32",
     ),
     "its population is another": (
         lambda newest: replaced(newest, state_genomes_enabled=lambda array: array[:7]),
