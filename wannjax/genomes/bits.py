@@ -1,10 +1,10 @@
 """Columns of a matrix of bits as 32-bit words: `[..., words, columns]`, lowest bits first, the rows
 past the last one 0.
 
-A word holds 32 cells, so that what is done to a matrix reads and writes a thirty-second of what a
-matrix of bytes takes; and the n-th row of a column is a population count and a search in one word.
-Rows move and are chosen by masks that are the same for all columns, one word for each. Functions
-but `pack`, `unpack` and `pad_rows` are for one matrix; callers vmap.
+A word holds 32 cells, so that a matrix is an eighth of one of bytes, and an operation does 32 cells
+at once; and the n-th row of a column is a population count and a search in one word. Rows move and
+are chosen by masks that are the same for all columns, one word for each. Functions but `pack` and
+`unpack` are for one matrix; callers vmap.
 """
 
 import jax.numpy as jnp
@@ -36,9 +36,9 @@ def pack(mask: Bool[Array, "... rows columns"]) -> UInt32[Array, "... words colu
 
 def unpack(words: UInt32[Array, "... words columns"], rows: int) -> Bool[Array, "... rows columns"]:
     """The matrix of `pack`."""
-    *lead, count, columns = words.shape
-    cells = (words[..., :, None, :] >> _numbers((*lead, count, WORD, columns), axis=-2)) & 1 == 1
-    return cells.reshape(*words.shape[:-2], -1, words.shape[-1])[..., :rows, :]
+    *lead, number, columns = words.shape
+    cells = (words[..., :, None, :] >> _numbers((*lead, number, WORD, columns), axis=-2)) & 1 == 1
+    return cells.reshape(*lead, number * WORD, columns)[..., :rows, :]
 
 
 def count(words: UInt32[Array, "... columns"]) -> Int32[Array, "... columns"]:
