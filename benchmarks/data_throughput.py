@@ -95,7 +95,7 @@ def compare(problem: DataProblem, networks: Network, shared: tuple[float, ...], 
     few = merged._replace(outputs=merged.outputs[:SAMPLE])
     ways = {
         "published": lambda: published_scores(sample, shared, examples),
-        "tape": lambda: problem._evaluate(key, networks, weights, problem.examples, count=BATCH, activation_ids=ids)[0],
+        "tape": lambda: problem._evaluate(key, networks, weights, problem.examples, count=BATCH, activation_ids=ids)[0][0],
         "distinct": lambda: problem.evaluate(key, networks, weights, episodes=1, activation_ids=ids).scores,
         "merging": lambda: distinct._merge(networks),
         "forward": lambda: distinct.sums(few, blocks, weights, ids),
