@@ -9,5 +9,5 @@ from wannjax.problems.registry import make
 @pytest.mark.slow
 def test_all_ways_agree_and_have_a_rate():
     (row,) = search("digits", make("digits", batch=1000), population=48, generations=[2], repeats=1)
-    assert row["difference to tape"] < 1e-5 and row["difference to published"] < 1e-5
-    assert row["tape"] > 0 and row["distinct"] > 0 and row["published"] > 0
+    assert max(row["difference to tape"], row["difference to published"]) < 1e-5
+    assert min(row["tape"], row["distinct"], row["published"]) > 0
