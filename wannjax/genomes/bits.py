@@ -46,6 +46,11 @@ def count(words: UInt32[Array, "... columns"]) -> Int32[Array, "... columns"]:
     return lax.population_count(words).astype(jnp.int32)
 
 
+def is_set(words: UInt32[Array, "words ..."], row: Int[Array, "..."], *column: Int[Array, "..."]) -> Bool[Array, "..."]:
+    """Whether the bits of rows, in their columns if there are several, are set."""
+    return (words[(row // WORD, *column)] >> (row % WORD).astype(jnp.uint32)) & 1 == 1
+
+
 def below(rows: Int[Array, "*columns"] | int, words: int) -> UInt32[Array, "words *columns"]:
     """The bits of the first so many rows."""
     return _words_of(_all_rows(words, rows) < jnp.asarray(rows)[None, ..., None])
@@ -60,9 +65,9 @@ def _all_rows(words: int, like):
     return jnp.arange(words * WORD, dtype=jnp.int32).reshape(words, *(1,) * jnp.ndim(like), WORD)
 
 
-def _words_of(is_set: Bool[Array, "*words 32"]):
+def _words_of(chosen: Bool[Array, "*words 32"]):
     # A reduction, for the same reason.
-    return jnp.sum(jnp.where(is_set, jnp.uint32(1) << _numbers(is_set.shape, axis=-1), 0), axis=-1, dtype=jnp.uint32)
+    return jnp.sum(jnp.where(chosen, jnp.uint32(1) << _numbers(chosen.shape, axis=-1), 0), axis=-1, dtype=jnp.uint32)
 
 
 def _numbers(shape: tuple[int, ...], axis: int):

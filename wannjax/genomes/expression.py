@@ -79,8 +79,7 @@ def _reaches_output(words: UInt32[Array, "words targets"], hidden: int, first_hi
     reached = lax.reduce(words[:, hidden:], jnp.uint32(0), lax.bitwise_or, (1,))
 
     def test(reached, j):
-        row = first_hidden + j
-        return (reached[row // bits.WORD] >> (row % bits.WORD).astype(jnp.uint32)) & 1 == 1
+        return bits.is_set(reached, first_hidden + j)
 
     def visit(i, reached):
         j = hidden - 1 - i

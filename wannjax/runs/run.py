@@ -167,13 +167,13 @@ class Run:
         evaluation = jax.device_get(evaluation)
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is not a score
             scores = np.asarray(evaluation.scores, np.float32)
-            told = scores if evaluation.by_episode is None else np.asarray(evaluation.by_episode, np.float32)
+            each = [] if evaluation.by_episode is None else [np.asarray(evaluation.by_episode, np.float32)]
         steps, computed = np.asarray(evaluation.steps, np.int64).sum(axis=1), np.asarray(evaluation.computed_steps, np.float64)
         if hosts.count() > 1:
-            scores, told, steps, computed = hosts.gather(scores, told, steps, computed)
-            _, first = np.unique(shares, return_index=True)  # in the order of `networks`, without what fills up
-            scores, told, steps = (each.reshape(-1, *each.shape[2:])[first] for each in (scores, told, steps))
-        return scores, told, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
+            scores, steps, computed, *each = hosts.gather(scores, steps, computed, *each)
+            _, places = np.unique(shares, return_index=True)  # in the order of `networks`, without what fills up
+            scores, steps, *each = (part.reshape(-1, *part.shape[2:])[places] for part in (scores, steps, *each))
+        return scores, each[0] if each else scores, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -86,8 +86,7 @@ def gene_count(genes: Genes) -> Int32[Array, "..."]:
 
 def is_enabled(genome: Genome, genes: Genes) -> Bool[Array, " G"]:
     """Which of the genome's genes are enabled."""
-    words = genome.enabled[genes.rows // bits.WORD, genes.columns]
-    return is_used(genes) & ((words >> (genes.rows % bits.WORD).astype(jnp.uint32)) & 1 == 1)
+    return is_used(genes) & bits.is_set(genome.enabled, genes.rows, genes.columns)
 
 
 def with_enabled(genome: Genome, genes: Genes, enabled: Bool[Array, " G"]) -> Genome:

@@ -142,6 +142,9 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
     """
     size = rules.population // rules.islands
 
+    def first_state(genomes, key, rates):
+        return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), rates, SMALLEST_CAPACITY)
+
     @jax.jit
     def populate(key, rates):
         draw, key = jax.random.split(key)
@@ -154,7 +157,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
             output_activation=rules.output_activation,
         )
         genomes = jax.vmap(genome)(jax.random.split(draw, rules.population))
-        return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), rates, SMALLEST_CAPACITY)
+        return first_state(genomes, key, rates)
 
     @jax.jit
     def populate_from(given, key, rates):
@@ -169,7 +172,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
             return mutate(genome, draws, rates.ends, rules.activations, rules.blocks, changes=place >= count, room=room)
 
         genomes = jax.vmap(one)((place, draws))
-        return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), rates, SMALLEST_CAPACITY)
+        return first_state(genomes, key, rates)
 
     @jax.jit
     def ask(state):
