@@ -15,11 +15,14 @@ one batch of 1000 at 6 shared weights by:
 
 An evaluation is one network at one shared weight on one example. CPU-seconds are medians over calls
 after the first, on one thread. Merging and forward are measured apart, the latter with the losses
-of two networks; the loss is what is left. Δ is the greatest difference of a score, over 1 + its
+of two networks; the loss is what is left. Breeding is `ask` and `tell`, everything of a generation
+but scoring; its share is of both together. Δ is the greatest difference of a score, over 1 + its
 size: to the tape's, and to the published way's in float64 over its two networks.
 """
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +39,12 @@ from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network, take
 from wannjax.problems import datasets
 from wannjax.problems.data import DataProblem, Examples
+from wannjax.search.algorithm import Algorithm
 
 BATCH, SAMPLE = 1000, 2
 COLUMNS = (
     *("generation", "steps", "distinct steps", "published", "tape", "distinct", "× tape"),
-    *("merging", "forward", "loss", "Δ tape", "Δ published"),
+    *("merging", "forward", "loss", "breeding", "its share", "Δ tape", "Δ published"),
 )
 
 
@@ -84,8 +88,12 @@ def difference(scores, wanted) -> float:
     return float(np.max(np.abs(scores - wanted) / (1 + np.abs(wanted))))
 
 
-def compare(problem: DataProblem, networks: Network, shared: tuple[float, ...], ids: tuple[int, ...], repeats: int) -> dict[str, Any]:
-    """All ways on one population, and the parts of the fastest."""
+def compare(
+    problem: DataProblem, networks: Network, shared: tuple[float, ...], ids: tuple[int, ...], breed: Callable[[Any], Any], repeats: int
+) -> dict[str, Any]:
+    """All ways on one population, the parts of the fastest, and what it takes to `breed` from
+    scores.
+    """
     key, weights, count = jax.random.key(0), jnp.array(shared), len(networks.steps)
     examples = problem.draw(key, problem.examples, BATCH)
     sample = [matrices_of_network(take(networks, i)) for i in range(SAMPLE)]
@@ -93,17 +101,20 @@ def compare(problem: DataProblem, networks: Network, shared: tuple[float, ...], 
     blocks = problem._drawn(key, problem.examples, count=BATCH)
     merged = jax.device_get(distinct._merge(networks))
     few = merged._replace(outputs=merged.outputs[:SAMPLE])
+    known = np.asarray(problem.evaluate(key, networks, weights, episodes=1, activation_ids=ids).scores)
     ways = {
         "published": lambda: published_scores(sample, shared, examples),
         "tape": lambda: problem._evaluate(key, networks, weights, problem.examples, count=BATCH, activation_ids=ids)[0][0],
         "distinct": lambda: problem.evaluate(key, networks, weights, episodes=1, activation_ids=ids).scores,
         "merging": lambda: distinct._merge(networks),
         "forward": lambda: distinct.sums(few, blocks, weights, ids),
+        "breeding": lambda: breed(known),
     }
     timings = dict(zip(ways, measure_together(list(ways.values()), repeats), strict=True))
     rates = {way: count * len(shared) * BATCH / timings[way].cpu for way in ("tape", "distinct")}
     scores = np.asarray(timings["distinct"].result, np.float64)
     parts = {part: timings[part].cpu for part in ("merging", "forward")}
+    breeding = timings["breeding"].cpu
     return {
         "steps": int(np.sum(networks.steps)) + count * networks.outputs,
         "distinct steps": int(merged.ends[2]),
@@ -112,9 +123,16 @@ def compare(problem: DataProblem, networks: Network, shared: tuple[float, ...], 
         "times tape": rates["distinct"] / rates["tape"],
         **parts,
         "loss": timings["distinct"].cpu - sum(parts.values()),
+        "breeding": breeding,
+        "share": breeding / (breeding + timings["distinct"].cpu),
         "difference to tape": difference(scores, np.asarray(timings["tape"].result, np.float64)),
         "difference to published": difference(scores[:SAMPLE], timings["published"].result),
     }
+
+
+def bred(algorithm: Algorithm, state: Any, scores: Float[np.ndarray, "P W"]) -> tuple[Any, Any]:
+    """What a search does in a generation besides scoring."""
+    return algorithm.ask(state), algorithm.tell(state, scores)
 
 
 def search(name: str, problem: DataProblem, population: int, generations: list[int], repeats: int) -> list[dict[str, Any]]:
@@ -125,7 +143,7 @@ def search(name: str, problem: DataProblem, population: int, generations: list[i
     for generation in range(1, max(generations) + 1):
         networks, ids = jax.device_get(algorithm.ask(state)), algorithm.activation_ids
         if generation in generations:
-            row = compare(problem, networks, config.weights, ids, repeats)
+            row = compare(problem, networks, config.weights, ids, partial(bred, algorithm, state), repeats)
             rows.append({"data": name, "population": population, "generation": generation, **row})
         key = jax.random.fold_in(jax.random.key(1), generation)
         scores = np.asarray(problem.evaluate(key, networks, weights, episodes=1, activation_ids=ids).scores)
@@ -155,12 +173,13 @@ def main() -> None:
         lines = []
         for row in rows:
             rates = [f"{row[way] / 1e6:,.2f}" for way in ("published", "tape", "distinct")]
-            seconds = [f"{1e3 * row[part]:,.0f}" for part in ("merging", "forward", "loss")]
+            seconds = [f"{1e3 * row[part]:,.0f}" for part in ("merging", "forward", "loss", "breeding")]
             off = [f"{row[to]:.1e}" for to in ("difference to tape", "difference to published")]
             counts = [f"{row[what]:,}" for what in ("generation", "steps", "distinct steps")]
-            lines.append((*counts, *rates, f"{row['times tape']:.1f}", *seconds, *off))
+            lines.append((*counts, *rates, f"{row['times tape']:.1f}", *seconds, f"{100 * row['share']:.0f} %", *off))
         caption = (
-            f"Population {arguments.population}. Ways: million evaluations per CPU-second. Merging, forward, loss: CPU-milliseconds.\n"
+            f"Population {arguments.population}. Ways: million evaluations per CPU-second. "
+            "Merging, forward, loss, breeding: CPU-milliseconds.\n"
         )
         caption += ", ".join(f"{what} {value}" for what, value in environment.items())
         print_table(f"Scoring a generation on {name}", COLUMNS, lines, caption)

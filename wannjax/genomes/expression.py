@@ -33,8 +33,8 @@ def express(genome: Genome, steps: int, weights: Float32[Array, "sources targets
     """
     hidden, outputs = genome.hidden, genome.outputs
     words = genome.enabled
-    words_end = lax.associative_scan(jnp.add, bits.count(words))  # a CPU does cumsum one by one
-    fan_in = words_end[-1]
+    # A scan, since a CPU does cumsum one by one, and the tree of an associative one in many passes.
+    fan_in, words_end = lax.scan(lambda before, row: (before + bits.count(row),) * 2, jnp.zeros(words.shape[1], jnp.int32), words)
     live = jnp.concatenate([_reaches_output(words, hidden, 1 + genome.inputs), jnp.ones(outputs, bool)])
     counts = _steps_of(fan_in, live, hidden)
     ends = jnp.cumsum(counts)

@@ -26,7 +26,7 @@ from wannjax.genomes.genome import Genome, connection_count, random_genome
 from wannjax.genomes.genome import enlarge as enlarge_genome
 from wannjax.genomes.given import genomes_of, graphs_of
 from wannjax.genomes.operators import draws_of, most_nodes, most_steps, mutate
-from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, in_chunks, larger, more_slots, size_of, sizes_of
+from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, in_chunks, larger, more_slots, sizes_of
 from wannjax.networks.activations import NAMES, SUM
 from wannjax.networks.network import Network
 from wannjax.search.algorithm import Algorithm, Info, require_scores
@@ -206,16 +206,15 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
             origin, draws, is_child = place
             parent = jax.tree.map(lambda leaf: leaf[origin], state.genomes)
             room = state.rates.connections - state.sizes.connections[origin]
-            genome = mutate(parent, draws, state.rates.ends, rules.activations, rules.blocks, changes=is_child, room=room)
-            return genome, size_of(genome)
+            return mutate(parent, draws, state.rates.ends, rules.activations, rules.blocks, changes=is_child, room=room)
 
         # Island by island, the elite before the children.
         origins = jnp.concatenate([kept, parents], axis=1)
         draws = jnp.pad(draws, ((0, 0), (rules.elites, 0), (0, 0)))
         is_child = jnp.broadcast_to(jnp.arange(size) >= rules.elites, origins.shape)
         places = (leaf.reshape(rules.population, *leaf.shape[2:]) for leaf in (origins, draws, is_child))
-        genomes, sizes = in_chunks(succeed, tuple(places), of=state.genomes)
-        following = WannState(genomes, sizes, key, state.generation + 1, state.rates, state.steps)
+        genomes = in_chunks(succeed, tuple(places), of=state.genomes)
+        following = WannState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps)
         return following, Info(state.sizes.hidden, state.sizes.connections, {})
 
     return populate, populate_from, ask, tell
