@@ -1,9 +1,10 @@
 """The paper's biped, on BipedalWalker-v3: `python -m benchmarks.biped [--algorithm wann]
 [--seed 0]`.
 
-A search, the training of its champion, and the paper's four columns on 100 fresh episodes each,
-beside the paper's own (of BipedalWalker-v2) and its published champion measured on v3. NEAT has the
-same number of episodes by `--algorithm neat`. The champion is drawn and filmed.
+A search; of its champion and its front the network that walks best at one of the sweep's weights,
+chosen on episodes of its own; the training of that one, and the paper's four columns on 100 fresh
+episodes each, beside the paper's own (of BipedalWalker-v2) and its published champion measured on
+v3. NEAT has the same number of episodes by `--algorithm neat`. The network is drawn and filmed.
 
 A call that was ended (Ctrl-C, SIGTERM, kill) is made again and goes on; a longer `--generations`
 goes on with the same search. All of it is in one folder of `--runs`. Needs
@@ -28,6 +29,8 @@ from wannjax.search.wann.config import SWEEP
 
 PAPER_EPISODES = 480 * 6 * 4 * 2048
 """Of the paper's search: population × weights × episodes × generations."""
+CHOOSING = 8
+"""Whole episodes, at each weight of the sweep, that choose a network."""
 FOUND = "search.json"
 PUBLISHED = ("", "-58 ± 118", "241", "331.4 ± 0.9")
 """The published champion on v3 over 100 episodes: at random shared weights, at -2, and with its own
@@ -45,27 +48,41 @@ def config_for(options: argparse.Namespace) -> Config:
     return wannjax.WannConfig(generations=options.generations, initial_density=0.25, racing=options.racing, **shared)
 
 
-def searched(problem: Problem, config: Config, seed: int, folder: Path, of_search: Path) -> bool:
-    """Searches, and leaves the champion and what it cost; false where it was ended early."""
-    result = wannjax.evolve(problem, config, seed=seed, run_dir=folder, resume=True, finish=None)
+def searched(searching: Problem, problem: Problem, config: Config, seed: int, folder: Path, of_search: Path) -> bool:
+    """Searches, and leaves the network that walks best at one of the sweep's weights, and what it
+    cost; false where it was ended early.
+    """
+    result = wannjax.evolve(searching, config, seed=seed, run_dir=folder, resume=True, finish=None)
     if result.interrupted:
         return False
     of_search.mkdir(exist_ok=True)
     wannjax.save(of_search / "champion.json", result.champion)
+    curves = [
+        (network, wannjax.weight_curve(network, problem, weights=config.weights, episodes=CHOOSING, seed=seed))
+        for network in [result.champion, *result.front]
+    ]
+    walker, curve = max(curves, key=lambda found: found[1].means.max())
+    wannjax.save(of_search / "walker.json", walker)
     history = result.history
-    costs = {"steps": int(history["alive_steps"].sum()), "seconds": float(history["seconds"].sum())}
-    write_json(of_search / FOUND, {"generations": len(history["generation"]), "mean": float(result.champion_scores.mean()), **costs})
+    found = {
+        "generations": len(history["generation"]),
+        "champion's mean": float(result.champion_scores.mean()),
+        "walker's best": float(curve.means.max()),
+        "steps": int(history["alive_steps"].sum()),
+        "seconds": float(history["seconds"].sum()),
+    }
+    write_json(of_search / FOUND, found)
     return True
 
 
-def trained(champion: wannjax.Network, problem: Problem, best: float, options: argparse.Namespace, folder: Path) -> wannjax.Tuned:
-    """The champion with weights of its own: from those that it has, or from the `best` shared
+def trained(walker: wannjax.Network, problem: Problem, best: float, options: argparse.Namespace, folder: Path) -> wannjax.Tuned:
+    """The network with weights of its own: from those that it has, or from the `best` shared
     one.
     """
-    starts = [best] if champion.weights is None else None
+    starts = [best] if walker.weights is None else None
     method = wannjax.EvolutionStrategy(pairs=32, episodes=2)
     return wannjax.finetune(
-        champion, problem, method=method, steps=options.steps, starts=starts, seed=options.seed, run_dir=folder, resume=True, finish=None
+        walker, problem, method=method, steps=options.steps, starts=starts, seed=options.seed, run_dir=folder, resume=True, finish=None
     )
 
 
@@ -101,21 +118,21 @@ def main() -> None:
     )
 
     of_search = folder / f"after-{config.generations}"  # what follows depends on the champion
-    if not (of_search / FOUND).exists() and not searched(searching, config, options.seed, folder, of_search):
+    if not (of_search / FOUND).exists() and not searched(searching, problem, config, options.seed, folder, of_search):
         print("ended early: the same command goes on")
         return
     found = json.loads((of_search / FOUND).read_text())
-    champion = wannjax.load(of_search / "champion.json")
+    walker = wannjax.load(of_search / "walker.json")
     print(", ".join(f"{name} {value:,.0f}" for name, value in found.items()), flush=True)
-    wannjax.draw(champion, of_search / "champion.svg", title=f"{problem.name}: mean {found['mean']:.0f}")
-    best = wannjax.weight_curve(champion, problem, weights=np.linspace(-2.5, 2.5, 21).tolist(), episodes=8, seed=options.seed).best_weight
-    tuned = trained(champion, problem, best, options, of_search)
+    wannjax.draw(walker, of_search / "walker.svg", title=problem.name)
+    best = wannjax.weight_curve(walker, problem, weights=np.linspace(-2.5, 2.5, 21).tolist(), episodes=8, seed=options.seed).best_weight
+    tuned = trained(walker, problem, best, options, of_search)
     if tuned.interrupted:
         print("ended early: the same command goes on")
         return
     wannjax.save(of_search / "tuned.json", tuned.network)
     report = wannjax.evaluate(tuned.network, problem, episodes=options.measured, seed=options.seed)
-    shared = wannjax.watch(champion, problem, of_search / "champion.gif", weights=(best,), seed=options.seed)
+    shared = wannjax.watch(walker, problem, of_search / "walker.gif", weights=(best,), seed=options.seed)
     own = wannjax.watch(tuned.network, problem, of_search / "tuned.gif", seed=options.seed)
     print(f"films: returns {shared.rewards.sum():.0f} and {own.rewards.sum():.0f}, in {of_search}", flush=True)
 
