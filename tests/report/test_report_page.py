@@ -74,7 +74,7 @@ def test_what_was_given_is_one(tmp_path):
 
 
 def test_each_score_says_what_it_rests_on(text):
-    assert "on 128 fresh episodes a weight of the final comparison, which it won" in text
+    assert "on 4 fresh episodes a weight of the final comparison, which it won" in text
     assert "Measured on episodes of their own, on which no network was chosen" in text
     assert "of many rounds the luckiest: they are optimistic" in text
     assert "champion, when confirmed: optimistic" in text

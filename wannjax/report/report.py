@@ -34,7 +34,7 @@ from wannjax.problems.registry import DATA_SETS, is_known
 from wannjax.report.document import explorable, folded, page, paragraph, picture, plotted, preformatted, strip, table
 from wannjax.report.predictions import predictions_part
 from wannjax.runs import run_directory
-from wannjax.runs.run import FINAL_EPISODES
+from wannjax.runs.run import final_episodes
 from wannjax.search.activation_settings import AUTO
 from wannjax.search.wann.config import SWEEP, WannConfig
 
@@ -106,7 +106,7 @@ def _lead(saved: run_directory.Saved, problem: Problem) -> str:
     generations, planned = len(saved.history["generation"]), saved.config.generations
     ended = "" if generations >= planned else f" of {planned}; the run was ended early"
     form = canonical(saved.champion).network
-    episodes = measured_on(problem, "validation", FINAL_EPISODES) + (" a weight" if problem.stochastic else "")
+    episodes = measured_on(problem, "validation", final_episodes(saved.config)) + (" a weight" if problem.stochastic else "")
     return paragraph(
         f"The champion has {_size(saved.champion)} ({_size(form)} in normal form, where what computes a constant, or the same twice, "
         f"counts once), and a mean score of {number(saved.mean)} {_which_weights(saved)}, on {episodes} of the final comparison, which it "

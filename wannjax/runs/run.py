@@ -36,12 +36,19 @@ from wannjax.search.algorithm import Info
 from wannjax.search.ranking import usable
 from wannjax.search.registry import Config
 
-FINAL_EPISODES = 128
-"""Fresh episodes per weight of the final comparison."""
+FINAL_EPISODES, FINAL_ROUNDS = 128, 4
+"""Fresh episodes per weight of the final comparison, at the most; and how many times those that
+confirm a champion, which are fewer where steps are costly.
+"""
 _START = "start"
 """What the networks that a run begins with are called in its checkpoints."""
 _FEW = 8
 """What the number of networks in it is a multiple of."""
+
+
+def final_episodes(config: Config) -> int:
+    """Fresh episodes per weight of the final comparison."""
+    return min(FINAL_EPISODES, FINAL_ROUNDS * config.confirm_episodes)
 
 
 class Run:
@@ -229,7 +236,7 @@ class Run:
         finalists = self.champions.finalists(population, scores, np.asarray(self._bred()[1].connections))
         count = len(finalists.steps)
         filled = np.arange(-(-count // _FEW) * _FEW) % count  # few sizes, since each is compiled
-        fresh = self._score(self.held_out, self.final_key, take(finalists, filled), FINAL_EPISODES)[0][:count]
+        fresh = self._score(self.held_out, self.final_key, take(finalists, filled), final_episodes(self.config))[0][:count]
         champion, front = self.champions.settle(finalists, fresh, self._names)
         return self._result(champion, front, compilations)
 
