@@ -63,7 +63,7 @@ def trained(champion: wannjax.Network, problem: Problem, best: float, options: a
     one.
     """
     starts = [best] if champion.weights is None else None
-    method = wannjax.EvolutionStrategy(pairs=32, episodes=2)
+    method = wannjax.EvolutionStrategy(population=64, episodes=2)
     return wannjax.finetune(
         champion, problem, method=method, steps=options.steps, starts=starts, seed=options.seed, run_dir=folder, resume=True, finish=None
     )

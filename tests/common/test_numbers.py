@@ -55,7 +55,9 @@ def test_settings_are_kept_as_plain_values():
     same = wannjax.WannConfig(population=8, weights=tuple(np.linspace(-1, 1, 4).tolist()), elite_ratio=0.25, activations=("tanh", "sin"))
     assert config == same
     assert json.dumps(asdict(config)) == json.dumps(asdict(same))
-    assert wannjax.EvolutionStrategy(pairs=jnp.int32(4), deviation=np.float32(0.5)) == wannjax.EvolutionStrategy(pairs=4, deviation=0.5)
+    assert wannjax.EvolutionStrategy(population=jnp.int32(8), deviation=np.float32(0.5)) == wannjax.EvolutionStrategy(
+        population=8, deviation=0.5
+    )
 
 
 def test_bools_are_no_counts_in_settings():

@@ -29,7 +29,7 @@ FORWARD_KERNEL = ("Breakout-MinAtar",)
 METHODS = {
     "gradient": wannjax.Gradient(),
     "policy gradient": wannjax.PolicyGradient(),
-    "evolution strategy": wannjax.EvolutionStrategy(pairs=2),
+    "evolution strategy": wannjax.EvolutionStrategy(population=4),
 }
 TRAINED = (
     ("data", "gradient"),
