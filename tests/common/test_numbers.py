@@ -93,7 +93,7 @@ def test_several_seeds_may_be_an_array(problem):
 @pytest.mark.parametrize("starts", [np.int64(2), jnp.int32(2)])
 def test_a_number_of_random_starts_may_be_of_any_kind(starts):
     graph = SimpleNamespace(connections=(None,) * 3, has_weights=False)
-    weights, names = _starts(graph, starts, jax.random.key(0))
+    weights, names = _starts(graph, starts, jax.random.key(0), raced=True)
     assert (weights.shape, names) == ((2, 3), ["random", "random"])
 
 
