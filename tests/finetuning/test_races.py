@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from training_support import LINE, Quadratic, distance
 from wannjax import EvolutionStrategy
 from wannjax.finetuning import Trainer, finetune
 from wannjax.finetuning.training import better_half
+from wannjax.networks.gradients import topology_of
+from wannjax.networks.graph import graph_of, network_of
 
 QUADRATIC = Quadratic()
 RNG = np.random.default_rng(3)
@@ -69,14 +72,34 @@ def test_a_training_that_stalls_is_restarted_from_its_best_weights():
     stopped = [number for number, (what, _) in enumerate(method.seen) if what == "restart"]
     assert [number - before for before, number in enumerate(stopped)] == [10, 21, 32]
     for number in stopped:
-        np.testing.assert_array_equal(method.seen[number][1], np.full((2 if number == 0 else 1, 3), 0.5))
+        np.testing.assert_array_equal(method.seen[number][1], np.full((1, 3), 0.5))
+
+
+def test_populations_grow_as_members_are_dropped_and_double_up_to_eight_of_the_first():
+    trainer = EvolutionStrategy(population=6).trainer(QUADRATIC, topology_of(LINE), None)
+    state = trainer.init(jax.random.key(0), jnp.zeros((9, 3)))
+    found = [int(state.population)]
+    for places in ([0, 1, 2, 3, 8], [0, 3, 4]):
+        state = trainer.keep(state, np.array(places))
+        found.append(int(state.population))
+    for left in (3, 1, 1):
+        state = trainer.keep(state, np.arange(left))
+        state = trainer.restart(jax.random.key(1), state, jnp.ones((left, 3)))
+        found.append(int(state.population))
+        np.testing.assert_array_equal(trainer.weights(state), np.ones((left, 3)))
+    assert found == [6, 10, 16, 16, 48, 48]
+    state = trainer.init(jax.random.key(0), jnp.zeros((1, 3)))
+    for population in (12, 24, 48, 48):
+        state = trainer.restart(jax.random.key(1), state, jnp.ones((1, 3)))
+        assert int(state.population) == population
 
 
 def test_evolution_starts_from_the_sweep_its_own_weights_and_random_ones():
-    names = [
-        tuned.member_scores.size for tuned in (tune("evolution", 1), finetune(LINE, QUADRATIC, method="evolution", steps=1, progress=False))
-    ]
-    assert names == [8, 8]
+    own = network_of(graph_of(LINE).with_weights((0.9, -0.25, 1.25)))
+    for network, count, best in ((LINE, 8, 0.5), (own, 9, "own")):
+        tuned = finetune(network, QUADRATIC, method="evolution", steps=1, progress=False, callbacks=[lambda record: True])
+        assert len(tuned.member_scores) == count
+        assert tuned.start == best
 
 
 @pytest.mark.parametrize("step", [1, 20, 31])

@@ -8,7 +8,8 @@ an eigendecomposition in every step; beyond `FULL` connections its separable for
 variances alone.
 
 Members race: as the worse are dropped, the populations of the others grow, so that a step costs
-about the same to the end.
+about the same to the end. A training that stalls drops the worse half as well, and begins again
+from the best weights with a population that is twice as large.
 """
 
 from contextlib import contextmanager
@@ -57,6 +58,8 @@ STRATEGIES = (
 
 FULL = 300
 """Connections up to which CMA-ES is chosen."""
+LARGEST = 8
+"""Weights of all members together, times `population`, up to which restarts double populations."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,9 @@ class EvolutionStrategy(Settings):
         f"of evosax; auto for CMA_ES up to {FULL} connections, Sep_CMA_ES beyond, Open_ES with an optimizer",
         ("auto", *STRATEGIES),
     )
-    population: int = count(32, "weights drawn in every step, per member; an even number", 4)
-    episodes: int = count(8, "episodes of each, the same for all; mini-batches for data")
-    deviation: float = positive(0.5, "standard deviation of the weights that are drawn, in the beginning")
+    population: int = count(16, "weights drawn in every step, per member; an even number", 4)
+    episodes: int = count(16, "episodes of each, the same for all; mini-batches for data")
+    deviation: float = positive(0.3, "standard deviation of the weights that are drawn, in the beginning")
     learning_rate: float = rate(0.0, "of Adam, for a strategy that follows an optimizer, where none is given; 0: without one")
 
     def __post_init__(self):
@@ -104,7 +107,8 @@ class EvolutionStrategy(Settings):
             return State(kept, np.array(2 * int(state.population * share / 2), np.int32))
 
         def restart(key, state, weights):
-            return begin(key, weights, 2 * state.population)
+            population, largest = int(state.population), 2 * (LARGEST * self.population // (2 * len(weights)))
+            return begin(key, weights, max(population, min(2 * population, largest)))
 
         strategy_for(self.population)  # raises where it does not suit
         return Trainer(

@@ -28,7 +28,8 @@ class Trainer(NamedTuple):
         keep: (state, places int[A]) → the state with these members alone. Where there is one, the
             worse half of the members ends at a quarter of the steps, and again at half of them.
         restart: (key, state, weights [M, C]) → the state of members that begin again from there,
-            with twice the effort a step. Where there is one, a training that stalls is restarted.
+            with a greater effort. Where there is one, a training that stalls is restarted, of
+            several members the better half.
     """
 
     init: Callable[[Array, Array], Any]

@@ -2,8 +2,8 @@
 keeps the best that each has been.
 
 It decides nothing about how weights move, but which members go on: where a method allows it, the
-worse half is dropped at a quarter of the steps and again at half of them, and what is left is
-restarted from its best weights when it stalls.
+worse half is dropped at a quarter of the steps, at half of them, and whenever training stalls, when
+what is left is restarted from its best weights.
 """
 
 import json
@@ -38,7 +38,7 @@ CHECKS = 50
 """How often, in a training, members are scored on held-out episodes, at the most; and once before
 it.
 """
-CHECK_EPISODES = 16
+CHECK_EPISODES = 32
 FINAL_EPISODES = 128
 """Fresh episodes of the last comparison."""
 RACES = (4, 2)
@@ -125,10 +125,12 @@ class Training:
         """Takes the next step."""
         key = jax.random.fold_in(self.step_key, self.number)
         state = self.trainer.init(self.init_key, self.starts) if self.state is None else self.state
-        if self.trainer.keep is not None and self.number in [max(self.steps // part, 1) for part in RACES] and len(self.members) > 1:
+        stalled = self.trainer.restart is not None and self._waited(self.begun) >= STALLED
+        raced = stalled or self.number in [max(self.steps // part, 1) for part in RACES]
+        if self.trainer.keep is not None and raced and len(self.members) > 1:
             places = better_half(self.best_scores[self.members])
             state, self.members = self.trainer.keep(state, places), self.members[places]
-        if self.trainer.restart is not None and self._waited(self.begun) >= STALLED:
+        if self.trainer.restart is not None and stalled:
             key, restart_key = jax.random.split(key)
             state, self.begun = self.trainer.restart(restart_key, state, jnp.asarray(self.best[self.members])), len(self.records)
         self.state, estimates = self.trainer.step(key, state)
