@@ -157,13 +157,13 @@ def test_the_strategy_suits_the_number_of_connections_and_the_optimizer(connecti
     assert (strategy.population_size, strategy.num_dims) == (6, connections)
 
 
+@pytest.mark.filterwarnings("ignore:optax.global_norm:DeprecationWarning")  # in evosax's PGPE
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in ("CMA_ES", "SNES") else pytest.mark.slow) for name in STRATEGIES])
 def test_every_strategy_draws_around_the_start_and_improves_it(name):
-    """Random search alone forgets where it started."""
     method = EvolutionStrategy(strategy=name, population=16, deviation=0.2)
     training = Training(LINE, graph_of(LINE), Quadratic(), method, None, 0.0, 40, None, [1.0], 0)
     training.advance()
-    assert abs(training.estimates[0] - distance([1.0] * 3)) < (5.0 if name == "RandomSearch" else 2.0)
+    assert abs(training.estimates[0] - distance([1.0] * 3)) < (5.0 if name.startswith("iAMaLGaM") else 2.0)
     for _ in range(39):
         training.record(last=False)
         training.advance()
