@@ -78,20 +78,20 @@ def test_a_training_that_stalls_is_restarted_from_its_best_weights():
 def test_populations_grow_as_members_are_dropped_and_double_up_to_eight_of_the_first():
     trainer = EvolutionStrategy(population=6).trainer(QUADRATIC, topology_of(LINE), None)
     state = trainer.init(jax.random.key(0), jnp.zeros((9, 3)))
-    found = [int(state.population)]
+    found = [state.scores.shape[1]]
     for places in ([0, 1, 2, 3, 8], [0, 3, 4]):
         state = trainer.keep(state, np.array(places))
-        found.append(int(state.population))
+        found.append(state.scores.shape[1])
     for left in (3, 1, 1):
         state = trainer.keep(state, np.arange(left))
         state = trainer.restart(jax.random.key(1), state, jnp.ones((left, 3)))
-        found.append(int(state.population))
+        found.append(state.scores.shape[1])
         np.testing.assert_array_equal(trainer.weights(state), np.ones((left, 3)))
     assert found == [6, 10, 16, 16, 48, 48]
     state = trainer.init(jax.random.key(0), jnp.zeros((1, 3)))
     for population in (12, 24, 48, 48):
         state = trainer.restart(jax.random.key(1), state, jnp.ones((1, 3)))
-        assert int(state.population) == population
+        assert state.scores.shape[1] == population
 
 
 def test_evolution_starts_from_the_sweep_its_own_weights_and_random_ones():

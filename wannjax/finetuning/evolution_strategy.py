@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float32
 
@@ -91,25 +90,26 @@ class EvolutionStrategy(Settings):
         score = partial(problem.score_copies, episodes=self.episodes, activation_ids=topology.activation_ids)
 
         def strategy_for(population) -> Any:
-            return self.of_size(int(population), topology.connections, optimizer)
+            return self.of_size(population, topology.connections, optimizer)
 
         def begin(key, weights, population):
-            return State(_begin(key, weights, strategy_for(population), self.deviation), np.array(population, np.int32))
+            scores = jnp.zeros((len(weights), population), jnp.float32)
+            return State(_begin(key, weights, strategy_for(population), self.deviation), scores)
 
         def step(key, state):
             draw_key, episode_key, move_key = jax.random.split(key, 3)
-            strategy = strategy_for(state.population)
+            strategy = strategy_for(state.scores.shape[1])
             drawn, networks, strategies = _draw(draw_key, state.strategies, topology, strategy)
-            strategies, means = _move(move_key, drawn, score(episode_key, networks), strategies, strategy)
-            return State(strategies, state.population), means
+            scores = jnp.asarray(score(episode_key, networks)).reshape(state.scores.shape)
+            return State(_move(move_key, drawn, scores, strategies, strategy), scores), jnp.mean(scores, axis=1)
 
         def keep(state, places):
-            share = len(state.strategies.mean) / len(places)
+            population = 2 * (state.scores.size // (2 * len(places)))
             kept = jax.tree.map(lambda leaf: leaf[places], state.strategies)
-            return State(kept, np.array(2 * int(state.population * share / 2), np.int32))
+            return State(kept, jnp.zeros((len(places), population), jnp.float32))
 
         def restart(key, state, weights):
-            population, largest = int(state.population), 2 * (LARGEST * self.population // (2 * len(weights)))
+            population, largest = state.scores.shape[1], 2 * (LARGEST * self.population // (2 * len(weights)))
             return begin(key, weights, max(population, min(2 * population, largest)))
 
         strategy_for(self.population)  # raises where it does not suit
@@ -132,10 +132,12 @@ class EvolutionStrategy(Settings):
 
 
 class State(NamedTuple):
-    """Evosax's state of every member, with leading axis M, and how many weights each draws."""
+    """Evosax's state of every member, with leading axis M, and the scores of what was drawn last;
+    as many weights are drawn next.
+    """
 
     strategies: Any
-    population: np.ndarray
+    scores: Float32[Array, "M N"]
 
 
 # Compiled once for all trainings of the same settings and sizes.
@@ -185,12 +187,11 @@ def _draw(key, strategies, topology, strategy):
 
 @partial(jax.jit, static_argnames="strategy")
 def _move(key, drawn, scores, strategies, strategy):
-    """The states that know the scores [M x N] of what was drawn, and their means [M]."""
-    scores = scores.reshape(drawn.shape[:2])
+    """The states that know the scores [M, N] of what was drawn."""
     with _as_evosax_counts_on():
         move = jax.vmap(partial(strategy.tell, params=_params(strategy)))
         moved, _ = move(jax.random.split(key, drawn.shape[0]), drawn, losses(scores), strategies)
-    return _plain(moved), jnp.mean(scores, axis=1)
+    return _plain(moved)
 
 
 def _params(strategy: Any) -> Any:
