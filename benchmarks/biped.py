@@ -80,7 +80,7 @@ def trained(walker: wannjax.Network, problem: Problem, best: float, options: arg
     one.
     """
     starts = [best] if walker.weights is None else None
-    method = wannjax.EvolutionStrategy(pairs=32, episodes=2)
+    method = wannjax.EvolutionStrategy(population=24, episodes=2)
     return wannjax.finetune(
         walker, problem, method=method, steps=options.steps, starts=starts, seed=options.seed, run_dir=folder, resume=True, finish=None
     )
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=2, help="per shared weight and generation")
     parser.add_argument("--racing", type=int, default=1, help="of these, for all networks; NEAT has no races")
     parser.add_argument("--generations", type=int, default=500, help="of the WANN search; NEAT has six times as many")
-    parser.add_argument("--steps", type=int, default=300, help="of training")
+    parser.add_argument("--steps", type=int, default=150, help="of training")
     parser.add_argument("--measured", type=int, default=100, help="episodes of each figure")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

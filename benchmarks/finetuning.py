@@ -1,18 +1,22 @@
 """What training the weights of champions is worth: `python -m benchmarks.finetuning [--networks
-FILE …] [--topologies 1] [--seed 0] [--steps 500]`.
+FILE …] [--topologies 5] [--seed 0] [--steps 500]`.
 
 Each champion on swing-up (that of a default run with the seed, or those of the files) is trained by
-every method, and once more for twice the steps from the shared weights -1 and 1 alone. Then the
-method that `finetune` chooses by itself trains, with the same number of steps, from as many starts:
-    random topology    as many nodes and connections as the champion's, wired at random, from the
-                       sweep's shared weights; `--topologies` of them for each champion
-    perceptron         one hidden layer of tanh units, about as many weights, from six draws of
-                       usual initial weights
-    random weights     the champion's topology from six draws of U(-2, 2)
+every method. Then the method that `finetune` chooses by itself trains, for as many steps and from
+as many starts:
+    own weights        the champion, where it has weights, from these alone
+    random weights     the champion's topology from eight draws of U(-2, 2)
+    random topology    as many nodes and connections as the champion's, and its activations, wired
+                       at random, from the sweep and two random draws; `--topologies` of them for
+                       each champion
+    perceptron         tanh units, about as many weights, from eight draws of usual initial weights;
+                       the best of one, two and three hidden layers by held-out score (and the
+                       CPU-seconds of all three)
 A score is the mean over 100 fresh episodes; the table has its mean ± sd over champions and
-topologies, or, of a single one, over its episodes. Finished trainings are kept in
-benchmarks/results/finetuning.json; a second call does only what is missing. The curves of the first
-champion, held-out scores over seconds, are drawn into benchmarks/results/finetuning.png.
+topologies, or, of a single one, over its episodes. CPU-seconds include compiling. Finished
+trainings are kept in benchmarks/results/finetuning.json; a second call does only what is missing.
+The curves of the first champion, held-out scores over seconds, are drawn into
+benchmarks/results/finetuning.png.
 
     python -m benchmarks.finetuning --tasks
 
@@ -22,13 +26,16 @@ beside their best shared weights.
 
 import argparse
 import json
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -37,19 +44,19 @@ from benchmarks.common import express_all, machine, perceptron, print_table, ran
 from wannjax.analysis.score_table import PAPER
 from wannjax.common.digits import with_spread
 from wannjax.common.validation import require
-from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network, connection_count, take
 
 SWING_UP = "CartPoleSwingUp-v0"
 RESULTS = Path("benchmarks/results")
+STARTS = 8
 METHOD_STEPS = {"gradient": 300, "policy_gradient": 300}
 """Steps of the methods that `finetune` does not choose on swing-up, set for about the same time."""
 TASKS = {"CartPole-v1": (5, 200), "Pendulum-v1": (150, 500), "Acrobot-v1": (30, 200), "MountainCarContinuous-v0": (30, 300)}
 """Environment: generations of the search, and steps of training."""
 CURVES = {
     "champion, evolution": "#1f4e8c",
-    "champion, two starts": "#6aa5e0",
+    "own weights": "#6aa5e0",
     "champion, gradient": "#12777f",
     "champion, policy_gradient": "#6a3d9a",
     "random topology": "#c9a66b",
@@ -58,8 +65,11 @@ CURVES = {
 }
 
 
-def tuned_row(name: str, tuned: wannjax.Tuned, problem: Any) -> tuple[list[str], dict[str, Any]]:
-    """One line of the table, and of the record."""
+def tuned_row(name: str, run: Callable[[], wannjax.Tuned], problem: Any) -> tuple[list[str], dict[str, Any]]:
+    """One line of the table, and of the record, of a training."""
+    started = time.process_time()
+    tuned = run()
+    cpu_seconds = time.process_time() - started
     report = wannjax.evaluate(tuned.network, problem, seed=tuned.seed)
     score = report.tuned_weights
     assert score is not None
@@ -71,27 +81,37 @@ def tuned_row(name: str, tuned: wannjax.Tuned, problem: Any) -> tuple[list[str],
         "std": score.std,
         "start": tuned.start,
         "seconds": tuned.seconds,
+        "cpu_seconds": cpu_seconds,
         "history": {key: column.tolist() for key, column in tuned.history.items()},
     }
-    cells = [name, tuned.method.name, str(report.connections), str(int(tuned.history["step"][-1])), str(score), f"{tuned.seconds:.0f}"]
+    cells = [name, tuned.method.name, str(report.connections), str(int(tuned.history["step"][-1])), str(score), f"{cpu_seconds:.0f}"]
     return cells, record
 
 
 def best_perceptron(problem: Any, connections: int, steps: int, seed: int) -> wannjax.Tuned:
-    """The best of six trained perceptrons with about `connections` weights, by held-out score."""
-    hidden = max(round((connections - problem.outputs) / (problem.inputs + 1 + problem.outputs)), 1)
-    first = perceptron(problem, (hidden,), seed)
-    draws = [graph_of(perceptron(problem, (hidden,), seed + i)).weights for i in range(6)]
-    return wannjax.finetune(first, problem, steps=steps, starts=np.array(draws, np.float32), seed=seed)
+    """The best trained perceptron with about `connections` weights, of three depths, by held-out
+    score.
+    """
+
+    def trained(depth: int) -> wannjax.Tuned:
+        hidden = min(((width,) * depth for width in range(1, connections)), key=lambda hidden: abs(weights_of(hidden) - connections))
+        draws = [graph_of(perceptron(problem, hidden, seed + i)).weights for i in range(STARTS)]
+        return wannjax.finetune(perceptron(problem, hidden, seed), problem, steps=steps, starts=np.array(draws, np.float32), seed=seed)
+
+    def weights_of(hidden: tuple[int, ...]) -> int:
+        sizes = (problem.inputs, *hidden, problem.outputs)
+        return sum((before + 1) * after for before, after in pairwise(sizes))
+
+    return max((trained(depth) for depth in (1, 2, 3)), key=lambda tuned: tuned.score)
 
 
 def random_network(problem: Any, like: Network, seed: int) -> Network:
-    """A random topology with the sizes of `like`."""
+    """A random topology with the sizes and the activations of `like`."""
     nodes = graph_of(like).size
     genomes = random_genomes(seed, 1, nodes=nodes, connections=connection_count(like), inputs=problem.inputs, outputs=problem.outputs)
-    output = NAMES.index(problem.output_activation)
-    activations = genomes.activations.at[:, genomes.hidden :].set(output)
-    return take(express_all(replace(genomes, activations=activations)), 0)
+    activations = np.array(graph_of(like).activations, np.int8)
+    np.random.default_rng(seed).shuffle(activations[: genomes.hidden])
+    return take(express_all(replace(genomes, activations=jnp.asarray(activations)[None])), 0)
 
 
 def trainings(champion: Network, problem: Any, options: argparse.Namespace) -> dict[str, Callable[[], wannjax.Tuned]]:
@@ -99,15 +119,16 @@ def trainings(champion: Network, problem: Any, options: argparse.Namespace) -> d
     steps, seed = options.steps, options.seed
     train = partial(wannjax.finetune, champion, problem, seed=seed)
     methods = {method: partial(train, method=method, steps=count) for method, count in METHOD_STEPS.items()}
+    own = graph_of(champion).weights if graph_of(champion).has_weights else None
     topologies = {
         f"random topology {i}": lambda i=i: wannjax.finetune(random_network(problem, champion, seed + i), problem, steps=steps, seed=seed)
         for i in range(options.topologies)
     }
     return {
         "champion, evolution": partial(train, steps=steps),
-        "champion, two starts": partial(train, starts=(-1.0, 1.0), steps=2 * steps),
+        **({"own weights": partial(train, starts=np.array([own], np.float32), steps=steps)} if own else {}),
         **{f"champion, {method}": run for method, run in methods.items()},
-        "random weights": partial(train, starts=6, steps=steps),
+        "random weights": partial(train, starts=STARTS, steps=steps),
         **topologies,
         "perceptron": lambda: best_perceptron(problem, connection_count(champion), steps, seed),
     }
@@ -133,7 +154,7 @@ def swing_up(options: argparse.Namespace) -> None:
         for name, run in trainings(champion, problem, options).items():
             key = json.dumps([name, file, checksum, options.seed, options.steps])
             if key not in kept:
-                cells, kept[key] = tuned_row(name, run(), problem)
+                cells, kept[key] = tuned_row(name, run, problem)
                 print("  ".join([file, *cells]), flush=True)
                 write_json(path, {"machine": machine(), "runs": kept})
             groups.setdefault(name.rstrip(" 0123456789"), []).append(kept[key])
@@ -142,10 +163,10 @@ def swing_up(options: argparse.Namespace) -> None:
         connections = sorted({run["connections"] for run in runs})
         size = f"{connections[0]}" if len(connections) == 1 else f"{connections[0]}–{connections[-1]}"
         score = spread_of([run["mean"] for run in runs], [run["std"] for run in runs])
-        seconds = f"{np.median([run['seconds'] for run in runs]):.0f}" if "seconds" in runs[0] else ""
+        seconds = f"{np.median([run['cpu_seconds'] for run in runs]):.0f}" if "cpu_seconds" in runs[0] else ""
         rows.append([name, runs[0].get("method", ""), str(len(runs)), size, score, f"{min(run['mean'] for run in runs):.0f}", seconds])
     rows.append(["paper's champion", "", "1", "52", PAPER[SWING_UP].tuned_weights, "", ""])
-    print_table(f"Tuned weights on {SWING_UP}", ["", "method", "networks", "weights", "score", "worst", "seconds"], rows)
+    print_table(f"Tuned weights on {SWING_UP}", ["", "method", "networks", "weights", "score", "worst", "CPU-seconds"], rows)
     draw({name: runs[0] for name, runs in groups.items()})
 
 
@@ -154,6 +175,8 @@ def draw(runs: dict[str, dict[str, Any]]) -> None:
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     for name, colour in CURVES.items():
+        if name not in runs:
+            continue
         history = runs[name]["history"]
         axes.plot(history["seconds"], np.maximum.accumulate(history["held_out_score"]), color=colour, label=name)
     shared = runs["champion, best shared weight"]["mean"]
@@ -172,13 +195,13 @@ def tasks(options: argparse.Namespace) -> None:
         problem = wannjax.make(name)
         champion = wannjax.evolve(problem, generations=generations, seed=options.seed).champion
         before = wannjax.evaluate(champion, problem, seed=options.seed)
-        for label, starts in (("sweep", None), ("random weights", 6)):
-            tuned = wannjax.finetune(champion, problem, steps=steps, starts=starts, seed=options.seed)
-            cells, record = tuned_row(name, tuned, problem)
+        for label, starts in (("default", None), ("random weights", STARTS)):
+            run = partial(wannjax.finetune, champion, problem, steps=steps, starts=starts, seed=options.seed)
+            cells, record = tuned_row(name, run, problem)
             rows.append([name, label, *cells[1:4], str(before.tuned_shared), *cells[4:]])
             records.append({**record, "starts": label, "shared": before.tuned_shared.mean})
             print("  ".join(rows[-1]), flush=True)
-    columns = ["", "starts", "method", "connections", "steps", "best shared weight", "tuned weights", "seconds"]
+    columns = ["", "starts", "method", "connections", "steps", "best shared weight", "tuned weights", "CPU-seconds"]
     print_table("Tuned weights on other environments", columns, rows)
     write_json(RESULTS / "finetuning-tasks.json", {"machine": machine(), "seed": options.seed, "runs": records})
 
@@ -186,7 +209,7 @@ def tasks(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=Path, nargs="+", default=[], help="champions' files; a default run when left out")
-    parser.add_argument("--topologies", type=int, default=1, help="random ones for each champion (default 1)")
+    parser.add_argument("--topologies", type=int, default=5, help="random ones for each champion (default 5)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--tasks", action="store_true", help="the other environments instead")

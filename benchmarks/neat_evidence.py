@@ -146,7 +146,7 @@ def comparison(seed: int, algorithm: str, budget: float, training: float) -> dic
         config = wannjax.WannConfig(generations=10**6)
         result = wannjax.evolve(problem, config, seed=seed, progress=False, callbacks=[within((1 - training) * budget)])
         method, start = wannjax.EvolutionStrategy(), config.weights[int(np.argmax(result.champion_scores))]
-        cost = 2 * method.pairs * method.episodes * problem.max_steps
+        cost = method.population * method.episodes * problem.max_steps
         steps = max(round(training * budget / cost), 1)
         tuned = wannjax.finetune(result.champion, problem, method=method, starts=[start], steps=steps, seed=seed, progress=False)
         network, seconds = tuned.network, result.seconds + tuned.seconds

@@ -19,7 +19,7 @@ import wannjax
 problem = wannjax.make("CartPole-v1", max_steps=50)
 result = wannjax.evolve(problem, wannjax.WannConfig(population=16), generations=2, progress=False)
 network = result.champion
-tuned = wannjax.finetune(network, problem, method=wannjax.EvolutionStrategy(pairs=2), steps=2)
+tuned = wannjax.finetune(network, problem, method=wannjax.EvolutionStrategy(population=4), steps=2)
 report = wannjax.evaluate(network, problem, episodes=5)
 digits = wannjax.DataProblem(np.zeros((4, 2)), np.zeros(4, int))
 flock = wannjax.ensemble(network, digits, members=2)
@@ -75,7 +75,7 @@ WRONG = {
     "wannjax.evaluate(result, problem)": "arg-type",
     "wannjax.finetune(network, problem, method=1)": "arg-type",
     "wannjax.WannConfig(population='many')": "arg-type",
-    "wannjax.EvolutionStrategy(pairs='two')": "arg-type",
+    "wannjax.EvolutionStrategy(population='two')": "arg-type",
     "network(0.0, weight='one')": "arg-type",
     "result.winner": "attr-defined",
     "wannjax.evolv": "attr-defined",

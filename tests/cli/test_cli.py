@@ -94,7 +94,7 @@ def test_evaluate_prints_the_table_of_a_run_and_of_a_file(run, capsys):
     assert "tuned shared weight" in of_run
 
 
-EVOLUTION = ["--method", "evolution", "--pairs", "4", "--deviation", "0.1"]
+EVOLUTION = ["--method", "evolution", "--population", "8", "--deviation", "0.1"]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_training_adds_its_files_to_the_run(tuned):
         assert [row["step"] for row in csv.DictReader(file)] == ["0", "1", "2"]
     settings = json.loads((directory / "training.json").read_text())
     assert settings["method"] == "evolution"
-    assert settings["settings"] == {"pairs": 4, "deviation": 0.1, "episodes": 8, "learning_rate": 0.03}
+    assert settings["settings"] == {"strategy": "auto", "population": 8, "episodes": 8, "deviation": 0.1, "learning_rate": 0.0}
 
 
 @pytest.mark.nightly
@@ -187,9 +187,12 @@ def test_overwriting_removes_an_earlier_run_and_its_training_but_no_other_files(
         (["--method", "gradient"], "method: must be one that needs no gradients of the problem, which has none"),
         (["--steps", "0"], "steps: must be an integer >= 1, got 0"),
         (["--learning-rate", "-1"], "learning_rate: must be"),
-        (["--method", "evolution", "--pairs", "0"], "pairs: must be an integer >= 1, got 0"),
+        (["--method", "evolution", "--population", "0"], "population: must be an integer >= 4, got 0"),
         (["--minibatches", "7"], "minibatches: must be a divisor of episodes x horizon = 2048, got 7"),
-        (["--pairs", "4"], "--pairs: must be a setting of policy_gradient, which suits CartPole-v1 (or give --method evolution), got 4"),
+        (
+            ["--population", "4"],
+            "--population: must be a setting of policy_gradient, which suits CartPole-v1 (or give --method evolution), got 4",
+        ),
     ],
 )
 def test_bad_training_is_one_line_and_leaves_nothing(run, arguments, message, capsys):
@@ -218,8 +221,8 @@ def test_help_lists_the_settings_of_the_search_that_is_asked_for(capsys):
 
 
 def test_help_lists_the_settings_of_the_method_that_is_asked_for_or_of_all(capsys):
-    all_settings = {f"--{name}" for name in ("pairs", "deviation", "clip", "horizon", "learning-rate")}
-    own = {"evolution": {"--pairs", "--deviation"}, "gradient": {"--clip"}, "policy_gradient": {"--deviation", "--clip", "--horizon"}}
+    all_settings = {f"--{name}" for name in ("population", "deviation", "clip", "horizon", "learning-rate")}
+    own = {"evolution": {"--population", "--deviation"}, "gradient": {"--clip"}, "policy_gradient": {"--deviation", "--clip", "--horizon"}}
     for method, expected in own.items():
         with pytest.raises(SystemExit):
             main(["finetune", "--method", method, "--help"])
@@ -228,13 +231,13 @@ def test_help_lists_the_settings_of_the_method_that_is_asked_for_or_of_all(capsy
         main(["finetune", "--help"])
     text = capsys.readouterr().out
     assert all_settings <= set(text.split())
-    assert "evolution: standard deviation of a displacement" in " ".join(text.split())
+    assert "evolution: standard deviation of the weights" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(
     ("arguments", "method"),
     [
-        ([*EVOLUTION, "--learning-rate", "1"], EvolutionStrategy(pairs=4, deviation=0.1, learning_rate=1.0)),
+        ([*EVOLUTION, "--learning-rate", "1"], EvolutionStrategy(population=8, deviation=0.1, learning_rate=1.0)),
         (["--horizon", "32", "--clip", "0.1"], PolicyGradient(horizon=32, clip=0.1)),
         (["--clip", "0.5", "--method", "policy_gradient"], PolicyGradient(clip=0.5)),
     ],

@@ -95,7 +95,7 @@ def episodes_of(tmp_path_factory):
 
     quiet = {"seed": 0, "progress": False}
     config = wannjax.WannConfig(population=8, generations=2, episodes=2, confirm_episodes=3)
-    method = wannjax.EvolutionStrategy(pairs=2, episodes=2)
+    method = wannjax.EvolutionStrategy(population=4, episodes=2)
     during("search", lambda: wannjax.evolve(problem, config, **quiet))
     during("training", lambda: wannjax.finetune(NETWORK, problem, method=method, steps=2, **quiet))
     ensemble = Ensemble(NETWORK, jnp.ones((2, 2)), "outputs", None, ())

@@ -55,7 +55,9 @@ def test_settings_are_kept_as_plain_values():
     same = wannjax.WannConfig(population=8, weights=tuple(np.linspace(-1, 1, 4).tolist()), elite_ratio=0.25, activations=("tanh", "sin"))
     assert config == same
     assert json.dumps(asdict(config)) == json.dumps(asdict(same))
-    assert wannjax.EvolutionStrategy(pairs=jnp.int32(4), deviation=np.float32(0.5)) == wannjax.EvolutionStrategy(pairs=4, deviation=0.5)
+    assert wannjax.EvolutionStrategy(population=jnp.int32(8), deviation=np.float32(0.5)) == wannjax.EvolutionStrategy(
+        population=8, deviation=0.5
+    )
 
 
 def test_bools_are_no_counts_in_settings():
@@ -91,7 +93,7 @@ def test_several_seeds_may_be_an_array(problem):
 @pytest.mark.parametrize("starts", [np.int64(2), jnp.int32(2)])
 def test_a_number_of_random_starts_may_be_of_any_kind(starts):
     graph = SimpleNamespace(connections=(None,) * 3, has_weights=False)
-    weights, names = _starts(graph, starts, jax.random.key(0))
+    weights, names = _starts(graph, starts, jax.random.key(0), raced=True)
     assert (weights.shape, names) == ((2, 3), ["random", "random"])
 
 

@@ -79,14 +79,15 @@ def test_a_number_of_starts_is_drawn_between_minus_two_and_two():
 
 def test_a_network_with_weights_starts_from_them():
     own = network_of(graph_of(LINE).with_weights((0.9, -0.25, 1.25)))
-    tuned = tune(own, optimizer=WORSE)
+    tuned = tune(own, method=Interrupting(0), steps=1)
+    assert len(tuned.member_scores) == 1
     np.testing.assert_array_equal(weights_of(tuned.network), weights_of(own))
     assert tuned.start == "own"
     assert tune(own, starts=(1.0,)).start == 1.0
 
 
 def test_a_network_without_weights_starts_from_the_sweep():
-    tuned = tune(optimizer=WORSE)
+    tuned = tune(method=Interrupting(0), steps=1)
     assert len(tuned.member_scores) == 6
     assert tuned.start in (0.5, 1.0)
 
@@ -113,7 +114,7 @@ def test_history_has_one_entry_per_check_from_before_the_first_step_to_after_the
 
 
 def test_a_long_run_is_not_checked_after_every_step():
-    checked = tune(steps=151, starts=(0.5,), method=EvolutionStrategy(pairs=2)).history["step"]
+    checked = tune(steps=151, starts=(0.5,), method=EvolutionStrategy(population=4)).history["step"]
     np.testing.assert_array_equal(checked, [*range(0, 151, 4), 151])
 
 
@@ -235,11 +236,11 @@ def best_start(problem, network, starts, seed=0):
 SHORT_PPO = PolicyGradient(episodes=8, horizon=32, epochs=2, minibatches=2, learning_rate=0.1)
 EASY = {
     "gradient on data": ("data", SORTING, Gradient(learning_rate=0.1), 25, (-1.0, 0.5), 0.3),
-    "evolution on data": ("data", SORTING, EvolutionStrategy(pairs=8, learning_rate=0.3), 25, (-1.0, 0.5), 0.2),
+    "evolution on data": ("data", SORTING, EvolutionStrategy(population=16), 25, (-1.0, 0.5), 0.2),
     "gradient on swing-up": ("swing-up", SWINGING, Gradient(episodes=4, learning_rate=0.1), 10, (-0.5, 0.5), 0.2),
-    "evolution on swing-up": ("swing-up", SWINGING, EvolutionStrategy(pairs=8, learning_rate=0.2), 10, (-0.5, 0.5), 0.2),
+    "evolution on swing-up": ("swing-up", SWINGING, EvolutionStrategy(population=16), 10, (-0.5, 0.5), 0.2),
     "policy gradient on CartPole": ("cart-pole", BALANCING, SHORT_PPO, 25, (-0.5, -1.0), 10.0),
-    "evolution on CartPole": ("cart-pole", BALANCING, EvolutionStrategy(pairs=8, deviation=1.0, learning_rate=0.2), 15, (-0.5,), 10.0),
+    "evolution on CartPole": ("cart-pole", BALANCING, EvolutionStrategy(population=16, deviation=1.0), 15, (-0.5,), 10.0),
 }
 
 
@@ -268,11 +269,11 @@ def test_a_method_improves_on_every_start_on_held_out_episodes(tasks, case):
     ("task", "network", "method"),
     [
         ("small batches", SORTING, Gradient()),
-        pytest.param("small batches", SORTING, EvolutionStrategy(pairs=4), marks=pytest.mark.nightly),
+        pytest.param("small batches", SORTING, EvolutionStrategy(population=8), marks=pytest.mark.nightly),
         pytest.param("cart-pole", BALANCING, SHORT_PPO, marks=pytest.mark.nightly),
         pytest.param("swing-up", SWINGING, SHORT_PPO, marks=pytest.mark.nightly),
         pytest.param("swing-up", SWINGING, Gradient(episodes=4), marks=pytest.mark.nightly),
-        pytest.param("swing-up", SWINGING, EvolutionStrategy(pairs=8), marks=pytest.mark.nightly),
+        pytest.param("swing-up", SWINGING, EvolutionStrategy(population=16), marks=pytest.mark.nightly),
     ],
 )
 def test_a_method_is_reproducible_by_seed(tasks, task, network, method):
@@ -298,6 +299,7 @@ def test_the_method_suits_the_problem_where_none_is_given(tasks, task, network, 
 
 # Arguments
 
+CMA_ES = EvolutionStrategy(strategy="CMA_ES")
 LARGE = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), replace(LINE, input_names=(), output_names=()))
 
 
@@ -311,6 +313,8 @@ LARGE = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), replace(LINE, input_n
         ("steps: must be an integer >= 1, got 0", {"steps": 0}),
         ("decay: must be finite and >= 0, got -0.1", {"decay": -0.1}),
         ("decay: must be 0 where an optimizer is given, got 0.1", {"decay": 0.1, "optimizer": WORSE}),
+        ("decay: must be 0 for evolution with a learning rate of 0, got 0.1", {"decay": 0.1, "method": "evolution"}),
+        ("strategy: must be one that follows .*, such as Open_ES, got 'CMA_ES'", {"optimizer": WORSE, "method": CMA_ES}),
         ("patience: must be None or an integer >= 1, got 0", {"patience": 0}),
         ("starts: must be finite shared weights", {"starts": ()}),
         ("starts: must be finite shared weights", {"starts": (1.0, float("nan"))}),
@@ -348,13 +352,16 @@ def test_an_argument_of_another_type_is_named_too_where_types_are_not_checked(me
 @pytest.mark.parametrize(
     ("settings", "field", "value"),
     [
-        *((settings, "learning_rate", value) for settings in METHODS.values() for value in (0.0, float("nan"), float("inf"))),
+        *((settings, "learning_rate", value) for settings in METHODS.values() for value in (-1.0, float("nan"), float("inf"))),
+        *((settings, "learning_rate", 0.0) for settings in (Gradient, PolicyGradient)),
         *((settings, "episodes", 0) for settings in METHODS.values()),
         (Gradient, "batch", -1),
         (Gradient, "clip", 0.0),
         (Gradient, "clip", float("nan")),
         (Gradient, "surrogate", -1.0),
-        (EvolutionStrategy, "pairs", 0),
+        (EvolutionStrategy, "strategy", "CMAES"),
+        (EvolutionStrategy, "population", 2),
+        (EvolutionStrategy, "population", 31),
         (EvolutionStrategy, "deviation", 0.0),
         (PolicyGradient, "horizon", 0),
         (PolicyGradient, "epochs", 0),

@@ -1,4 +1,4 @@
-"""Each training method against slow numpy: gradients, the estimate of evolution strategies, the parts of the policy gradient."""
+"""Each training method against slow numpy: gradients, what is told to strategies, the parts of the policy gradient."""
 
 import jax
 import jax.numpy as jnp
@@ -7,12 +7,14 @@ import optax
 import oracle
 import pytest
 from bridge import assert_same_bits
-from training_support import BALANCING, ES, LINE, SORTING, SWINGING, TARGET, Quadratic, distance, points_to_sort
+from evosax.algorithms import CMA_ES, Open_ES, Sep_CMA_ES
+from training_support import BALANCING, LINE, SORTING, SWINGING, Quadratic, distance, points_to_sort
 
 import wannjax
 from wannjax import EvolutionStrategy, Gradient, PolicyGradient
 from wannjax.common.keys import Purpose
 from wannjax.finetuning import gradient as back_propagation
+from wannjax.finetuning.evolution_strategy import STRATEGIES, losses
 from wannjax.finetuning.method import ascend
 from wannjax.finetuning.policy_gradient import Batch, advantages, clipped_gain, end_of
 from wannjax.finetuning.training import Training
@@ -138,51 +140,35 @@ def test_weights_move_as_by_adam_with_decoupled_decay_in_float64(sorted_points, 
 # Evolution strategies
 
 
-def slow_estimate(key, method, weights, score):
-    """Pair by pair and displacement by displacement; the better of two scores are worth more, equal ones the same."""
-    half = method.deviation * np.asarray(jax.random.normal(jax.random.split(key)[0], (len(weights), method.pairs, weights.shape[1])))
-    gradient, means = np.zeros(weights.shape), np.zeros(len(weights))
-    for member, own in enumerate(weights):
-        moves = [*half[member], *-half[member]]
-        scores = [score(own + move) for move in moves]
-        means[member] = np.mean(scores)
-        scores = [s if np.isfinite(s) else -np.inf for s in scores]
-        for move, mine in zip(moves, scores, strict=True):
-            rank = sum(mine > other for other in scores) + (sum(mine == other for other in scores) - 1) / 2
-            gradient[member] += (rank / (len(moves) - 1) - 0.5) * move / (len(moves) * method.deviation**2)
-    return gradient, means
+def test_scores_that_are_not_finite_are_as_bad_as_the_members_worst():
+    scores = np.random.default_rng(2).normal(size=(4, 6)).astype(np.float32)
+    scores[0, 2], scores[1, :3], scores[2] = np.nan, [np.inf, -np.inf, np.nan], np.nan
+    for got, own in zip(np.asarray(losses(jnp.asarray(scores))), scores, strict=True):
+        fine = [score for score in own if np.isfinite(score)]
+        np.testing.assert_array_equal(got, [-score if np.isfinite(score) else -min(fine, default=0.0) for score in own])
 
 
-@pytest.mark.parametrize("spoiled", [False, True])
-def test_the_estimate_of_evolution_strategies_is_that_of_a_slow_loop(spoiled):
-    method, key = EvolutionStrategy(pairs=5, deviation=0.3), jax.random.key(3)
-    weights = np.array([[0.1, 0.2, -0.3], [1.0, 1.0, 1.0]], np.float32)
-    spoils = (lambda weights: weights[..., 2] > 1.0) if spoiled else (lambda weights: False)
-
-    def score(own):
-        return float("nan") if np.any(spoils(own)) else distance(own)
-
-    got, scores = climbed(method, Quadratic(spoils), LINE, jnp.asarray(weights), key)
-    want, means = slow_estimate(key, method, weights, score)
-    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(scores, means, rtol=1e-4)
-    assert np.isnan(scores).tolist() == [False, spoiled]
+@pytest.mark.parametrize(
+    ("connections", "optimizer", "expected"), [(300, None, CMA_ES), (301, None, Sep_CMA_ES), (3, optax.sgd(1.0), Open_ES)]
+)
+def test_the_strategy_suits_the_number_of_connections_and_the_optimizer(connections, optimizer, expected):
+    strategy = EvolutionStrategy(population=6, deviation=0.25).of_size(6, connections, optimizer)
+    assert type(strategy) is expected
+    assert (strategy.population_size, strategy.num_dims) == (6, connections)
 
 
-def test_many_pairs_estimate_the_direction_of_steepest_ascent():
-    weights = np.array([[0.1, 0.2, -0.3]], np.float32)
-    got, _ = climbed(EvolutionStrategy(pairs=2000, deviation=0.02), Quadratic(), LINE, jnp.asarray(weights), jax.random.key(0))
-    steepest = TARGET - weights[0]
-    assert got[0] @ steepest > 0.99 * np.linalg.norm(got[0]) * np.linalg.norm(steepest)
-
-
-def test_a_plateau_gives_evolution_strategies_no_gradient():
-    class Plateau(Quadratic):
-        def evaluate(self, key, networks, weights, *, episodes, activation_ids=()):
-            return super().evaluate(key, networks, 0 * weights, episodes=episodes, activation_ids=activation_ids)
-
-    got, _ = climbed(ES, Plateau(), LINE, jnp.ones((2, 3)), jax.random.key(0))
-    np.testing.assert_allclose(got, np.zeros((2, 3)), atol=1e-6)
+@pytest.mark.filterwarnings("ignore:optax.global_norm:DeprecationWarning")  # in evosax's PGPE
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in ("CMA_ES", "SNES") else pytest.mark.slow) for name in STRATEGIES])
+def test_every_strategy_draws_around_the_start_and_improves_it(name):
+    method = EvolutionStrategy(strategy=name, population=16, deviation=0.2)
+    training = Training(LINE, graph_of(LINE), Quadratic(), method, None, 0.0, 40, None, [1.0], 0)
+    training.advance()
+    assert abs(training.estimates[0] - distance([1.0] * 3)) < (5.0 if name.startswith("iAMaLGaM") else 2.0)
+    for _ in range(39):
+        training.record(last=False)
+        training.advance()
+    training.record(last=True)
+    assert training.result().score > distance([1.0] * 3)
 
 
 # Policy gradients

@@ -178,7 +178,7 @@ def test_it_is_searched_measured_and_trained(traceable):
     assert np.isfinite(result.champion_scores).all()
     report = wannjax.evaluate(SUM, problem, episodes=2, weights=(1.0,))
     assert report.per_weight[1.0].mean == pytest.approx(slow_scores(xor, jax.tree.map(lambda leaf: leaf[None], SUM), [1.0], [KEY]).item())
-    method = EvolutionStrategy(pairs=2, episodes=1)
+    method = EvolutionStrategy(population=4, episodes=1)
     tuned = wannjax.finetune(SUM, problem, method=method, starts=[0.5], steps=2, progress=False)
     assert tuned.score >= slow_scores(xor, jax.tree.map(lambda leaf: leaf[None], SUM), [0.5], [KEY]).item()
 

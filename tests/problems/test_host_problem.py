@@ -122,7 +122,7 @@ def test_what_breaks_in_an_environment_ends_the_run_in_order_and_it_goes_on_from
 def test_a_champion_is_measured_trained_and_filmed(networks, tmp_path):
     problem = HostProblem(wannjax.SideBySide(Boat))
     network = take(networks, 3)
-    tuned = wannjax.finetune(network, problem, method=wannjax.EvolutionStrategy(pairs=2, episodes=1), steps=1, progress=False)
+    tuned = wannjax.finetune(network, problem, method=wannjax.EvolutionStrategy(population=4, episodes=1), steps=1, progress=False)
     assert tuned.network.weights is not None
     report = wannjax.evaluate(network, problem, episodes=2)
     assert report.tuned_shared.mean > report.random_weights.mean - 100

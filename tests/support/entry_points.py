@@ -29,7 +29,7 @@ FORWARD_KERNEL = ("Breakout-MinAtar",)
 METHODS = {
     "gradient": wannjax.Gradient(),
     "policy gradient": wannjax.PolicyGradient(),
-    "evolution strategy": wannjax.EvolutionStrategy(pairs=2),
+    "evolution strategy": wannjax.EvolutionStrategy(population=4),
 }
 TRAINED = (
     ("data", "gradient"),
@@ -136,7 +136,7 @@ def training(name, method):
     networks, _ = networks_for(problem)
     densest = network.take(networks, jnp.argmax(jnp.sum(networks.sources > 0, axis=(1, 2))))
     topology = gradients.topology_of(densest)
-    trainer = METHODS[method].trainer(problem, topology, optax.adam(0.01))
+    trainer = METHODS[method].trainer(problem, topology, optax.adam(0.01) if METHODS[method].learning_rate > 0 else None)
     return trainer.step, (KEY, jax.eval_shape(trainer.init, KEY, jnp.ones((2, topology.connections))))
 
 

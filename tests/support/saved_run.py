@@ -24,7 +24,7 @@ from wannjax.networks.graph import graph_of
 
 TIMES = {"seconds", "rollout_seconds"}
 CONFIG = wannjax.WannConfig(population=47, generations=12, episodes=2, confirm_episodes=4, cases="episodes")
-METHOD = wannjax.EvolutionStrategy(pairs=4, episodes=2)
+METHOD = wannjax.EvolutionStrategy(population=8, episodes=2)
 
 
 class OfTapes(wannjax.Problem):

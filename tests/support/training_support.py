@@ -29,7 +29,8 @@ class Quadratic(Problem):
 
 
 LINE = network_of(Graph(("a", "b", "c"), ("d",), (1,), (Connection(1, 4), Connection(2, 4), Connection(3, 4))))
-ES = EvolutionStrategy(pairs=16, learning_rate=0.1)
+ES = EvolutionStrategy(population=32, deviation=0.05, learning_rate=0.1)
+"""Follows an optimizer, which CMA-ES, the default, does not."""
 
 
 def distance(weights):

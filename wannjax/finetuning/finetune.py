@@ -67,17 +67,19 @@ def finetune(
         method: "gradient", "policy_gradient" or "evolution", or one of `Gradient`,
             `PolicyGradient`, `EvolutionStrategy` with settings of your own. None chooses: gradients
             for data, the policy gradient where an action is one discrete choice, evolution
-            strategies elsewhere.
+            elsewhere.
         optimizer: any optax transformation. None: Adam, at the method's own rate which falls to 0
-            along a cosine, after clipping to norm 1.
+            along a cosine, after clipping to norm 1; none for evolution at its rate of 0.
         decay: decoupled weight decay, as of `optax.adamw`, where no optimizer is given.
-        steps: of training, at the most. One step is one update of a gradient or evolution strategy,
-            and one batch of episodes of a policy gradient.
+        steps: of training, at the most. One step is one update of a gradient, one population of
+            an evolution, and one batch of episodes of a policy gradient.
         patience: end training early, once so many checks in a row have found no better score of any
             member than the best before. None: never.
         starts: shared weights to start from; or a number of random starts from U(-2, 2); or an
             array [M, C] of weights, in the order of `graph_of(network).connections`. None: the
-            network's own weights, or the sweep's where it has none.
+            network's own weights, or the sweep's where it has none; for evolution all of these, and
+            two random ones. Of several the worse half is dropped at a quarter of an evolution's
+            steps, and again at half.
         seed: the same seed gives the same result on the same devices.
         callbacks: called at every check (`training.CHECKS` times, and before the first step); a
             true return value ends training.

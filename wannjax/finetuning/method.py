@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float32, Key
 
@@ -24,11 +25,18 @@ class Trainer(NamedTuple):
         step: (key, state) → the state after one step, and an estimate of each member's score before
             it, float32[M].
         weights: state → weights [M, C].
+        keep: (state, places int[A]) → the state with these members alone. Where there is one, the
+            worse half of the members ends at a quarter of the steps, and again at half of them.
+        restart: (key, state, weights [M, C]) → the state of members that begin again from there,
+            with a greater effort. Where there is one, a training that stalls is restarted, of
+            several members the better half.
     """
 
     init: Callable[[Array, Array], Any]
     step: Callable[[Array, Any], tuple[Any, Array]]
     weights: Callable[[Any], Array]
+    keep: Callable[[Any, np.ndarray], Any] | None = None
+    restart: Callable[[Array, Any, Array], Any] | None = None
 
 
 @runtime_checkable
@@ -40,7 +48,7 @@ class Method(Protocol):
 
     @property
     def learning_rate(self) -> float:
-        """The rate of Adam, which is used where no optimizer is given."""
+        """The rate of Adam, which is used where no optimizer is given; 0: then there is none."""
         ...
 
     @property
@@ -48,7 +56,7 @@ class Method(Protocol):
         """How often one step moves the weights."""
         ...
 
-    def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
+    def trainer(self, problem: Any, topology: Topology, optimizer: Any) -> Trainer:
         """Raises ValueError for a problem that the method cannot train on."""
         ...
 

@@ -1,7 +1,9 @@
 """One training, step by step: it asks the method for steps, checks the members now and then, and
 keeps the best that each has been.
 
-It decides nothing about how weights move.
+It decides nothing about how weights move, but which members go on: where a method allows it, the
+worse half is dropped at a quarter of the steps, at half of them, and whenever training stalls, when
+what is left is restarted from its best weights.
 """
 
 import json
@@ -36,9 +38,15 @@ CHECKS = 50
 """How often, in a training, members are scored on held-out episodes, at the most; and once before
 it.
 """
-CHECK_EPISODES = 16
+CHECK_EPISODES = 32
 FINAL_EPISODES = 128
 """Fresh episodes of the last comparison."""
+RACES = (4, 2)
+"""The worse half of the members is dropped after the steps divided by each of these."""
+STALLED = 10
+"""Checks in a row without a better one, after which a training is restarted."""
+RANDOM_STARTS = 2
+"""Random weights among the starts of a race."""
 
 
 def steps_between_checks(steps: int) -> int:
@@ -53,6 +61,8 @@ class Training:
     Attributes:
         number: steps done.
         state: the method's; None before the first step.
+        members: int[A], the numbers of those that were not dropped.
+        begun: how many records there were when it was last restarted.
         estimates: float[M], what the method last estimated of each member's score.
         best, best_scores: float[M, C] and [M], the weights of each member's best check, and their
             score.
@@ -74,19 +84,23 @@ class Training:
     ):
         self.graph, self.problem, self.method, self.steps, self.seed = graph, problem, method, steps, seed
         start_key, self.init_key, self.check_key, self.final_key, self.step_key = jax.random.split(key_of(seed, Purpose.TRAINING), 5)
-        self.starts, self.names = _starts(graph, starts, start_key)
         self.optimizer_given = optimizer is not None
         self.decay = real("decay", decay, "finite and >= 0", 0.0)
         self.patience = None if patience is None else whole("patience", patience, "None or an integer >= 1", 1)
-        if optimizer is None:
+        require("decay", decay, "0 where an optimizer is given", self.decay == 0 or not self.optimizer_given)
+        if optimizer is None and method.learning_rate > 0:
             rate = optax.cosine_decay_schedule(method.learning_rate, steps * method.updates)
             optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=self.decay))
-        require("decay", decay, "0 where an optimizer is given", self.decay == 0 or not self.optimizer_given)
-        require("optimizer", optimizer, "an optax transformation", isinstance(optimizer, optax.GradientTransformation))
+        elif optimizer is None:
+            require("decay", decay, f"0 for {method.name} with a learning rate of 0", self.decay == 0)
+        else:
+            require("optimizer", optimizer, "an optax transformation", isinstance(optimizer, optax.GradientTransformation))
         self.topology = topology_of(network)
         self.trainer = method.trainer(problem, self.topology, optimizer)
+        self.starts, self.names = _starts(graph, starts, start_key, raced=self.trainer.keep is not None)
         self.held_out = problem.split("validation")
         self.number, self.state = 0, None
+        self.members, self.begun = np.arange(len(self.names)), 0
         self.estimates = np.full(len(self.names), np.nan, np.float32)
         self.best, self.best_scores = np.array(self.starts), np.full(len(self.names), -np.inf, np.float32)
         self.records: list[TrainingRecord] = []
@@ -100,15 +114,29 @@ class Training:
     @property
     def finished(self) -> bool:
         """Whether the last step is done, or patience has run out."""
-        scores = [record.held_out_score for record in self.records]
-        waited = len(scores) - 1 - int(np.argmax(scores)) if scores else 0
-        return self.number == self.steps or (self.patience is not None and waited >= self.patience)
+        return self.number == self.steps or (self.patience is not None and self._waited(0) >= self.patience)
+
+    def _waited(self, since: int) -> int:
+        """How many checks ago the best one was, of those from number `since` on."""
+        scores = [record.held_out_score for record in self.records[since:]]
+        return len(scores) - 1 - int(np.argmax(scores)) if scores else 0
 
     def advance(self) -> None:
         """Takes the next step."""
+        key = jax.random.fold_in(self.step_key, self.number)
         state = self.trainer.init(self.init_key, self.starts) if self.state is None else self.state
-        self.state, estimates = self.trainer.step(jax.random.fold_in(self.step_key, self.number), state)
-        self.number, self.estimates = self.number + 1, np.asarray(estimates)
+        stalled = self.trainer.restart is not None and self._waited(self.begun) >= STALLED
+        raced = stalled or self.number in [max(self.steps // part, 1) for part in RACES]
+        if self.trainer.keep is not None and raced and len(self.members) > 1:
+            places = better_half(self.best_scores[self.members])
+            state, self.members = self.trainer.keep(state, places), self.members[places]
+        if self.trainer.restart is not None and stalled:
+            key, restart_key = jax.random.split(key)
+            state, self.begun = self.trainer.restart(restart_key, state, jnp.asarray(self.best[self.members])), len(self.records)
+        self.state, estimates = self.trainer.step(key, state)
+        self.estimates = np.full_like(self.estimates, np.nan)
+        self.estimates[self.members] = np.asarray(estimates)
+        self.number += 1
 
     def record(self, *, last: bool) -> TrainingRecord | None:
         """A check, where one is due: before the first step, every so often, and at the end."""
@@ -116,10 +144,12 @@ class Training:
             return None
         current = self.trainer.weights(self.state) if self.number > 0 else self.starts
         scores = self.scores_of(current, self.check_key, CHECK_EPISODES)
-        better = scores > self.best_scores
-        self.best[better], self.best_scores[better] = np.asarray(current)[better], scores[better]
+        better = scores > self.best_scores[self.members]
+        numbers = self.members[better]
+        self.best[numbers], self.best_scores[numbers] = np.asarray(current)[better], scores[better]
         leader = int(np.argmax(scores))
-        training_score, held_out_score, median_score = float(self.estimates[leader]), float(scores[leader]), float(np.median(scores))
+        training_score = float(self.estimates[self.members[leader]])
+        held_out_score, median_score = float(scores[leader]), float(np.median(scores))
         self.records.append(TrainingRecord(self.number, training_score, held_out_score, median_score, self.seconds))
         return self.records[-1]
 
@@ -133,6 +163,8 @@ class Training:
         """The training after its last step, of which there must be one."""
         arrays = {
             "starts": np.asarray(self.starts),
+            "members": self.members,
+            "begun": np.array(self.begun),
             "estimates": self.estimates,
             "best": self.best,
             "best_scores": self.best_scores,
@@ -162,6 +194,13 @@ class Training:
         require("checkpoint", shapes, "of as many members", shapes == {name: array.shape for name, array in own.items()})
         rows = arrays["records"]
         require("checkpoint", rows.shape, "records", rows.ndim == 2 and rows.shape[1] == len(TrainingRecord._fields) and len(rows) > 0)
+        standing = {"members": self.members, "begun": np.array(self.begun)}
+        standing = tree_like(standing, {f"own.{name}": arrays[name] for name in standing if name in arrays}, "own")
+        members, begun = standing["members"], int(standing["begun"])
+        fine = len(members) > 0 and np.all(np.diff(members) > 0) and members[0] >= 0 and members[-1] < len(self.names)
+        require("checkpoint", members.tolist(), f"members from 0 to {len(self.names) - 1}", bool(fine))
+        require("checkpoint", begun, f"a number of records from 0 to {len(rows)}", 0 <= begun <= len(rows))
+        self.members, self.begun = members, begun
         self.state = tree_like(self.trainer.init(self.init_key, self.starts), arrays, "state")
         self.number, self.seconds_before = found.number, seconds_of(found.document)
         self.estimates, self.best, self.best_scores = (np.array(kept[name]) for name in ("estimates", "best", "best_scores"))
@@ -201,9 +240,21 @@ class Training:
         )
 
 
-def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key) -> tuple[jax.Array, list[float | str]]:
+def better_half(scores: np.ndarray) -> np.ndarray:
+    """The places of the better half of the scores, in their order; of an odd number the larger
+    half, and of equal scores the first.
+    """
+    return np.sort(np.argsort(-scores, kind="stable")[: -(-len(scores) // 2)])
+
+
+def _starts(graph: Graph, starts: Sequence[float] | np.ndarray | int | None, key, *, raced: bool) -> tuple[jax.Array, list[float | str]]:
     """The weights [M, C] to start from, and what to call them."""
     count = len(graph.connections)
+    if starts is None and raced:
+        own = [graph.weights] if graph.has_weights else []
+        drawn = jax.random.uniform(key, (RANDOM_STARTS, count), jnp.float32, minval=-RANDOM_RANGE, maxval=RANDOM_RANGE)
+        rows = np.concatenate([np.array(own, np.float32).reshape(-1, count), np.tile(np.array(SWEEP, np.float32)[:, None], count), drawn])
+        return jax.device_put(rows), ["own"] * len(own) + list(SWEEP) + ["random"] * RANDOM_STARTS
     if starts is None and graph.has_weights:
         return jax.device_put(np.array([graph.weights], np.float32)), ["own"]
     starts = SWEEP if starts is None else starts
