@@ -26,6 +26,7 @@ from wannjax.finetuning.method import Trainer, climber, where_lanes
 from wannjax.networks import gradients
 from wannjax.networks.gradients import SURROGATE, Topology
 from wannjax.problems.capabilities import Episodic, Scored, Supervised
+from wannjax.problems.problem import require_single_examples
 
 _SEGMENT = 32
 """Time steps whose values are kept together on the backward pass; all others are computed again."""
@@ -50,6 +51,7 @@ class Gradient(Settings):
 
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         if isinstance(problem, Supervised):
+            require_single_examples(problem, "the method gradient")
             return climber(self._through_data(problem, topology), optimizer)
         if isinstance(problem, Scored) and problem.traceable:
             return climber(self._through_function(problem, topology), optimizer)

@@ -342,7 +342,7 @@ class DataProblem(Problem):
         rows = value_rows(networks)
         batch = min(devices.chunk_size(lanes, 4 * rows * lanes), size)
         blocks = in_blocks(examples.inputs, examples.targets, batch, min(GROUPS, size))
-        batch = blocks.inputs.shape[2]
+        batch = blocks.inputs.shape[-1]
         chunk = devices.chunk_size(lanes * batch, 4 * rows * lanes * batch)
 
         through = at_each_time if self.sequences == ALL else over_time

@@ -136,7 +136,7 @@ def check_sizes(networks: Network, problem: Problem) -> None:
     """Raises ValueError unless `networks`, one or many, have the inputs and outputs that `problem`
     needs, and are feed-forward unless it is `sequential`.
     """
-    require_memory(problem, "networks", "recurrent networks", is_recurrent(networks))
+    require("networks", "recurrent ones", f"feed-forward for {_timeless(problem)}", problem.sequential or not is_recurrent(networks))
     require(
         "networks",
         f"{counted(networks.inputs, 'input')} and {counted(networks.outputs, 'output')}",
@@ -145,10 +145,13 @@ def check_sizes(networks: Network, problem: Problem) -> None:
     )
 
 
-def require_memory(problem: Problem, argument: str, given: str, recurrent: bool) -> None:
-    """Raises ValueError for recurrent networks, or what breeds them, on a problem without time."""
-    allowed = f"feed-forward for {problem.name}, which has no time steps (environments have, and data of `sequences`)"
-    require(argument, given, allowed, problem.sequential or not recurrent)
+def require_time(problem: Problem, recurrent: bool) -> None:
+    """Raises ValueError for a `recurrent` search on a problem without time."""
+    require("recurrent", recurrent, f"False for {_timeless(problem)}", problem.sequential or not recurrent)
+
+
+def _timeless(problem: Problem) -> str:
+    return f"{problem.name}, which has no time steps (environments have, and data of `sequences`)"
 
 
 def require_single_examples(problem: Problem, what: str) -> None:
