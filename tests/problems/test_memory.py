@@ -110,7 +110,31 @@ def test_what_is_no_sequence_is_named(settings, told):
         wannjax.DataProblem(arguments.pop("x"), arguments.pop("y"), **arguments)
 
 
-@pytest.mark.parametrize("name", ["explain", "predictions", "finetune"])
+@pytest.mark.slow
+@pytest.mark.parametrize("sequences_as", ["last", "all"])
+def test_weights_learn_through_time(sequences_as):
+    """What came two time steps before, which two nodes hand on, at weights that training has to find."""
+    x = RNG.normal(size=(300, TIME, 1)).astype(np.float32)
+    y = np.roll(x, 2, axis=1)
+    y[:, :2] = 0
+    problem = wannjax.DataProblem(x, y if sequences_as == "all" else y[:, -1], loss="mse", sequences=sequences_as)
+    hands_on = network_of(Graph(("x",), ("y",), (1, 1, 1, 1), (Connection(1, 4), Connection(4, 3), Connection(3, 2), Connection(2, 5))))
+    tuned = wannjax.finetune(hands_on, problem, method="gradient", steps=300, starts=[0.5], progress=False)
+    assert tuned.score > -1e-3
+
+
+@pytest.mark.slow
+def test_gradients_flow_through_dynamics_and_memory():
+    problem = wannjax.make("CartPoleSwingUp-v0", max_steps=20)
+    names = problem.input_names, problem.output_names
+    loop = network_of(Graph(*names, (5, 5), (Connection(3, 6), Connection(6, 6), Connection(6, 7), Connection(2, 7))))
+    tuned = wannjax.finetune(loop, problem, method=wannjax.Gradient(episodes=4), steps=20, starts=[0.3], progress=False)
+    assert tuned.history["held_out_score"].max() > tuned.history["held_out_score"][0]
+    with pytest.raises(ValueError, match=r"^method: must be evolution, or gradient, got 'policy_gradient, for a recurrent network"):
+        wannjax.finetune(loop, problem, method="policy_gradient", steps=1, progress=False)
+
+
+@pytest.mark.parametrize("name", ["explain", "predictions"])
 def test_what_takes_single_examples_says_so(name):
     x, y = sequences(30, (2,))
     problem = wannjax.DataProblem(x, y, loss="mse", sequences="last", outputs=2)
