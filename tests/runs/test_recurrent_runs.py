@@ -6,6 +6,7 @@ import pytest
 from saved_run import outcome
 
 import wannjax
+from wannjax.cli import main
 from wannjax.export import to_c
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 from wannjax.networks.network import is_recurrent
@@ -49,7 +50,7 @@ def test_a_champion_with_memory_is_saved_measured_trained_filmed_and_reported(pr
     )
     config = CONFIGS["wann"].replace(generations=1, output_activation="tanh")
     result = wannjax.evolve(problem, config, start=start, seed=1, progress=False, run_dir=tmp_path / "run")
-    assert (tmp_path / "run" / "report.html").exists()
+    assert "--recurrent" in (tmp_path / "run" / "report.html").read_text(), "in the command to run it again"
     saved = wannjax.load(tmp_path / "run" / "champion.json")
     assert graph_of(saved) == graph_of(result.champion)
     assert wannjax.evaluate(start, problem, episodes=2).connections == 5
@@ -70,6 +71,11 @@ def test_a_champion_with_memory_is_saved_measured_trained_filmed_and_reported(pr
     for refuses in (wannjax.formula, to_c):
         with pytest.raises(ValueError, match=f"network: must be feed-forward for {refuses.__name__}"):
             refuses(start)
+
+
+def test_the_command_line_has_a_switch(tmp_path, capsys):
+    assert main(["evolve", "digits", "--recurrent", "--out", str(tmp_path / "run")]) != 0
+    assert "recurrent: must be False for digits, which has no time steps" in capsys.readouterr().err
 
 
 def test_a_feed_forward_search_starts_from_no_network_with_memory():

@@ -3,9 +3,8 @@ the dynamics of an environment that is differentiable.
 
 Through a long episode gradients explode: on swing-up they are not finite for weights beyond ±1.4.
 So the gradient that flows from one time step's state, observation and memory to the step before is
-scaled down, episode by episode, to a norm of `clip` at the most; so it is through the memory in
-sequences of data. That makes it finite, at the price of a
-bias: the far future counts less.
+scaled down, episode by episode, to a norm of `clip` at the most; through sequences of data, that of
+the memory is. That makes it finite, at the price of a bias: the far future counts less.
 """
 
 from collections.abc import Callable

@@ -125,7 +125,6 @@ def allowed_sources(genome: Genome, *, recurrent: bool = False) -> Int32[Array, 
     exist and come before it, and all that exist in a `recurrent` search; none where it does not
     exist.
     """
-    before = hidden_count(genome).astype(jnp.int32)
-    if not recurrent:
-        before = jnp.minimum(jnp.arange(genome.activations.shape[0], dtype=jnp.int32), before)
+    first = genome.hidden if recurrent else 0  # as if every target stood behind all hidden nodes
+    before = jnp.minimum(jnp.arange(first, first + genome.activations.shape[0], dtype=jnp.int32), hidden_count(genome).astype(jnp.int32))
     return jnp.where(genome.activations != 0, 1 + genome.inputs + before, 0)

@@ -325,7 +325,7 @@ def _again(saved: run_directory.Saved, problem: Problem, directory: Path) -> str
     if not known:
         return python_part
     algorithm = "" if isinstance(saved.config, WannConfig) else f"--algorithm {saved.config.name}"
-    options = " ".join(f"--{name.replace('_', '-')} {_quoted(value)}" for name, value in changes.items())
+    options = " ".join(_option(name.replace("_", "-"), value) for name, value in changes.items())
     command = " ".join(
         part
         for part in (
@@ -359,6 +359,10 @@ def _again(saved: run_directory.Saved, problem: Problem, directory: Path) -> str
 
 def _plain(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _option(name: str, value: object) -> str:
+    return f"--{'' if value else 'no-'}{name}" if isinstance(value, bool) else f"--{name} {_quoted(value)}"
 
 
 def _quoted(value: object) -> str:
