@@ -51,7 +51,7 @@ def test_everything_compiles_for_an_h100():
     for name in ("ask, wann", "tell, wann", "tell, wann with blocks"):
         assert found[name]["turns"] == []
         assert found[name]["once"]["launches"] <= 250, f"{name}: of a whole population"
-    for kind in ("evaluate", "rollout of lanes", "copies"):
+    for kind in ("evaluate", "evaluate recurrent", "rollout of lanes", "copies"):
         for name in EPISODE_KERNEL:
             if (entry := found.get(f"{kind}, {name}")) is not None:
                 assert [kernel["name"] for kernel in entry["kernels"]] == ["episodes"]

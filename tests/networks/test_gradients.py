@@ -41,7 +41,7 @@ copies = jax.jit(gradients.copies)
 def case(seed, ids=IDS, **sizes):
     """Random genes, their network, and which cell of the genes' matrix each of its connections is."""
     genes = oracle.random_genes(np.random.default_rng(seed), ids=ids, **sizes)
-    network = network_of(genes, 64)
+    network = network_of(genes, 64, recurrent=sizes.get("recurrent", False))
     graph = graph_of(network)
     hidden = sorted(oracle.live_nodes(genes))
     targets = [*hidden, *range(genes.slots, genes.slots + genes.outputs)]
@@ -71,6 +71,35 @@ def test_gradients_are_those_of_the_float64_network(seed):
         np.testing.assert_allclose(of_weights[copy], want, atol=2e-3 * (1 + np.abs(want).max(initial=0)))
         want = oracle.differences(lambda o, w=weights[copy], p=pulled: in_float64(genes, cells, w, o, p), seen)
         np.testing.assert_allclose(of_observations[:, copy].T, want, atol=2e-3 * (1 + np.abs(want).max(initial=0)))
+
+
+@SEEDS
+def test_gradients_flow_through_time_as_in_the_float64_network(seed):
+    genes, network, cells = case(seed, recurrent=True, density=0.2, defects=0.05)
+    rng = np.random.default_rng(seed + 1)
+    weights, observations = rng.uniform(-1, 1, (2, len(cells))), rng.normal(size=(4, 3, 2, 5))  # T, I, M, L
+    pull = rng.normal(size=(4, genes.outputs, 2, 5))
+    topology = gradients.topology_of(network)
+
+    @jax.jit
+    def total(topology, weights, observations, pull):
+        def advance(memory, seen):
+            return gradients.step(topology, weights, memory, seen, surrogate=0.0)
+
+        return jnp.sum(jax.lax.scan(advance, gradients.no_memory(topology, 2, 5), observations)[1] * pull)
+
+    arrays = [jnp.asarray(each, jnp.float32) for each in (weights, observations, pull)]
+    of_weights = jax.grad(total, argnums=1)(topology, *arrays)
+    for copy in range(2):
+        seen, pulled = (each[:, :, copy].swapaxes(1, 2) for each in (observations, pull))
+
+        def slow(weights, seen=seen, pulled=pulled):
+            matrix = np.zeros(genes.connections.shape)
+            matrix[cells[:, 0], cells[:, 1]] = weights
+            return np.sum(oracle.run_over_time(genes, matrix, seen)[0] * pulled)
+
+        want = oracle.differences(slow, weights[copy])
+        np.testing.assert_allclose(of_weights[copy], want, atol=2e-3 * (1 + np.abs(want).max(initial=0)))
 
 
 @SEEDS

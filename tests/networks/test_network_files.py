@@ -155,7 +155,7 @@ HOSTILE = {
     "a number": "7",
     "deep nesting": "[" * 100_000,
     "foreign format": broken(lambda d: d.update(format="other")),
-    "newer version": broken(lambda d: d.update(version=2)),
+    "newer version": broken(lambda d: d.update(version=3)),
     "no nodes": broken(lambda d: d.pop("nodes")),
     "nodes are numbers": broken(lambda d: d.update(nodes=[1, 2])),
     "unknown kind": broken(lambda d: d["nodes"][1].update(kind="lobe")),

@@ -24,11 +24,11 @@ EPISODES = 2
 KEY = jax.random.key(5)
 
 
-def random_networks(problem, count, seed=0):
+def random_networks(problem, count, seed=0, *, recurrent=False):
     rng = np.random.default_rng(seed)
     shape = dict(inputs=problem.inputs, outputs=problem.outputs, ids=(1, 5, 6, 9), density=0.5)
-    genes = [oracle.random_genes(rng, nodes=int(rng.integers(0, 6)), slots=6, **shape) for _ in range(count)]
-    return networks_of(genes, 24)
+    genes = [oracle.random_genes(rng, nodes=int(rng.integers(0, 6)), slots=6, recurrent=recurrent, **shape) for _ in range(count)]
+    return networks_of(genes, 24, recurrent=recurrent)
 
 
 def slow_scores(problem, key, networks, weights, episodes):
@@ -41,9 +41,9 @@ def slow_scores(problem, key, networks, weights, episodes):
             returns = []
             for episode in jax.random.split(key, episodes):
                 observation, state = reset(jax.random.fold_in(episode, Purpose.EPISODE_START), params)
-                total, ended, time = 0.0, False, 0
+                total, ended, time, memory = 0.0, False, 0, network.initial_state()
                 while not ended and time < problem.max_steps:
-                    outputs = np.asarray(network(observation, weight))
+                    outputs, memory = network.step(memory, observation, weight)
                     action = jnp.argmax(outputs) if problem.discrete else jnp.clip(outputs, -1.0, 1.0)
                     observation, state, reward, terminated, _ = step(jax.random.fold_in(episode, time), state, action, params)
                     total, ended, time = total + float(reward), bool(terminated), time + 1
@@ -53,10 +53,11 @@ def slow_scores(problem, key, networks, weights, episodes):
     return np.array(scores)
 
 
+@pytest.mark.parametrize("recurrent", [False, True])
 @pytest.mark.parametrize("name", ["CartPole-v1", "CartPoleSwingUp-v0"])
-def test_scores_are_those_of_a_slow_loop(name):
+def test_scores_are_those_of_a_slow_loop(name, recurrent):
     problem = make(name, max_steps=80)
-    networks = random_networks(problem, 3)
+    networks = random_networks(problem, 3, recurrent=recurrent)
     evaluation = problem.evaluate(KEY, networks, jnp.array(WEIGHTS), episodes=EPISODES)
     want = slow_scores(problem, KEY, networks, WEIGHTS, EPISODES)
     np.testing.assert_allclose(evaluation.scores, want, rtol=1e-4, atol=1e-3)

@@ -38,14 +38,14 @@ def both(make_problem, form="episode kernel"):
     return problem, kernel
 
 
-def random_networks(problem, count, seed=0, ids=IDS):
+def random_networks(problem, count, seed=0, ids=IDS, *, recurrent=False):
     """Of many lengths."""
     rng = np.random.default_rng(seed)
     shape = dict(inputs=problem.inputs, outputs=problem.outputs, ids=ids, density=0.5)
-    genes = [oracle.random_genes(rng, nodes=int(rng.integers(0, 6)), slots=6, **shape) for _ in range(count)]
+    genes = [oracle.random_genes(rng, nodes=int(rng.integers(0, 6)), slots=6, recurrent=recurrent, **shape) for _ in range(count)]
     room = 32 if problem.inputs <= 8 else 160 if problem.inputs < 100 else 1024
     assert max(map(oracle.tape_steps, genes)) <= room
-    return networks_of(genes, room)
+    return networks_of(genes, room, recurrent=recurrent)
 
 
 def assert_same_rollouts(problem, kernel, networks, lanes, ids=IDS):
@@ -76,6 +76,15 @@ def test_episodes_of_whatever_fits_are_those_of_xla(name):
         pytest.skip(reason)
     with jax.numpy_rank_promotion("allow"):
         assert_same_rollouts(problem, kernel, random_networks(problem, 3), 5)
+
+
+@pytest.mark.parametrize("form", ["episode kernel", "forward kernel"])
+def test_recurrent_networks_remember_in_kernels_what_they_do_in_xla(form):
+    problem, kernel = both(lambda: make("Pendulum-v1", max_steps=12), form)
+    networks = random_networks(problem, 5, recurrent=True)
+    rollouts = assert_same_rollouts(problem, kernel, networks, 5)
+    forgetful = problem.rollout(jax.random.split(KEY, 5), random_networks(problem, 5), jnp.linspace(-2.0, 2.0, 5), activation_ids=IDS)
+    assert not np.allclose(forgetful.returns, rollouts.returns)
 
 
 @pytest.mark.slow

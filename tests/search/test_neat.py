@@ -43,17 +43,28 @@ CONFIG = wannjax.NeatConfig(
 )
 """Many changes, of every kind. All tests use it with two inputs and outputs: compiled once."""
 INPUTS, OUTPUTS = 2, 2
-ALGORITHM = CONFIG.replace(output_activation="linear").algorithm(inputs=INPUTS, outputs=OUTPUTS)
+LINEAR = CONFIG.replace(output_activation="linear")
+ALGORITHM = LINEAR.algorithm(inputs=INPUTS, outputs=OUTPUTS)
+
+
+@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["feed-forward", "recurrent"])
+def recurrent(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def lineage():
+def algorithm(recurrent):
+    return LINEAR.replace(recurrent=recurrent).algorithm(inputs=INPUTS, outputs=OUTPUTS)
+
+
+@pytest.fixture(scope="module")
+def lineage(algorithm):
     """The states of a search by random scores, and the scores that led from each to the next."""
     rng = np.random.default_rng(0)
-    states, scores = [ALGORITHM.init(jax.random.key(0))], []
+    states, scores = [algorithm.init(jax.random.key(0))], []
     for _ in range(9):
         scores.append(rng.gamma(2.0, size=(CONFIG.population, 1)).astype(np.float32))
-        states.append(ALGORITHM.enlarge(ALGORITHM.tell(states[-1], scores[-1])[0]))
+        states.append(algorithm.enlarge(algorithm.tell(states[-1], scores[-1])[0]))
     return [jax.device_get(replace(state, key=None)) for state in states], scores
 
 
@@ -95,14 +106,17 @@ def test_lists_are_sorted_and_hold_exactly_the_connections_of_the_matrix(lineage
             assert np.all(state.genes.weights[i][~used] == 0)
 
 
-def test_every_genome_is_well_formed_and_every_node_has_an_identity(lineage):
+def test_every_genome_is_well_formed_and_every_node_has_an_identity(lineage, recurrent):
+    remembering = 0
     for state in lineage[0]:
         for i in range(CONFIG.population):
             genes = genes_of(jax.tree.map(lambda leaf, i=i: leaf[i], state.genomes))
-            assert_well_formed(genes)
+            assert_well_formed(genes, recurrent=recurrent)
+            remembering += bool(np.any(np.tril(genes.connections[1 + INPUTS :, : genes.slots])))
             ids = state.ids[i]
             assert np.all((ids > 0) == (genes.activations[: genes.slots] > 0))
             assert len(set(ids[ids > 0].tolist())) == genes.nodes
+    assert (remembering > 20) == recurrent
 
 
 def test_a_child_has_its_genes_from_one_genome_but_for_one_change(lineage):
@@ -165,25 +179,27 @@ def test_sizes_species_and_capacities_fit(lineage):
         assert np.max(np.sum(state.genes.markings != EMPTY, axis=1)) + 2 <= state.genes.markings.shape[1]
 
 
-def test_networks_compute_what_genomes_and_weights_say(lineage):
+def test_networks_compute_what_genomes_and_weights_say(lineage, algorithm):
     state = lineage[0][-1]
-    networks = ALGORITHM.ask(replace(state, key=jax.random.key(0)))
-    observations = np.random.default_rng(1).normal(size=(5, INPUTS)).astype(np.float32)
+    networks = algorithm.ask(replace(state, key=jax.random.key(0)))
+    observations = np.random.default_rng(1).normal(size=(4, 5, INPUTS)).astype(np.float32)
     for i in range(0, CONFIG.population, 5):
         genome, genes = (jax.tree.map(lambda leaf, i=i: leaf[i], tree) for tree in (state.genomes, state.genes))
         matrix = np.zeros(genome.connections.shape)
         used = genes.markings != EMPTY
         matrix[genes.rows[used], genes.columns[used]] = genes.weights[used]
-        wanted, error = oracle.run(genes_of(genome), matrix, observations)
         network = jax.tree.map(lambda leaf, i=i: leaf[i], networks)
-        assert np.all(np.abs(network(observations) - wanted) <= error + 1e-6)
+        memory = network.initial_state(5)
+        for seen, wanted, error in zip(observations, *oracle.run_over_time(genes_of(genome), matrix, observations), strict=True):
+            outputs, memory = network.step(memory, seen)
+            assert np.all(np.abs(outputs - wanted) <= error + 1e-6)
 
 
-def test_genomes_without_a_usable_score_have_no_children(lineage):
+def test_genomes_without_a_usable_score_have_no_children(lineage, algorithm):
     before = lineage[0][-1]
     scores = np.full((CONFIG.population, 1), np.nan, np.float32)
     scores[7], scores[11], scores[12] = -3.0, np.inf, 1e31
-    after = jax.device_get(replace(ALGORITHM.tell(replace(before, key=jax.random.key(1)), scores)[0], key=None))
+    after = jax.device_get(replace(algorithm.tell(replace(before, key=jax.random.key(1)), scores)[0], key=None))
     parent = set(described(before)[7])
     for child in described(after):
         assert {marking for marking in child if marking < 2 * int(before.number)} <= parent

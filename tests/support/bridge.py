@@ -31,12 +31,12 @@ def genes_of(genome: Genome) -> Genes:
     return Genes(np.asarray(genome.connections), np.asarray(genome.activations), genome.inputs, genome.outputs)
 
 
-@partial(jax.jit, static_argnames="steps")
-def _express(population, steps, weights):
-    return jax.vmap(lambda genome, matrix: express(genome, steps, matrix))(population, weights)
+@partial(jax.jit, static_argnames=("steps", "recurrent"))
+def _express(population, steps, weights, recurrent):
+    return jax.vmap(lambda genome, matrix: express(genome, steps, matrix, recurrent=recurrent))(population, weights)
 
 
-def networks_of(genes: list[Genes], steps: int, weights=None) -> Network:
+def networks_of(genes: list[Genes], steps: int, weights=None, *, recurrent=False) -> Network:
     """The networks of several genomes; `weights` are individual ones [P, sources, targets].
 
     They are expressed among copies of the last and on a longer tape, and then cut to size on the host, where their arrays stay: so
@@ -46,13 +46,13 @@ def networks_of(genes: list[Genes], steps: int, weights=None) -> Network:
     more = -count % _GENOMES
     if weights is not None:
         weights = np.pad(np.asarray(weights), ((0, more), (0, 0), (0, 0)))
-    expressed = jax.device_get(_express(population_of([*genes, *genes[-1:] * more]), room, weights))
+    expressed = jax.device_get(_express(population_of([*genes, *genes[-1:] * more]), room, weights, recurrent))
     tape = [*range(steps), *range(room, room + genes[0].outputs)]
     return jax.tree.map(lambda leaf: leaf[:count] if leaf.ndim == 1 else leaf[:count, tape], expressed)
 
 
-def network_of(genes: Genes, steps: int, weights=None) -> Network:
-    return take(networks_of([genes], steps, None if weights is None else np.asarray(weights)[None]), 0)
+def network_of(genes: Genes, steps: int, weights=None, *, recurrent=False) -> Network:
+    return take(networks_of([genes], steps, None if weights is None else np.asarray(weights)[None], recurrent=recurrent), 0)
 
 
 def assert_same_bits(left, right):

@@ -23,6 +23,8 @@ CONFIGS = {
     "wann": WANN.replace(population=BRED),
     "wann with blocks": WANN.replace(population=BRED, blocks=BLOCKS, insert_block=0.1),
     "neat": NEAT.replace(population=BRED),
+    "wann, recurrent": WANN.replace(population=BRED, recurrent=True),
+    "neat, recurrent": NEAT.replace(population=BRED, recurrent=True),
 }
 EPISODE_KERNEL = ("CartPoleSwingUp-v0", "CartPole-v1", "DoublePole-v0", "Pendulum-v1")
 FORWARD_KERNEL = ("Breakout-MinAtar",)
@@ -48,8 +50,8 @@ def data_problem():
     return wannjax.DataProblem(x, np.stack([x[:, 0] > 0, x[:, 0] <= 0], axis=1), batch=8)
 
 
-def networks_for(problem):
-    algorithm = WANN.algorithm(inputs=problem.inputs, outputs=problem.outputs)
+def networks_for(problem, **settings):
+    algorithm = WANN.replace(**settings).algorithm(inputs=problem.inputs, outputs=problem.outputs)
     return algorithm.ask(algorithm.init(KEY)), algorithm.activation_ids
 
 
@@ -73,9 +75,9 @@ def enlarging():
     return (lambda genomes: enlarge(genomes, 64)), (state.genomes,)
 
 
-def evaluation(name):
+def evaluation(name, **settings):
     problem = wannjax.make(name)
-    networks, ids = networks_for(problem)
+    networks, ids = networks_for(problem, **settings)
 
     def evaluate(key, networks, weights, params):
         return problem.with_params(params).evaluate(key, networks, weights, episodes=2, activation_ids=ids)
@@ -145,6 +147,7 @@ ENTRY_POINTS: dict[str, EntryPoint] = {
     **{f"tell, {name}": partial(tell, config) for name, config in CONFIGS.items()},
     "enlarge": enlarging,
     **{f"evaluate, {name}": partial(evaluation, name) for name in (*EPISODE_KERNEL, *FORWARD_KERNEL)},
+    **{f"evaluate recurrent, {name}": partial(evaluation, name, recurrent=True) for name in (EPISODE_KERNEL[0], *FORWARD_KERNEL)},
     **{f"rollout of lanes, {name}": partial(rollout_of_lanes, name) for name in (EPISODE_KERNEL[0], *FORWARD_KERNEL)},
     **{f"copies, {name}": partial(copies, name) for name in (EPISODE_KERNEL[0], *FORWARD_KERNEL)},
     "a call": call,

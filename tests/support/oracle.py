@@ -45,15 +45,19 @@ class Genes(NamedTuple):
         return int(np.count_nonzero(self.activations[: self.slots]))
 
 
-def random_genes(rng, *, inputs=3, outputs=2, nodes=8, slots=12, density=0.3, ids=tuple(range(1, 11)), defects=0.15) -> Genes:
-    """Random genes with disabled connections, and with dead, inputless and fully connected nodes, each with chance `defects`."""
+def random_genes(
+    rng, *, inputs=3, outputs=2, nodes=8, slots=12, density=0.3, ids=tuple(range(1, 11)), defects=0.15, recurrent=False
+) -> Genes:
+    """Random genes with disabled connections, and with dead, inputless and fully connected nodes, each with chance `defects`;
+    connections may be `recurrent`.
+    """
     first = 1 + inputs
     connections = np.zeros((first + slots, slots + outputs), np.int8)
     activations = np.zeros(slots + outputs, np.int8)
     targets = [*range(nodes), *range(slots, slots + outputs)]
     for target in targets:
         activations[target] = rng.choice(ids)
-        sources = [*range(first + min(target, nodes))]
+        sources = [*range(first + (nodes if recurrent else min(target, nodes)))]
         connections[sources, target] = rng.choice([1, -1, 0], len(sources), p=[density, density / 3, 1 - density * 4 / 3])
         if rng.random() < defects:
             connections[sources, target] = rng.choice([0, -1], len(sources))
@@ -82,6 +86,24 @@ def run(genes: Genes, weights, observations: np.ndarray) -> tuple[np.ndarray, np
     `weights` is one shared weight or a matrix of individual ones. The bound follows rounding errors from node to node: it is
     large where a network magnifies them, as sin and cos of large values do, or where a step's input is too near to 0 to tell.
     """
+    outputs, errors = run_over_time(genes, weights, observations[None])
+    return outputs[0], errors[0]
+
+
+def run_over_time(genes: Genes, weights, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `run`, of sequences [T, B, I]: outputs [T, B, O] and their bounds. A source that is not evaluated yet has the value of the last
+    time step, and 0 in the first.
+    """
+    found, last = [], ({}, {})
+    for now in observations:
+        *pair, last = _step(genes, weights, now, last)
+        found.append(pair)
+    outputs, errors = zip(*found, strict=True)
+    return np.stack(outputs), np.stack(errors)
+
+
+def _step(genes: Genes, weights, observations: np.ndarray, last):
+    """One time step: outputs, bounds, and the values and errors of all nodes, given those of the last time step."""
     batch, first = len(observations), 1 + genes.inputs
     weights = np.broadcast_to(np.asarray(weights, np.float64), genes.connections.shape)
     values = {0: np.ones(batch), **{1 + i: observations[:, i].astype(np.float64) for i in range(genes.inputs)}}
@@ -92,15 +114,19 @@ def run(genes: Genes, weights, observations: np.ndarray) -> tuple[np.ndarray, np
         total, error, magnitude, sources = np.zeros(batch), np.zeros(batch), np.zeros(batch), 0
         for source in np.flatnonzero(genes.connections[:, target] == 1):
             weight = weights[source, target]
-            total += weight * values[source]
-            error += abs(weight) * errors[source]
-            magnitude += abs(weight * values[source])
+            value, its_error = (
+                (each[source] if source in values else before.get(source, np.zeros(batch)))
+                for each, before in ((values, last[0]), (errors, last[1]))
+            )
+            total += weight * value
+            error += abs(weight) * its_error
+            magnitude += abs(weight * value)
             sources += 1
         error += (sources + 2) * ROUNDING * magnitude
         values[first + target] = ACTIVATIONS[activation](total)
         errors[first + target] = _error_after(activation, total, error)
     outputs = [first + target for target in range(genes.slots, genes.slots + genes.outputs)]
-    return np.stack([values[o] for o in outputs], 1), np.stack([errors[o] for o in outputs], 1)
+    return np.stack([values[o] for o in outputs], 1), np.stack([errors[o] for o in outputs], 1), (values, errors)
 
 
 def _error_after(activation, x, error):

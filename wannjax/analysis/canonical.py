@@ -17,7 +17,7 @@ observations and all shared weights, as long as values are finite:
 What is not a rule: two inverse nodes in a row multiply by the shared weight twice, so they are no
 identity, and likewise a linear node does not dissolve in its target. A network with a shared weight
 differs from one whose individual weights are all 1. Formulas that are equal for deeper reasons
-remain different.
+remain different. Of networks with memory fewer rules hold: see `canonical_memory.py`.
 
 **The digest** is the SHA-256, in hexadecimal, of an ASCII text. It begins with `wannjax network 1`
 and the number of inputs, and goes on with the identities of the outputs, all separated by blanks.
@@ -35,14 +35,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wannjax.analysis.canonical_memory import ONE_AT_ZERO, ZERO_AT_ZERO, digest_of, without_the_dead
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 from wannjax.networks.network import Network
 
 _EVEN, _ODD = {"abs", "gaussian", "cos", "square"}, {"linear", "sin", "tanh"}
-_ONE = {"gaussian", "cos"}
-"""Activations that are 1 at 0."""
-_ZERO = set(NAMES[1:]) - _ONE - {"sigmoid"}
 
 BIAS = "bias"
 
@@ -87,6 +85,10 @@ def canonical(network: Network) -> Canonical:
     True
     """
     graph = graph_of(network)
+    if graph.recurrent:
+        graph = without_the_dead(graph)
+        if graph.recurrent:
+            return Canonical(digest_of(graph), network_of(graph))
     shared = not graph.has_weights
     terms, outputs = _terms(graph, shared)
     text = " ".join(["wannjax network 1", str(graph.inputs), *(_identity(output, shared) for output in outputs)])
@@ -119,9 +121,9 @@ def _terms(graph: Graph, shared: bool) -> tuple[dict[str, _Term], list[_Term]]:
         if not shared and activation in _ODD:
             sources, sign = _signed(sources)
         term = _term(activation, sources, terms)
-        if not sources and activation in _ZERO:
+        if not sources and activation in ZERO_AT_ZERO:
             identities.append(None)
-        elif not sources and activation in _ONE:
+        elif not sources and activation in ONE_AT_ZERO:
             identities.append((BIAS, 1.0))
         else:
             identity = _identity(term, shared)
@@ -133,7 +135,7 @@ def _terms(graph: Graph, shared: bool) -> tuple[dict[str, _Term], list[_Term]]:
 def _rewritten(activation: str, sources: list[tuple[str, float]], shared: bool) -> tuple[str, list[tuple[str, float]]]:
     """The activation and sources after the rules that concern one node."""
     if not sources:
-        return "linear" if activation in _ZERO else "gaussian" if activation in _ONE else activation, []
+        return "linear" if activation in ZERO_AT_ZERO else "gaussian" if activation in ONE_AT_ZERO else activation, []
     if not shared and activation == "inverse":
         activation, sources = "linear", [(source, -weight) for source, weight in sources]
     if not shared and activation in _EVEN:

@@ -17,9 +17,9 @@ from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require_count, require_seed
 from wannjax.common.wording import counted
 from wannjax.networks.graph import Graph, graph_of
-from wannjax.networks.network import Network
+from wannjax.networks.network import Network, require_feed_forward
 from wannjax.problems.capabilities import Episodic, Supervised
-from wannjax.problems.problem import Problem, check_sizes
+from wannjax.problems.problem import Problem, check_sizes, require_single_examples
 from wannjax.problems.registry import as_problem
 
 
@@ -85,10 +85,12 @@ def explain(
     Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
     range, and TypeError for what is no network or no problem.
     """
+    require_feed_forward(network, "explain")
     graph = graph_of(network).with_printable_names()
     problem = as_problem(problem)
     seed = require_seed(seed)
     episodes = require_count("episodes", episodes)
+    require_single_examples(problem, "explain")
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)
     score_key, activity_key = jax.random.split(key_of(seed, Purpose.EXPLANATION))

@@ -16,7 +16,7 @@ from wannjax.analysis.notation import latex_name, latex_printer, python_printer,
 from wannjax.common.validation import real, require
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Graph, graph_of
-from wannjax.networks.network import Network
+from wannjax.networks.network import Network, require_feed_forward
 
 READABLE_DIGITS = 4
 """Significant digits of weights in what people read; Python text has all of them."""
@@ -117,6 +117,7 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     >>> print(formula(network_of(Graph(("dx", "cos θ"), ("force",), (8, 5), connections))))
     force = tanh(w*(dx + |w*(cos_θ + 1)|))
     """
+    require_feed_forward(network, "formula")
     import sympy
 
     largest = float(np.finfo(np.float32).max)

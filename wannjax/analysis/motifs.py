@@ -8,6 +8,7 @@ To rank by something else, or to keep other motifs, edit `mine_motifs`; what is 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from wannjax.common.keys import Purpose, generator_of
 from wannjax.common.validation import require, require_count, require_seed, require_type, whole
 from wannjax.genomes.blocks import LARGEST, SMALLEST, Block
 from wannjax.networks.graph import graph_of
-from wannjax.networks.network import Network
+from wannjax.networks.network import Network, require_feed_forward
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def mine_motifs(
     draws = require_count("draws", draws, least=100)
     seed = require_seed(seed)
 
+    for each in chain.from_iterable(fronts):
+        require_feed_forward(each, "mine_motifs")
     wirings = [[wiring_of(graph_of(network)) for network in front] for front in fronts]
     counts = [[count_blocks(wiring, largest) for wiring in front] for front in wirings]
     shown_by = [Counter(block for count in front for block in count) for front in counts]

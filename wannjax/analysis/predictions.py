@@ -15,7 +15,7 @@ from wannjax.networks.graph import default_names
 from wannjax.networks.network import Network, enlarge
 from wannjax.problems.capabilities import Supervised
 from wannjax.problems.data import SPLITS
-from wannjax.problems.problem import Problem, check_single, check_sizes
+from wannjax.problems.problem import Problem, check_single, check_sizes, require_single_examples
 from wannjax.problems.registry import as_problem
 
 _BLOCK = 1024
@@ -149,6 +149,7 @@ def predictions(
     fits = isinstance(problem, Supervised) and (problem.classifies or problem.regresses)
     require("problem", problem.name, allowed, fits)
     assert isinstance(problem, Supervised)
+    require_single_examples(problem, "predictions")
     check_sizes(network, problem)
     require_one_of("split", split, SPLITS)
     if weight is None:

@@ -145,13 +145,18 @@ def add_settings_of(group: argparse._ArgumentGroup, kinds: Sequence[type[Setting
     for name, owners in meanings.items():
         default: Any = owners[0][1].default
         many, of_file = isinstance(default, tuple), owners[0][1].metadata["load"] is not None
+        meaning = ". ".join(f"{kind.name}: {_help_of(setting)}" if len(kinds) > 1 else _help_of(setting) for kind, setting in owners)
+        option = "--" + name.replace("_", "-")
+        if isinstance(default, bool):
+            group.add_argument(option, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=meaning)
+            continue
         group.add_argument(
-            "--" + name.replace("_", "-"),
+            option,
             type=Path if of_file else type(default[0] if many else default),
             nargs="+" if many and not of_file else None,
             default=argparse.SUPPRESS,
             metavar="FILE" if of_file else name.upper(),
-            help=". ".join(f"{kind.name}: {_help_of(setting)}" if len(kinds) > 1 else _help_of(setting) for kind, setting in owners),
+            help=meaning,
         )
 
 

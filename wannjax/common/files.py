@@ -21,7 +21,7 @@ Pathlike = str | os.PathLike
 Parsed = TypeVar("Parsed")
 
 VERSION = 1
-"""The version of all file formats of the package."""
+"""The version of all file formats of the package, but for networks (`networks/files.py`)."""
 LARGEST_FILE = 64 << 20
 """Bytes; a larger file is refused unread."""
 MALFORMED = (ValueError, LookupError, TypeError, RecursionError, OverflowError)
@@ -160,8 +160,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"it contains {constant}")
 
 
-def check_header(document: Any, expected: str) -> None:
+def check_header(document: Any, expected: str, newest: int = VERSION) -> None:
+    """Raises ValueError unless a document is in the `expected` format, in a version up to the
+    `newest`.
+    """
     if not isinstance(document, dict) or document.get("format") != expected:
         raise ValueError(f'its "format" is not "{expected}"')
-    if document.get("version") != VERSION:
-        raise ValueError(f"its version is {document.get('version')!r}, and this wannjax reads version {VERSION}")
+    version = document.get("version")
+    known = range(1, newest + 1)
+    if type(version) is not int or version not in known:
+        raise ValueError(f"its version is {version!r}, and this wannjax reads version {' and '.join(map(str, known))}")

@@ -46,6 +46,10 @@ def positive(default: float, meaning: str):
     return setting(default, meaning, "finite and > 0", lambda value: 0 < value < float("inf"))
 
 
+def switch(meaning: str):
+    return setting(False, meaning, "True or False", lambda value: isinstance(value, bool))
+
+
 def choice(default: str, meaning: str, names: tuple[str, ...]):
     return setting(default, meaning, f"one of {', '.join(names)}", names.__contains__, names=names)
 

@@ -21,7 +21,7 @@ from wannjax.common.validation import require, require_count, require_seed
 from wannjax.networks.files import network_text, parse_network
 from wannjax.networks.gradients import run_on_batch, topology_of
 from wannjax.networks.graph import graph_of, network_of
-from wannjax.networks.network import Network, Observation, checked_observation
+from wannjax.networks.network import Network, Observation, checked_observation, require_feed_forward
 from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import check_sizes
 from wannjax.problems.registry import as_problem
@@ -71,6 +71,7 @@ class Ensemble:
     context_names: tuple[str, ...] = ()
 
     def __post_init__(self):
+        require_feed_forward(self.network, "an ensemble")
         require("rule", self.rule, f"one of {', '.join(RULES)}", self.rule in RULES)
         count = len(graph_of(self.network).connections)
         fits = self.weights.ndim == 2 and self.weights.shape[0] >= 1 and self.weights.shape[1] == count

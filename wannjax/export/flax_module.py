@@ -17,7 +17,7 @@ from wannjax.common.wording import counted
 from wannjax.export.weights import weighted_graph
 from wannjax.networks.gradients import Topology, run_on_batch, topology_of
 from wannjax.networks.graph import Graph, network_of
-from wannjax.networks.network import Network, Observation, checked_observation
+from wannjax.networks.network import Network, Observation, checked_observation, require_feed_forward
 
 
 class NetworkModule(nnx.Module):
@@ -66,6 +66,7 @@ def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
     >>> float(loss), gradient.weights[...].tolist()
     (2.0, [1.0, 3.0])
     """
+    require_feed_forward(network, "to_flax")
     graph = weighted_graph(network, weight)
     return NetworkModule(graph.with_weights(None), jnp.array(graph.weights, jnp.float32))
 

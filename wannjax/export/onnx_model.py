@@ -21,8 +21,8 @@ from jaxtyping import Float32, Int64
 from wannjax.common.files import Pathlike, as_path, parse_json, read_bytes, reading
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.networks.activations import NAMES
-from wannjax.networks.graph import Connection, Graph, network_of
-from wannjax.networks.network import FIRST_INPUT, Network
+from wannjax.networks.graph import Connection, Graph, network_of, require_in_order
+from wannjax.networks.network import FIRST_INPUT, Network, require_feed_forward
 
 FORMAT, VERSION = "wannjax network", 1
 OPSET, IR_VERSION = 17, 8
@@ -65,6 +65,7 @@ def to_onnx(network: Network, path: Pathlike, *, weight: float = 1.0) -> None:
     Raises ImportError without the extra `onnx`; ValueError for a population, for weights that
     differ from lane to lane, and for a weight that is not finite.
     """
+    require_feed_forward(network, "to_onnx")
     onnx = _onnx()
     model = _model(onnx, weighted_graph(network, weight))
     as_path(path).write_bytes(model.SerializeToString(deterministic=True))
@@ -236,6 +237,7 @@ def _parse(onnx: Any, model: Any) -> Graph:
             connections += [Connection(number_of_row[row - 1], node, value) for row, value in zip(rows, values, strict=True) if row != 0]
     connections.sort(key=lambda connection: connection.target)
     graph = Graph(input_names, output_names, activations, tuple(connections))
+    require_in_order(graph)
     if _model(onnx, graph).graph != model.graph:
         raise ValueError("more of it than the weights differs from what to_onnx writes")
     shared = all(connection.weight == 1 for connection in graph.connections)

@@ -17,7 +17,7 @@ from wannjax.export.c_names import is_free
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Graph
-from wannjax.networks.network import Network
+from wannjax.networks.network import Network, require_feed_forward
 
 TERMS_PER_LINE = 8
 """Long sums are split: compilers limit how long a line is and how deep an expression."""
@@ -114,6 +114,7 @@ def to_python(network: Network, path: Pathlike | None = None, *, name: str = "ne
         # result[0]: 'force'
         return [y0]
     """
+    require_feed_forward(network, "to_python")
     require_python_name(name, {"math"})
     graph = weighted_graph(network, weight)
     lines = [
@@ -152,6 +153,7 @@ def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network
         outputs[0] = y0;
     }
     """
+    require_feed_forward(network, "to_c")
     require("name", name, "a C identifier that has no meaning yet", isinstance(name, str) and is_free(name))
     graph = weighted_graph(network, weight)
     lines = [

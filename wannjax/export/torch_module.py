@@ -14,7 +14,7 @@ from wannjax.export.source_text import require_python_name, written
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of
-from wannjax.networks.network import Network
+from wannjax.networks.network import Network, require_feed_forward
 
 if TYPE_CHECKING:
     import wannjax.export.torch_network
@@ -36,6 +36,7 @@ def to_torch(network: Network, *, weight: float = 1.0) -> "wannjax.export.torch_
     Raises ImportError without the extra `torch`; ValueError for a population, for weights that
     differ from lane to lane, and for a weight that is not finite.
     """
+    require_feed_forward(network, "to_torch")
     try:
         from wannjax.export.torch_network import TorchNetwork
     except ImportError:
@@ -68,6 +69,7 @@ def to_torch_source(network: Network, path: Pathlike | None = None, *, name: str
             ]
             super().__init__(inputs, ['force'], nodes)
     """
+    require_feed_forward(network, "to_torch_source")
     require_python_name(name, _GLOBALS)
     graph = weighted_graph(network, weight)
     terms = incoming(graph)

@@ -2,9 +2,9 @@
 the dynamics of an environment that is differentiable.
 
 Through a long episode gradients explode: on swing-up they are not finite for weights beyond ±1.4.
-So the gradient that flows from one time step's state and observation to the step before is scaled
-down, episode by episode, to a norm of `clip` at the most. That makes it finite, at the price of a
-bias: the far future counts less.
+So the gradient that flows from one time step's state, observation and memory to the step before is
+scaled down, episode by episode, to a norm of `clip` at the most; through sequences of data, that of
+the memory is. That makes it finite, at the price of a bias: the far future counts less.
 """
 
 from collections.abc import Callable
@@ -26,6 +26,7 @@ from wannjax.finetuning.method import Trainer, climber, where_lanes
 from wannjax.networks import gradients
 from wannjax.networks.gradients import SURROGATE, Topology
 from wannjax.problems.capabilities import Episodic, Scored, Supervised
+from wannjax.problems.sequences import ALL, at_each_time, over_time
 
 _SEGMENT = 32
 """Time steps whose values are kept together on the backward pass; all others are computed again."""
@@ -71,7 +72,7 @@ class Gradient(Settings):
                 inputs, targets = jax.tree.map(lambda leaf: leaf[own % batch], tuple(problem.draw(key, examples, batch)))
 
                 def score(weights):
-                    losses = loss(gradients.run_on_batch(topology, weights, inputs, surrogate=self.surrogate), targets)
+                    losses = self._losses(problem, topology, loss, weights, inputs, targets)
                     scores = -jnp.sum(jnp.where(own < batch, losses, 0.0), axis=1) * (shares / batch)
                     return jnp.sum(scores), scores
 
@@ -81,6 +82,23 @@ class Gradient(Settings):
 
         compiled = PerDevice(climb, _mean)
         return lambda key, weights: compiled(key, weights, problem.examples)
+
+    def _losses(self, problem: Supervised, topology: Topology, loss, weights, inputs, targets):
+        """The losses [M, n] of M copies."""
+        if problem.sequences is None:
+            return loss(gradients.run_on_batch(topology, weights, inputs, surrogate=self.surrogate), targets)
+        grid = weights.shape[0], inputs.shape[0]
+
+        def run(memory, seen):
+            seen = jnp.broadcast_to(seen[:, None], (seen.shape[0], *grid))
+            return gradients.step(topology, weights, self._remembered(memory), seen, surrogate=self.surrogate)
+
+        through = at_each_time if problem.sequences == ALL else over_time
+        return through(run, loss, gradients.no_memory(topology, *grid), jnp.moveaxis(inputs, 0, -1), targets)
+
+    def _remembered(self, memory):
+        """A memory [V, M, L] whose gradient is bounded."""
+        return jnp.moveaxis(_bounded(self.clip, jnp.moveaxis(memory, 0, -1)), -1, 0) if memory.shape[0] else memory
 
     def _through_function(self, problem: Scored, topology: Topology):
         def score_of(weights, key):
@@ -101,22 +119,25 @@ class Gradient(Settings):
 
         def score(weights, keys, params):
             def advance(carry, time):
-                observations, state, alive, returns = carry
-                outputs = gradients.run(topology, weights, observations, surrogate=self.surrogate)
+                observations, state, memory, alive, returns = carry
+                new_memory, outputs = gradients.step(topology, weights, memory, observations, surrogate=self.surrogate)
                 after = problem.step(keys, time, state, outputs, params)
-                new_observations, new_state = _bounded(self.clip, (jnp.moveaxis(after.observation, 0, -1), after.state))
+                passed = jnp.concatenate([after.observation, new_memory]) if memory.shape[0] else after.observation
+                passed, new_state = _bounded(self.clip, (jnp.moveaxis(passed, 0, -1), after.state))
                 returns = returns + jnp.where(alive, after.reward, 0.0)
                 # Where an episode has ended nothing moves any more, so that nothing can overflow.
-                new_observations = jnp.where(alive, jnp.moveaxis(new_observations, -1, 0), observations)
+                passed = jnp.moveaxis(passed, -1, 0)
+                new_observations = jnp.where(alive, passed[: problem.inputs], observations)
+                new_memory = jnp.where(alive, passed[problem.inputs :], memory)
                 new_state = jax.tree.map(partial(where_lanes, alive), new_state, state)
-                return (new_observations, new_state, alive & ~after.ended & (time + 1 < problem.max_steps), returns), None
+                return (new_observations, new_state, new_memory, alive & ~after.ended & (time + 1 < problem.max_steps), returns), None
 
             def segment(carry, start):
                 return lax.scan(advance, carry, start + jnp.arange(_SEGMENT, dtype=jnp.int32))
 
             observations, state = problem.reset(keys, weights.shape[0], params)
             grid = weights.shape[0], keys.shape[0]
-            carry = observations, state, jnp.ones(grid, bool), jnp.zeros(grid, jnp.float32)
+            carry = observations, state, gradients.no_memory(topology, *grid), jnp.ones(grid, bool), jnp.zeros(grid, jnp.float32)
             (*_, returns), _ = lax.scan(jax.checkpoint(segment), carry, jnp.arange(segments, dtype=jnp.int32) * _SEGMENT)
             scores = jnp.mean(returns, axis=1)
             return jnp.sum(scores), scores

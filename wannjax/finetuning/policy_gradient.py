@@ -107,6 +107,8 @@ class PolicyGradient(Settings):
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         able = isinstance(problem, Episodic)
         require("method", f"policy_gradient for {problem.name}", "one that needs no actions, of which there are none", able)
+        given = f"policy_gradient, for a recurrent network on {problem.name}"
+        require("method", given, "evolution, or gradient", topology.remembered.shape[0] == 0)
         from flax import linen  # where it is used, since importing it takes a while
 
         baseline: Any = linen.Sequential([linen.Dense(64), linen.tanh, linen.Dense(64), linen.tanh, linen.Dense(1)])

@@ -4,6 +4,12 @@ without scatter.
 A node's n-th source is found among the bits of the genome's columns (see `bits.py`). Nodes that do
 not reach an output are dropped. A hidden node without sources stays, and gives its activation of 0,
 as in the published code. Functions are written for one genome; callers vmap.
+
+In a recurrent search a node lives if an output is reached from it through time: memory that is read
+at once, or one or many time steps later. A recurrent connection becomes a source whose row is that
+of the step itself or of a later one. The table of values still holds there what the last time step
+wrote (see `networks/network.py`). That is so for nodes of several steps too, since a node's value
+stands in the row of its last one.
 """
 
 import jax.numpy as jnp
@@ -23,19 +29,20 @@ def steps_needed(fan_in: Int32[Array, " targets"], genome: Genome) -> Int32[Arra
     return jnp.sum(_steps_of(fan_in, genome.activations != 0, genome.hidden))
 
 
-def express(genome: Genome, steps: int, weights: Float32[Array, "sources targets"] | None = None) -> Network:
+def express(genome: Genome, steps: int, weights: Float32[Array, "sources targets"] | None = None, *, recurrent: bool = False) -> Network:
     """The network of one genome, with room for `steps` steps before the outputs.
 
     Args:
         steps: at least `steps_needed(genome)`; what does not fit is lost without a word, since
             shapes are all that is known here.
         weights: the individual weight of every connection, in the genome's layout.
+        recurrent: whether connections may be.
     """
     hidden, outputs = genome.hidden, genome.outputs
     words = genome.enabled
     # A scan, since a CPU does cumsum one by one, and the tree of an associative one in many passes.
     fan_in, words_end = lax.scan(lambda before, row: (before + bits.count(row),) * 2, jnp.zeros(words.shape[1], jnp.int32), words)
-    live = jnp.concatenate([_reaches_output(words, hidden, 1 + genome.inputs), jnp.ones(outputs, bool)])
+    live = jnp.concatenate([_reaches_output(words, hidden, 1 + genome.inputs, recurrent), jnp.ones(outputs, bool)])
     counts = _steps_of(fan_in, live, hidden)
     ends = jnp.cumsum(counts)
 
@@ -62,7 +69,7 @@ def express(genome: Genome, steps: int, weights: Float32[Array, "sources targets
     if weights is not None:
         weights = jnp.where(is_source, weights[source, node[:, None]], is_link.astype(jnp.float32))
     activations = jnp.where(used & is_last, genome.activations[node], jnp.int8(SUM))
-    return Network(rows, activations, ends[-1].astype(jnp.int32), weights, genome.inputs, outputs)
+    return Network(rows, activations, ends[-1].astype(jnp.int32), weights, genome.inputs, outputs, recurrent=recurrent)
 
 
 def _steps_of(fan_in, live, hidden: int):
@@ -74,7 +81,7 @@ def _steps_of(fan_in, live, hidden: int):
     return jnp.where(live, chain - is_output.astype(chain.dtype), 0).astype(jnp.int32)
 
 
-def _reaches_output(words: UInt32[Array, "words targets"], hidden: int, first_hidden: int):
+def _reaches_output(words: UInt32[Array, "words targets"], hidden: int, first_hidden: int, recurrent: bool):
     """bool[H]: from which hidden nodes a path of enabled connections leads to an output."""
     reached = lax.reduce(words[:, hidden:], jnp.uint32(0), lax.bitwise_or, (1,))
 
@@ -85,5 +92,11 @@ def _reaches_output(words: UInt32[Array, "words targets"], hidden: int, first_hi
         j = hidden - 1 - i
         return jnp.where(test(reached, j), reached | words[:, j], reached)
 
-    reached = lax.fori_loop(0, hidden, visit, reached)
+    def sweep(reached):
+        return lax.fori_loop(0, hidden, visit, reached)
+
+    reached = sweep(reached)
+    if recurrent:  # a sweep goes against evaluation: one more for every recurrent connection on a path
+        start = reached, sweep(reached)
+        _, reached = lax.while_loop(lambda found: jnp.any(found[0] != found[1]), lambda found: (found[1], sweep(found[1])), start)
     return test(reached, jnp.arange(hidden))

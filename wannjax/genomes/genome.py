@@ -1,10 +1,16 @@
 """The genome: a topology as a triangular matrix of genes, padded to a fixed number of hidden slots.
 
 Sources are the rows `[bias | inputs | hidden]`, targets the columns `[hidden | outputs]`, hidden
-slots in topological order with the empty ones last. A connection from hidden slot i to hidden slot
-j is allowed only if i < j, so every genome is acyclic by construction, and nothing here checks for
-cycles. The matrix is kept as two of bits (see `bits.py`): which connections are enabled, and which
-disabled. Functions are written for one genome; callers vmap.
+slots in order of evaluation with the empty ones last. A connection from hidden slot i to hidden
+slot j reads the present value of its source if i < j. So what takes no time is acyclic by
+construction, and nothing here checks for cycles. The matrix is kept as two of bits (see `bits.py`):
+which connections are enabled, and which disabled. Functions are written for one genome; callers
+vmap.
+
+In a recurrent search the cells on and below that diagonal may be set too, i >= j. Such a connection
+is *recurrent*: its source is evaluated when its target has been, so it carries the value of the
+last time step, 0 in the first. The place of a connection says what kind it is, and nothing else
+does. Outputs are sources of none, so that memory lives in hidden nodes.
 
 To give a genome more genes, add a field to `Genome` and teach `enlarge` how to pad it.
 """
@@ -114,9 +120,11 @@ def connection_count(genome: Genome) -> Int[Array, "..."]:
     return jnp.sum(fan_in(genome), axis=-1)
 
 
-def allowed_sources(genome: Genome) -> Int32[Array, " targets"]:
+def allowed_sources(genome: Genome, *, recurrent: bool = False) -> Int32[Array, " targets"]:
     """How many sources, from the first row on, every target of one genome may have: the nodes that
-    exist and come before it; none where it does not exist.
+    exist and come before it, and all that exist in a `recurrent` search; none where it does not
+    exist.
     """
-    before = jnp.minimum(jnp.arange(genome.activations.shape[0], dtype=jnp.int32), hidden_count(genome).astype(jnp.int32))
+    first = genome.hidden if recurrent else 0  # as if every target stood behind all hidden nodes
+    before = jnp.minimum(jnp.arange(first, first + genome.activations.shape[0], dtype=jnp.int32), hidden_count(genome).astype(jnp.int32))
     return jnp.where(genome.activations != 0, 1 + genome.inputs + before, 0)

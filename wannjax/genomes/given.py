@@ -9,7 +9,7 @@ import numpy as np
 from wannjax.common.validation import require, require_type
 from wannjax.genomes.genome import ENABLED, Genome, from_matrix
 from wannjax.networks.graph import Graph, graph_of
-from wannjax.networks.network import Network, as_network
+from wannjax.networks.network import Network, as_network, is_recurrent
 
 
 def given_networks(start: Any) -> tuple[Network, ...]:
@@ -20,9 +20,10 @@ def given_networks(start: Any) -> tuple[Network, ...]:
     return (as_network(start, "start"),)
 
 
-def graphs_of(start: Sequence[Network], *, inputs: int, outputs: int, most: int) -> tuple[Graph, ...]:
+def graphs_of(start: Sequence[Network], *, inputs: int, outputs: int, most: int, recurrent: bool) -> tuple[Graph, ...]:
     """The graphs of networks that a search for networks of `inputs` inputs and `outputs` outputs
-    starts from. Raises ValueError for those of other sizes, and for more than `most`.
+    starts from. Raises ValueError for those of other sizes, for more than `most`, and for a
+    recurrent one unless the search is.
     """
     require(
         "start", f"{len(start)} networks", f"at most {most}, the genomes that a population, or an island of it, has", len(start) <= most
@@ -30,6 +31,7 @@ def graphs_of(start: Sequence[Network], *, inputs: int, outputs: int, most: int)
     for network in start:
         sizes = f"a network of {network.inputs} inputs and {network.outputs} outputs"
         require("start", sizes, f"of {inputs} and {outputs}, as the problem has", (network.inputs, network.outputs) == (inputs, outputs))
+        require("start", network, "feed-forward, or recurrent=True", recurrent or not is_recurrent(network))
     return tuple(map(graph_of, start))
 
 

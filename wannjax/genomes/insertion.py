@@ -2,9 +2,10 @@
 connected with what is around them.
 
 A root of the block reads one source that comes before all of it, drawn uniformly; a sink is read by
-one target that comes behind all of it, drawn likewise. So the child is acyclic, and connections
-that exist stay as they are. Nodes have the block's activations, whether the search uses them
-elsewhere or not. What a block is connected with is decided in `insert_block`.
+one target that comes behind all of it, drawn likewise. So all that is new takes no time, in a
+recurrent search too, and connections that exist stay as they are. Nodes have the block's
+activations, whether the search uses them elsewhere or not. What a block is connected with is
+decided in `insert_block`.
 """
 
 from dataclasses import replace

@@ -9,6 +9,12 @@ be computed one after the other: the operator decides which cells of the matrix 
 written, and one draw chooses among them. To add such an operator, add its row to `_TABLE`, its rate
 to `Operators` and a setting to the configs.
 
+In a recurrent search connections may also be recurrent (see `genome.py`). `add_connection` draws
+one uniformly from all absent pairs of either kind, a node and itself included. A node that splits a
+recurrent connection s → d takes a slot anywhere behind s, so that s → node takes no time and
+node → d is recurrent: what the two delay is one time step, as before. The other operators do not
+tell kinds apart.
+
 Differences from the published code: it deletes nothing, and knows no blocks; it draws the source of
 a new connection first and its target second, so that pairs are not uniform, and it demands a
 strictly later *layer*; here every allowed absent pair is equally likely.
@@ -146,6 +152,7 @@ def mutate(
     *,
     changes: Bool[Array, ""] | bool = True,
     room: Int[Array, ""] | int = _ENOUGH,
+    recurrent: bool = False,
 ) -> Genome:
     """One genome's child by one structural operator, chosen by uniform `draws` in [0, 1): how many
     there are, `ends`, `activations` and `blocks` are those of `Operators`. A copy unless it
@@ -158,21 +165,28 @@ def mutate(
     added = jnp.array([*_ADDED, most_steps(blocks)], jnp.int32)[operator]
     operator = jnp.where(changes & (added <= room), operator, NOTHING)
     if not blocks:
-        return changed(genome, operator, draws, activations)[0]
+        return changed(genome, operator, draws, activations, recurrent=recurrent)[0]
     inserts = operator == len(ends) - 1
-    genome, _ = changed(genome, jnp.where(inserts, NOTHING, operator), draws[:4], activations)
+    genome, _ = changed(genome, jnp.where(inserts, NOTHING, operator), draws[:4], activations, recurrent=recurrent)
     return insert_block(genome, inserts, draws[1:], blocks)
 
 
 def changed(
-    genome: Genome, operator: Int[Array, ""], draws: Float[Array, "4"], activations: tuple[int, ...], *, keep: bool = False
+    genome: Genome,
+    operator: Int[Array, ""],
+    draws: Float[Array, "4"],
+    activations: tuple[int, ...],
+    *,
+    keep: bool = False,
+    recurrent: bool = False,
 ) -> tuple[Genome, Change]:
     """One genome's child by `operator`, and what has changed. The first of the `draws` has no say.
-    With `keep`, a connection that is split stays enabled beside the new node.
+    With `keep`, a connection that is split stays enabled beside the new node. `recurrent` says
+    whether connections may be.
     """
     new_activation = _pick(jnp.array(activations, jnp.int8), draws[3])
     genome, other_activation = _change_activation(genome, operator, draws, activations)
-    genome, (row, column, exists, opened, closed) = _rewire(genome, operator, draws, new_activation, keep)
+    genome, (row, column, exists, opened, closed) = _rewire(genome, operator, draws, new_activation, keep, recurrent)
     acts = exists | other_activation | (closed < genome.hidden)
     return genome, Change(jnp.where(acts, operator, NOTHING), row, column, opened, closed)
 
@@ -206,12 +220,12 @@ def _of_operator(table: tuple[int, ...], operator):
     return jnp.array(table, jnp.int8)[operator]
 
 
-def _draw_cell(genome: Genome, operator, draw):
+def _draw_cell(genome: Genome, operator, draw, recurrent: bool):
     """Row and column of a uniformly drawn cell among those where an operator on connections may
     act, and whether there is one: the column by how many it has, then the row.
     """
     wanted = _of_operator(_WANTED, operator)
-    absent = bits.below(allowed_sources(genome), genome.enabled.shape[0]) & ~(genome.enabled | genome.disabled)
+    absent = bits.below(allowed_sources(genome, recurrent=recurrent), genome.enabled.shape[0]) & ~(genome.enabled | genome.disabled)
     cells = jnp.where(wanted == ENABLED, genome.enabled, jnp.where(wanted == DISABLED, genome.disabled, absent))
     acts = jnp.array(_ON_CONNECTIONS)[operator] & ((operator != ADD_NODE) | (hidden_count(genome) < genome.hidden))
     ends = jnp.cumsum(jnp.where(acts, jnp.sum(bits.count(cells), axis=0), 0))
@@ -221,18 +235,20 @@ def _draw_cell(genome: Genome, operator, draw):
     return bits.nth_row(cells[:, column], choice - before), column, ends[-1] > 0
 
 
-def _rewire(genome: Genome, operator, draws, new_activation, keep: bool):
+def _rewire(genome: Genome, operator, draws, new_activation, keep: bool, recurrent: bool):
     """The genome after one of the operators on nodes or connections, or none; with the row and
     column of the cell that was chosen, whether there was one, and the slots that opened and closed.
     """
     hidden, first_hidden = genome.hidden, 1 + genome.inputs
-    row, column, exists = _draw_cell(genome, operator, draws[1])
+    row, column, exists = _draw_cell(genome, operator, draws[1], recurrent)
     splits = exists & (operator == ADD_NODE)
 
-    # The new node's slot: after its source and not after its target. `hidden` stands for "no
-    # insertion".
+    # The new node's slot: after its source and, unless the connection is recurrent, not after its
+    # target. `hidden` stands for "no insertion".
     earliest = jnp.maximum(row - first_hidden + 1, 0)
     latest = jnp.minimum(column, hidden_count(genome))
+    if recurrent:
+        latest = jnp.where(row - first_hidden >= column, hidden_count(genome), latest)
     slot = jnp.where(splits, earliest + index(draws[2], latest - earliest + 1), hidden)
     closed = _closed_slot(genome, operator, draws)
     genome = move_slots(genome, slot, closed, new_activation)

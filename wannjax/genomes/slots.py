@@ -1,8 +1,10 @@
 """What the structural operators do to hidden slots: open some, close one; and how they choose among
 things by uniform draws.
 
-Shifts are static, selected with `where`: no gather. Everything is for one genome; callers vmap. A
-slot of H, the number of them, stands for none.
+Slots that stay keep their order, so that every connection keeps its kind: one that is recurrent
+(see `genome.py`) stays so, and no other becomes so. Shifts are static, selected with `where`: no
+gather. Everything is for one genome; callers vmap. A slot of H, the number of them, stands for
+none.
 """
 
 from typing import NamedTuple

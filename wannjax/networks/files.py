@@ -1,7 +1,9 @@
 """Networks in files: JSON that a person can read, and the published `.out` format.
 
-How files are read and written, and what is refused, is in `common/files.py`. To change the format,
-raise `VERSION` and keep reading the old ones.
+How files are read and written, and what is refused, is in `common/files.py`. A network is written
+in the lowest version of the format that holds it, so that older releases read what they can:
+version 2 has recurrent connections, which say so, and version 1 has none. To change the format, add
+a version and keep reading the old ones.
 """
 
 import json
@@ -27,10 +29,12 @@ from wannjax.common.files import (
 )
 from wannjax.common.wording import counted
 from wannjax.networks.activations import LINEAR, NAMES
-from wannjax.networks.graph import Connection, Graph, default_names, graph_of, network_of, require_distinct
-from wannjax.networks.network import Network
+from wannjax.networks.graph import Connection, Graph, default_names, graph_of, network_of, require_distinct, require_in_order
+from wannjax.networks.network import Network, require_feed_forward
 
 FORMAT, FRONT_FORMAT = "wannjax network", "wannjax front"
+WITH_MEMORY = 2
+"""The version of documents with recurrent connections."""
 _NO_NETWORK = "not a wannjax network"
 
 
@@ -41,14 +45,15 @@ def save(path: Pathlike, network: Network) -> None:
     nodes are inputs and outputs, whether weights are shared) stands in a comment behind it, which
     `np.loadtxt(path, delimiter=",")`, the published reader, skips.
 
-    Raises ValueError for another ending, and for weights that differ from lane to lane, and
-    TypeError for what is no network.
+    Raises ValueError for another ending, for weights that differ from lane to lane, and for a
+    recurrent network in the published format, which has none; TypeError for what is no network.
     """
     graph = graph_of(network)
     path, ending = as_path(path), ending_of(path)
     if ending == ".json":
         write_text(path, network_text(graph) + "\n")
     elif ending == ".out":
+        require_feed_forward(network, "a file in .out, the published format")
         write_text(path, _published_text(graph))
     else:
         raise ValueError(f"path: must end in .json or .out, got {str(path)!r}")
@@ -112,6 +117,8 @@ def network_text(graph: Graph) -> str:
         entry: dict[str, Any] = {"from": graph.name(connection.source), "to": graph.name(connection.target)}
         if connection.weight is not None:
             entry["weight"] = connection.weight
+        if connection.is_recurrent:
+            entry["recurrent"] = True
         connections.append(entry)
 
     def lines(entries):
@@ -119,13 +126,13 @@ def network_text(graph: Graph) -> str:
 
     weights = "individual" if graph.has_weights else "shared"
     return (
-        f'{{\n  "format": {json.dumps(FORMAT)},\n  "version": {VERSION},\n  "weights": "{weights}",\n'
+        f'{{\n  "format": {json.dumps(FORMAT)},\n  "version": {WITH_MEMORY if graph.recurrent else VERSION},\n  "weights": "{weights}",\n'
         f'  "nodes": [\n{lines(nodes)}\n  ],\n  "connections": [\n{lines(connections)}\n  ]\n}}'
     )
 
 
 def parse_network(document: Any) -> Graph:
-    check_header(document, FORMAT)
+    check_header(document, FORMAT, WITH_MEMORY)
     nodes, entries = document["nodes"], document["connections"]
     kinds = [node["kind"] for node in nodes]
     order = {"bias": 0, "input": 1, "hidden": 2, "output": 3}
@@ -147,7 +154,10 @@ def parse_network(document: Any) -> Graph:
             if entry[end] not in number:
                 raise ValueError(f"a connection names node {entry[end]!r}, which does not exist")
     connections = tuple(Connection(number[entry["from"]], number[entry["to"]], _weight(entry.get("weight"))) for entry in entries)
-    return Graph(names["input"], names["output"], tuple(activations), connections)
+    graph = Graph(names["input"], names["output"], tuple(activations), connections)
+    marked = [document["version"] == WITH_MEMORY and entry.get("recurrent") is True for entry in entries]
+    require_in_order(graph, marked)
+    return graph
 
 
 def _weight(value: Any) -> float | None:
@@ -206,4 +216,6 @@ def _parse_published(text: str, inputs: int | None, outputs: int | None) -> Grap
         for source, target, weight in sorted(edges, key=lambda edge: (edge[1], edge[0]))
     )
     names = default_names(inputs, "input"), default_names(outputs, "output")
-    return Graph(*names, tuple(activations[1 + inputs :]), connections)
+    graph = Graph(*names, tuple(activations[1 + inputs :]), connections)
+    require_in_order(graph)
+    return graph

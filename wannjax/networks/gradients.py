@@ -14,6 +14,10 @@ one CPU core beside the tape that they replaced, the gradient of 6 copies took:
 
 `python -m benchmarks.training_speed` has the steps of training beside those of a dense network.
 
+What a recurrent connection reads is an input like others: the value that its source had in the last
+time step, which is handed from step to step (`step`). So gradients flow through time as far as
+whoever takes the steps lets them.
+
 Gradients of activations are those of `activations.slope`: 0 where one is flat. `step` is flat
 everywhere and would cut off all that lies before it, so training gives it a surrogate gradient by
 default, while its value stays that of the step.
@@ -64,7 +68,9 @@ class Topology:
         sources, activations: int32[S, K] and int8[S], the tape; the last O steps are the outputs.
         connection: int32[S, K]; which of C connections a source is, in the order of
             `graph_of(network).connections`; C for a link between partial sums, C + 1 for none.
-        read: int32[U]; what connections read of the bias, 0, and the inputs, from 1 on.
+        read: int32[U]; what connections read of the bias, 0, the inputs, from 1 on, and behind them
+            what is remembered.
+        remembered: int32[V]; the nodes whose values in the last time step are read.
         nodes: int8[N + GROUP]; activations of the nodes, and of padding.
         groups: int32[G]; the first node of each group.
         targets: int32[C]; the node that a connection leads to.
@@ -78,6 +84,7 @@ class Topology:
     activations: Int8[Array, " S"] | Placeholder
     connection: Int32[Array, "S K"] | Placeholder
     read: Int32[Array, " U"] | Placeholder
+    remembered: Int32[Array, " V"] | Placeholder
     nodes: Int8[Array, " N+8"] | Placeholder
     groups: Int32[Array, " G"] | Placeholder
     targets: Int32[Array, " C"] | Placeholder
@@ -106,16 +113,20 @@ def topology_of(network: Network) -> Topology:
     sizes = np.unique(levels, return_counts=True)[1]
     groups = [np.arange(end - size, end, GROUP) for size, end in zip(sizes, np.cumsum(sizes), strict=True)]
     ends = np.array([(each.source, each.target) for each in graph.connections], int).reshape(-1, 2)
-    of_inputs = ends[:, 0] < graph.first_hidden
+    late = ends[:, 0] >= ends[:, 1]
+    remembered = np.unique(ends[late, 0])
+    given = np.where(late, graph.first_hidden + np.searchsorted(remembered, ends[:, 0]), ends[:, 0])
+    of_inputs = late | (ends[:, 0] < graph.first_hidden)
     nodes = place[np.maximum(ends - graph.first_hidden, 0)]
-    read = np.unique(ends[of_inputs, 0])
-    origins = np.where(of_inputs, np.searchsorted(read, ends[:, 0]), len(read) + nodes[:, 0])
+    read = np.unique(given[of_inputs])
+    origins = np.where(of_inputs, np.searchsorted(read, given), len(read) + nodes[:, 0])
     ids = np.array(graph.activations, np.int8)
     return Topology(
         jax.device_put(sources),
         jax.device_put(activations),
         jax.device_put(connection),
         jax.device_put(read.astype(np.int32)),
+        jax.device_put(place[remembered - graph.first_hidden].astype(np.int32)),
         jax.device_put(np.append(ids[order], np.full(GROUP, SUM, np.int8))),
         jax.device_put(np.concatenate(groups).astype(np.int32)),
         jax.device_put(nodes[:, 1].astype(np.int32)),
@@ -128,10 +139,12 @@ def topology_of(network: Network) -> Topology:
 
 
 def _levels(graph: Graph) -> Int[np.ndarray, " N"]:
-    """The level of every hidden node, from 1 on, and of the outputs, which are the last one."""
+    """The level of every hidden node, from 1 on, and of the outputs, which are the last one.
+    Recurrent connections have no say.
+    """
     levels = np.zeros(graph.size, int)
     levels[graph.first_hidden :] = 1
-    for each in graph.connections:  # target by target
+    for each in graph.in_no_time.connections:  # target by target
         levels[each.target] = max(levels[each.target], levels[each.source] + 1)
     levels[-graph.outputs :] = levels.max() + 1
     return levels[graph.first_hidden :]
@@ -159,24 +172,45 @@ def copies(topology: Topology, weights: Float32[Array, "M C"]) -> Network:
     sources = jnp.broadcast_to(topology.sources, (count, steps, FAN_IN))
     activations = jnp.broadcast_to(topology.activations, (count, steps))
     hidden_steps = jnp.full(count, steps - topology.outputs, jnp.int32)
-    return Network(sources, activations, hidden_steps, tables, topology.inputs, topology.outputs)
+    remembers = topology.remembered.shape[0] > 0
+    return Network(sources, activations, hidden_steps, tables, topology.inputs, topology.outputs, recurrent=remembers)
 
 
 def run(
     topology: Topology, weights: Float32[Array, "M C"], observations: Float32[Array, "I M L"], *, surrogate: float = SURROGATE
 ) -> Float32[Array, "O M L"]:
-    """The outputs of M copies of one network on L lanes, differentiable in `weights` and
-    `observations`.
+    """The outputs of M copies of one network without memory on L lanes, differentiable in `weights`
+    and `observations`.
 
     Args:
         weights: of the connections, in the order of `graph_of(network).connections`. Whatever is no
             connection has none.
         surrogate: sharpness of the step's surrogate gradient; 0 for its true gradient, which is 0.
     """
-    observations = jnp.moveaxis(observations.astype(jnp.float32), 0, 1)
+    return step(topology, weights, no_memory(topology, *observations.shape[1:]), observations, surrogate=surrogate)[1]
+
+
+def no_memory(topology: Topology, members: int, lanes: int) -> Float32[Array, "V M L"]:
+    """What M copies on L lanes remember before the first time step."""
+    return jnp.zeros((topology.remembered.shape[0], members, lanes), jnp.float32)
+
+
+def step(
+    topology: Topology,
+    weights: Float32[Array, "M C"],
+    memory: Float32[Array, "V M L"],
+    observations: Float32[Array, "I M L"],
+    *,
+    surrogate: float = SURROGATE,
+) -> tuple[Float32[Array, "V M L"], Float32[Array, "O M L"]]:
+    """The memory after a time step, and the outputs as of `run`, of copies that have a `memory` of
+    the step before. Differentiable in the memory too.
+    """
+    observations, memory = (jnp.moveaxis(each.astype(jnp.float32), 0, 1) for each in (observations, memory))
     bias = jnp.ones((observations.shape[0], 1, observations.shape[2]), jnp.float32)
-    read = jnp.concatenate([bias, observations], axis=1)[:, topology.read]
-    return _run(surrogate, topology, weights.astype(jnp.float32), read)
+    read = jnp.concatenate([bias, observations, memory], axis=1)[:, topology.read]
+    outputs, memory = _run(surrogate, topology, weights.astype(jnp.float32), read)
+    return memory, outputs
 
 
 @partial(jax.jit, static_argnames="surrogate")
@@ -188,7 +222,7 @@ def run_on_batch(
     read = jnp.concatenate([bias, batch.astype(jnp.float32).T])[topology.read]
     if not devices.on_cpu():  # the compiler for GPUs fails on a product of all copies with one matrix
         read = jnp.broadcast_to(read, (weights.shape[0], *read.shape))
-    return _run(surrogate, topology, weights.astype(jnp.float32), read)
+    return _run(surrogate, topology, weights.astype(jnp.float32), read)[0]
 
 
 def _table(topology: Topology, weights: Float32[Array, "M C"]) -> Float32[Array, "S K M"]:
@@ -201,7 +235,9 @@ def _table(topology: Topology, weights: Float32[Array, "M C"]) -> Float32[Array,
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _run(surrogate, topology: Topology, weights, read):
-    """Outputs [O, M, L] of what is `read`: [U, L] by all copies, or [M, U, L]."""
+    """Outputs [O, M, L], and what is remembered [V, M, L], of what is `read`: [U, L] by all copies,
+    or [M, U, L].
+    """
     return _forward(surrogate, topology, weights, read)[0]
 
 
@@ -211,7 +247,7 @@ def _forward(_surrogate, topology: Topology, weights, read):
     matrix = matrix.at[:, topology.targets, topology.origins].set(weights, unique_indices=True)
     of_inputs, of_nodes = matrix[..., :width], matrix[..., width:]
 
-    def step(i, carry):
+    def compute(i, carry):
         # What is behind the group belongs to later ones, which will compute it again.
         totals, values = carry
         start = topology.groups[i]
@@ -222,26 +258,30 @@ def _forward(_surrogate, topology: Topology, weights, read):
 
     from_inputs = _product(f"mnu,{_axes(read)}->mnl", of_inputs, read)
     empty = jnp.zeros_like(from_inputs)
-    totals, values = lax.fori_loop(0, topology.groups.shape[0], step, (empty, empty))
+    totals, values = lax.fori_loop(0, topology.groups.shape[0], compute, (empty, empty))
     last = _outputs(topology)
     outputs = activate(topology.nodes[None, last, None], totals[:, last], topology.activation_ids)  # without that bound
-    return jnp.moveaxis(outputs, 1, 0), (topology, of_inputs, of_nodes, read, totals, values)
+    found = jnp.moveaxis(outputs, 1, 0), jnp.moveaxis(values[:, topology.remembered], 1, 0)
+    return found, (topology, of_inputs, of_nodes, read, totals, values)
 
 
 def _backward(surrogate, residual, cotangent):
     topology, of_inputs, of_nodes, read, totals, values = residual
     slopes = slope(topology.nodes[None, :, None], totals, topology.activation_ids, surrogate=surrogate)
-    given = jnp.zeros_like(totals).at[:, _outputs(topology)].set(jnp.moveaxis(cotangent, 0, 1))
+    of_outputs, of_memory = (jnp.moveaxis(each, 0, 1) for each in cotangent)
+    given = jnp.zeros_like(totals).at[:, _outputs(topology)].set(of_outputs)
+    if topology.remembered.shape[0]:
+        given = given.at[:, topology.remembered].set(_held(of_memory), unique_indices=True)
     readers = jnp.swapaxes(of_nodes, 1, 2)
     last = topology.groups.shape[0] - 1
 
-    def step(i, own):
+    def descend(i, own):
         # What is behind the group is complete already, and comes out the same.
         start = topology.groups[last - i]
         passed = _group(given, start) + _product("mhn,mnl->mhl", _group(readers, start), own)
         return lax.dynamic_update_slice_in_dim(own, _held(passed * _group(slopes, start)), start, 1)
 
-    own = lax.fori_loop(0, last + 1, step, jnp.zeros_like(given))
+    own = lax.fori_loop(0, last + 1, descend, jnp.zeros_like(given))
     of_inputs_and_nodes = _product(f"mnl,{_axes(read)}->mnu", own, _held(read)), _product("mnl,mhl->mnh", own, _held(values))
     gradient = jnp.concatenate(of_inputs_and_nodes, axis=2)[:, topology.targets, topology.origins]
     return None, gradient, _held(_product(f"mnu,mnl->{_axes(read)}", of_inputs, own))

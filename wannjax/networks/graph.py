@@ -1,12 +1,14 @@
 """A network as nodes and connections on the host: what files, drawings and tables are made from.
 
 Nodes are numbered bias, inputs, hidden in order of evaluation, outputs; that is also the order of
-the published file format.
+the published file format. So a connection whose source does not stand before its target is
+recurrent: it carries the value of the last time step.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import jax
 import jax.numpy as jnp
@@ -27,16 +29,21 @@ class Connection:
     target: int
     weight: float | None = None
 
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether it carries the value that its source had in the last time step."""
+        return self.source >= self.target
+
 
 @dataclass(frozen=True)
 class Graph:
-    """A feed-forward network.
+    """A network.
 
     Attributes:
         input_names, output_names: one per input and output; no two nodes share a name.
         activations: ids of hidden nodes and outputs, in order.
-        connections: each pair at most once, always from a lower to a higher number, none into bias
-            or inputs, none out of outputs.
+        connections: each pair at most once, none into bias or inputs, none out of outputs; from a
+            lower to a higher number, or else recurrent, between hidden nodes.
 
     Raises ValueError, naming the first connection or activation that breaks these rules.
     """
@@ -59,8 +66,6 @@ class Graph:
             pair = f"connection from node {source} to node {target}"
             if not (0 <= source < first_output and self.first_hidden <= target < self.size):
                 raise ValueError(f"{pair} does not lead from bias, input or hidden node to a hidden node or output")
-            if source >= target:
-                raise ValueError(f"{pair} leads backwards: nodes must stand in order of evaluation")
             if (source, target) in seen:
                 raise ValueError(f"{pair} occurs twice")
             if connection.weight is not None and not np.isfinite(connection.weight):
@@ -93,6 +98,16 @@ class Graph:
     def has_weights(self) -> bool:
         """Whether connections carry individual weights."""
         return bool(self.connections) and self.connections[0].weight is not None
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether any connection is."""
+        return any(connection.is_recurrent for connection in self.connections)
+
+    @property
+    def in_no_time(self) -> "Graph":
+        """The same nodes, with the connections that are not recurrent."""
+        return replace(self, connections=tuple(each for each in self.connections if not each.is_recurrent))
 
     @property
     def weights(self) -> tuple[float | None, ...]:
@@ -141,6 +156,16 @@ class Graph:
         return "" if node < self.first_hidden else NAMES[self.activations[node - self.first_hidden]]
 
 
+def require_in_order(graph: Graph, recurrent: Sequence[bool] = ()) -> None:
+    """Raises ValueError unless exactly those connections of a graph from a file are recurrent which
+    it says are: none by default.
+    """
+    for connection, said in zip(graph.connections, recurrent or [False] * len(graph.connections), strict=True):
+        if connection.is_recurrent != said:
+            way = "forwards, and is said to be recurrent" if said else "backwards: nodes must stand in order of evaluation"
+            raise ValueError(f"connection from node {connection.source} to node {connection.target} leads {way}")
+
+
 def require_distinct(names: list[str]) -> None:
     """Raises ValueError for a name that occurs twice."""
     name, count = Counter(names).most_common(1)[0]
@@ -167,11 +192,11 @@ def graph_of(network: Network) -> Graph:
     """Sources and weights; each is taken out by the one step that reads it, so that long chains are
     not copied.
     """
-    number_of_row = {row: row - 1 for row in range(1, first_step)}
-    node_activations: list[int] = []
+    used = [*range(steps), *range(len(activations) - outputs, len(activations))]
+    node_rows = [first_step + step for step in used if activations[step] != SUM]
+    number_of_row = {row: number for number, row in enumerate([*range(1, first_step), *node_rows])}
     connections: list[Connection] = []
-    for step in [*range(steps), *range(len(activations) - outputs, len(activations))]:
-        number = 1 + network.inputs + len(node_activations)
+    for step in used:
         incoming: list[tuple[int, float | None]] = []
         for k, row in enumerate(sources[step].tolist()):
             if row in partial_sums:
@@ -182,13 +207,12 @@ def graph_of(network: Network) -> Graph:
         if activations[step] == SUM:
             partial_sums[first_step + step] = incoming
         else:
-            number_of_row[first_step + step] = number
-            node_activations.append(int(activations[step]))
+            number = number_of_row[first_step + step]
             connections += [Connection(source, number, weight) for source, weight in incoming]
     return Graph(
         network.input_names or default_names(network.inputs, "input"),
         network.output_names or default_names(outputs, "output"),
-        tuple(node_activations),
+        tuple(int(activations[row - first_step]) for row in node_rows),
         tuple(connections),
     )
 
@@ -199,7 +223,9 @@ def network_of(graph: Graph) -> Network:
     for connection in graph.connections:
         incoming[connection.target].append(connection)
     first_output, first_step = graph.size - graph.outputs, FIRST_INPUT + graph.inputs
-    row_of = {node: node + 1 for node in range(graph.first_hidden)}
+    # A node's value stands in the row of its last step, which recurrent connections read ahead.
+    steps = [max(-(-(len(sources) - 1) // (FAN_IN - 1)), 1) for sources in incoming[graph.first_hidden : first_output]]
+    row_of = [node + 1 for node in range(graph.first_hidden)] + [first_step + end - 1 for end in accumulate(steps)]
     hidden_steps: list[_Step] = []
     last_steps: list[_Step] = []
     for node in range(graph.first_hidden, graph.size):
@@ -210,7 +236,6 @@ def network_of(graph: Graph) -> Network:
             terms = [(first_step + len(hidden_steps) - 1, 1.0), *sources[start : start + FAN_IN - 1]]
         activation = graph.activations[node - graph.first_hidden]
         if node < first_output:
-            row_of[node] = first_step + len(hidden_steps)
             hidden_steps.append((terms, activation))
         else:
             last_steps.append((terms, activation))
@@ -230,6 +255,7 @@ def network_of(graph: Graph) -> Network:
         graph.outputs,
         graph.input_names,
         graph.output_names,
+        graph.recurrent,
     )
 
 

@@ -7,6 +7,11 @@ bias 1, rows 2 to 1+I the inputs, then one row per step. A node with more source
 takes several steps, chained through partial sums (activation `SUM`, no weight applied). The last O
 steps are the outputs'. They stand at fixed places, whatever else the tape holds.
 
+The table of values lives on from one time step to the next. So a step that reads its own row, or
+that of a later step, finds what the last time step left there, and 0 in the first: that is what a
+recurrent connection is, and `is_recurrent` whether a tape has one. Whoever runs networks over time
+begins with `initial_values`, and hands the table on.
+
 Measured on one CPU core (`python -m benchmarks.throughput`): networks side by side with lanes
 (weights × episodes) in the minor dimension run an order of magnitude faster than a dense padded
 matrix under vmap. The gather and the sum must stay one reduction, as in `_step`: spelled as three
@@ -25,7 +30,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Float32, Int, Int8, Int32
 
 from wannjax.common.pytrees import Placeholder
-from wannjax.common.validation import require, require_type
+from wannjax.common.validation import require, require_count, require_type
 from wannjax.common.wording import counted
 from wannjax.networks.activations import NAMES, SUM, activate
 
@@ -58,6 +63,8 @@ class Network:
         inputs: I.
         outputs: O.
         input_names, output_names: for people; empty in populations.
+        recurrent: whether steps may read their own rows and those of later steps. Where it is
+            False none does; where it is True perhaps none does either (see `is_recurrent`).
     """
 
     sources: Int32[Array, "... S K"] | Placeholder
@@ -68,16 +75,53 @@ class Network:
     outputs: int = field(metadata={"static": True})
     input_names: tuple[str, ...] = field(default=(), metadata={"static": True})
     output_names: tuple[str, ...] = field(default=(), metadata={"static": True})
+    recurrent: bool = field(default=False, metadata={"static": True})
 
     def __call__(self, observation: Observation, weight: float = 1.0) -> Array:
         """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O].
 
         `weight` is the shared weight; with individual weights it scales all of them.
+
+        Raises ValueError for a recurrent network, whose outputs depend on what came before: it has
+        `step`. Within a program that is traced, where it may not be known, this is its first step.
         """
         observation = checked_observation(observation, self.inputs)
+        self._require_one()
+        way = "feed-forward to be called; one with memory takes `y, state = network.step(state, x)`, from network.initial_state() on"
+        require("network", self, way, not is_recurrent(self))
+        return _call(replace(self, input_names=(), output_names=()), observation, jnp.float32(weight))
+
+    def initial_state(self, batch: int | None = None) -> Float32[Array, "*B steps"]:
+        """What `step` starts from: 0 for every step of the tape before the outputs, in as many rows
+        as the observations have, if they come in a batch.
+        """
+        self._require_one()
+        lanes = () if batch is None else (require_count("batch", batch),)
+        return jnp.zeros((*lanes, self.activations.shape[0] - self.outputs), jnp.float32)
+
+    def step(self, state: Float32[Array, "*B steps"], observation: Observation, weight: float = 1.0) -> tuple[Array, Array]:
+        """The raw outputs for the next observations, as in a call, and the state after them: of
+        every lane [B] what each step of the tape has computed. That of a feed-forward network has
+        no say.
+
+        >>> from wannjax.networks.graph import Connection, Graph, network_of
+        >>> connections = tuple(Connection(*pair) for pair in ((1, 2), (2, 2), (2, 3)))
+        >>> sums = network_of(Graph(("x",), ("sum",), (1, 1), connections))
+        >>> state = sums.initial_state()
+        >>> for x in (1.0, 2.0, 3.0):
+        ...     y, state = sums.step(state, [x])
+        >>> float(y[0])
+        6.0
+        """
+        observation = checked_observation(observation, self.inputs)
+        self._require_one()
+        shape = (*observation.shape[:-1], self.activations.shape[0] - self.outputs)
+        require("state", jnp.shape(state), f"of shape {shape}, as network.initial_state gives it", jnp.shape(state) == shape)
+        return _step_on(replace(self, input_names=(), output_names=()), state, observation, jnp.float32(weight))
+
+    def _require_one(self) -> None:
         if self.activations.ndim != 1:
             raise ValueError(f"a call runs one network, this is a population of {self.activations.shape[0]}: pick one with `take`")
-        return _call(replace(self, input_names=(), output_names=()), observation, jnp.float32(weight))
 
     def __eq__(self, other: object) -> bool:
         return self._identity == other._identity if isinstance(other, Network) else NotImplemented
@@ -101,7 +145,7 @@ class Network:
             return f"Network(population={self.activations.shape[0]}, inputs={self.inputs}, outputs={self.outputs})"
         weights = "shared weight" if self.weights is None else "individual weights"
         sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, {counted(connection_count(self), 'connection')}"
-        return f"Network({sizes}, {weights})"
+        return f"Network({sizes}, {weights}{', recurrent' if is_recurrent(self) else ''})"
 
 
 def as_network(network: object, argument: str = "network") -> Network:
@@ -195,6 +239,22 @@ def is_connection(network: Network) -> Bool[np.ndarray, "... S K"]:
     source_activation = np.take_along_axis(activations, step.reshape(*step.shape[:-2], -1), axis=-1).reshape(step.shape)
     is_link = (sources >= first_step) & (source_activation == SUM)
     return (sources > 0) & ~is_link
+
+
+def is_recurrent(networks: Network) -> bool:
+    """Whether some step of one network, or of any of a population, reads its own row or that of a
+    later step. On the host; of arrays without values, inside JAX's transformations, whether one
+    may.
+    """
+    if not networks.recurrent or not isinstance(networks.sources, np.ndarray | jax.Array) or isinstance(networks.sources, jax.core.Tracer):
+        return networks.recurrent
+    own = FIRST_INPUT + networks.inputs + np.arange(networks.activations.shape[-1])
+    return bool(np.any(np.asarray(networks.sources) >= own[:, None]))
+
+
+def require_feed_forward(network: Network, what: str) -> None:
+    """Raises ValueError for a recurrent network, which `what`, such as "drawing", does not take."""
+    require("network", network, f"feed-forward for {what}", not is_recurrent(network))
 
 
 def connection_count(network: Network) -> int:
@@ -322,6 +382,17 @@ def fire(
     total = jnp.sum(gathered, axis=1)
     ids = activations[..., None]
     return jnp.where(ids == SUM, total, activate(ids, jnp.expand_dims(gain, tuple(range(3 - gain.ndim))) * total, activation_ids))
+
+
+@jax.jit
+def _step_on(network: Network, state: Float32[Array, "*B steps"], observation: Float[Array, "*B I"], weight):
+    batch, rows = jnp.atleast_2d(observation), jnp.atleast_2d(state)
+    tape = tape_of(jax.tree.map(lambda leaf: leaf[None], network))
+    first = FIRST_INPUT + network.inputs
+    values = initial_values(tape, batch.shape[0]).at[first:, 0].set(rows.T)
+    values, outputs = forward(tape, values, batch.T[:, None, :], jnp.full(batch.shape[0], weight, jnp.float32))
+    outputs, state = outputs[:, 0].T, values[first:, 0].T
+    return tuple(each.reshape(*observation.shape[:-1], each.shape[-1]) for each in (outputs, state))
 
 
 @jax.jit

@@ -32,7 +32,7 @@ from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require, require_seed, require_weights
 from wannjax.networks.graph import Graph, graph_of
 from wannjax.networks.network import Network
-from wannjax.pictures.drawing import INK, branch_curve, trunk_curve
+from wannjax.pictures.drawing import INK, connection_curves, trunk_curve
 from wannjax.pictures.glyphs import curve_of
 from wannjax.pictures.layout import layout_of
 from wannjax.pictures.rendering import Film, render
@@ -191,7 +191,7 @@ def _arrange(
         def move(time, lane=lane, weight=weight, steps=steps, words=words, values=values, view=view, environment=move_environment):
             now = min(time, steps - 1)
             environment(now)
-            view.show(values[now])
+            view.show(values[now], values[now - 1] if now else np.zeros_like(values[0]))
             state = "ended at step" if time >= steps else "step"
             words.set_text(f"{kind} {weight:g}    {state} {now + 1}    {problem.metric} {returns[now, lane]:.{decimals}f}")
 
@@ -230,12 +230,13 @@ class _NetworkView:
 
         self._nodes = np.array(list(layout.nodes))
         self._sources = np.array([connection.source for connection in graph.connections], int)
+        self._late = np.array([connection.is_recurrent for connection in graph.connections], bool)
         self._trunks = np.array(list(layout.trunks), int)
         self._gains = gain * np.array([1.0 if weight is None else weight for weight in graph.weights])
         self._gain = gain
         lines = [_points(trunk_curve(points)) for points in layout.trunks.values()]
-        for number, connection in enumerate(graph.connections):
-            lines.append(np.concatenate([_points(branch_curve(layout, graph, number)), layout.nodes[connection.target][None]]))
+        for curve, connection in zip(connection_curves(layout, graph), graph.connections, strict=True):
+            lines.append(np.concatenate([_points(curve), layout.nodes[connection.target][None]]))
         paths = [placed(points) for points in lines]
         self._lines = LineCollection(paths, zorder=1)
         axes.add_collection(self._lines)
@@ -259,11 +260,13 @@ class _NetworkView:
             elif node >= graph.size - graph.outputs:
                 axes.text(place[0] + 0.16, place[1], graph.name(node), ha="left", va="center", fontsize=8, color=INK, parse_math=False)
 
-    def show(self, values: Float[np.ndarray, " N"]) -> None:
-        """Colours everything by the nodes' values."""
+    def show(self, values: Float[np.ndarray, " N"], before: Float[np.ndarray, " N"]) -> None:
+        """Colours everything by the nodes' values, now and in the last time step."""
         own = _bounded(values[self._nodes])
         self._dots.set_facecolor(cast(Any, _MAP(0.5 + 0.5 * own)))
-        carried = np.concatenate([self._gain * values[self._trunks], self._gains * values[self._sources]])
+        carried = np.concatenate(
+            [self._gain * values[self._trunks], self._gains * np.where(self._late, before[self._sources], values[self._sources])]
+        )
         signal = _bounded(carried)
         self._lines.set_color(cast(Any, _MAP(0.5 + 0.5 * signal)))
         self._lines.set_linewidth((0.8 + 2.2 * np.abs(signal)).tolist())

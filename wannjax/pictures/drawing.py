@@ -37,6 +37,7 @@ INK = "#20242c"
 """The colour of text, and of inputs."""
 
 _NEGATIVE, _POSITIVE = "#b3261e", "#33507a"
+_DASHED, _DOTTED, _DASH_DOTTED = (0, (3.2, 1.6)), (0, (1.0, 1.4)), (0, (3.2, 1.4, 1.0, 1.4))
 _PITCH = 1.12
 """Inches that an entry of the legend takes."""
 
@@ -53,6 +54,7 @@ def draw(network: Network, path: str | Path | None = None, *, title: str = "", l
 
     All connections of one source share a line until they branch off to their targets. With
     individual weights, a branch's width grows with the weight's size, and negative ones are dashed.
+    A recurrent connection is a dotted arc over its nodes, with a dash between dots if negative.
     Inputs without connections are left out, and said to be. In .svg and .html, nodes and
     connections say what they are when pointed at; .html is one file to zoom and pan in. The same
     network gives the same bytes.
@@ -149,6 +151,8 @@ def _notes(graph: Graph, layout: Layout) -> list[str]:
     if graph.has_weights:
         strongest = max(abs(weight or 0.0) for weight in graph.weights)
         notes.append(f"solid: positive; dashed: negative; the widest has a weight of ±{strongest:.3g}")
+    if graph.recurrent:
+        notes.append("dotted: what its source was in the last time step")
     if layout.left_out:
         names = [graph.label(node) for node in layout.left_out]
         few = len(names) <= 6 and sum(map(len, names)) < 50
@@ -180,11 +184,13 @@ class Pen:
             if len(points) > 1:
                 self.titles[f"trunk-{node}"] = f"from {graph.label(node)}"
                 self._line(trunk_curve(points), f"trunk-{node}", color=self._tint(node), linewidth=1.3, alpha=fade)
+        curves = connection_curves(layout, graph)
         for number, connection in enumerate(graph.connections):
             name = f"connection-{connection.source}-{connection.target}"
             weight = "" if connection.weight is None else f", weight {connection.weight:.4g}"
-            self.titles[name] = f"{graph.label(connection.source)} → {graph.label(connection.target)}{weight}"
-            self._line(branch_curve(layout, graph, number), name, alpha=fade, **self._line_style(number))
+            late = ", from the last time step" if connection.is_recurrent else ""
+            self.titles[name] = f"{graph.label(connection.source)} → {graph.label(connection.target)}{weight}{late}"
+            self._line(curves[number], name, alpha=fade, **self._line_style(number))
         for node, (x, y) in layout.nodes.items():
             self.node(node, x, y)
 
@@ -223,13 +229,14 @@ class Pen:
 
     def _line_style(self, number: int) -> dict[str, Any]:
         connection = self.graph.connections[number]
+        late = connection.is_recurrent
         if connection.weight is None:
-            return {"color": self._tint(connection.source), "linewidth": 1.3}
+            return {"color": self._tint(connection.source), "linewidth": 1.3, "linestyle": _DOTTED if late else "-"}
         strongest = max(abs(weight or 0.0) for weight in self.graph.weights) or 1.0
         sign = connection.weight < 0
         return {
             "color": _NEGATIVE if sign else _POSITIVE,
-            "linestyle": (0, (3.2, 1.6)) if sign else "-",
+            "linestyle": (_DASH_DOTTED if late else _DASHED) if sign else _DOTTED if late else "-",
             "linewidth": 0.7 + 2.6 * abs(connection.weight) / strongest,
         }
 
@@ -248,12 +255,32 @@ def trunk_curve(points: Float[np.ndarray, "points 2"]) -> Curve:
     return Curve(np.array(vertices), codes)
 
 
-def branch_curve(layout: Layout, graph: Graph, number: int) -> Curve:
-    """The line of connection `number` from where it leaves its source's trunk, in the trunk's
-    direction.
-    """
-    points, end = layout.branches[number]
-    trunk = layout.trunks[graph.connections[number].source]
+def connection_curves(layout: Layout, graph: Graph) -> list[Curve]:
+    """The line of every connection."""
+    branches = iter(layout.branches)
+    return [
+        _arc(layout.nodes[each.source], layout.nodes[each.target])
+        if each.is_recurrent
+        else _branch(layout.trunks[each.source], *next(branches))
+        for each in graph.connections
+    ]
+
+
+def _arc(start: Float[np.ndarray, " 2"], end: Float[np.ndarray, " 2"]) -> Curve:
+    """From the top of one node over to that of another, or in a loop to its own."""
+    apart = np.abs(start - end).max()
+    side, rise = max(0.25 * apart, 1.2 * RADIUS), np.array([0, RADIUS + 0.25 * apart + 1.5 * RADIUS])
+    top = np.array([0.5 * RADIUS, 0.8 * RADIUS])
+    first, last = start + top, end + top * [-1, 1]
+    towards = np.array([side, 0])
+    return Curve(np.array([first, first + towards + rise - top * [0, 1], last - towards + rise - top * [0, 1], last]), _ARC)
+
+
+_ARC = [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4]
+
+
+def _branch(trunk: Float[np.ndarray, "points 2"], points: int, end: Float[np.ndarray, " 2"]) -> Curve:
+    """The line of a connection from where it leaves its source's trunk, in that one's direction."""
     vertices, codes = [trunk[points - 1]], [Curve.MOVETO]
     _bend(vertices, codes, trunk[points - 1], end, _slopes(trunk)[points - 1], 0.0)
     return Curve(np.array(vertices), codes)

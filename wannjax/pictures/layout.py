@@ -55,8 +55,8 @@ class Layout:
         nodes: the centre of every node that is drawn, by number: inputs (and the bias) without
             connections are left out.
         trunks: by source, the points of its trunk [points, 2], the source's own first.
-        branches: per connection, in the graph's order, how many points of the trunk come before
-            it, and where it ends [2].
+        branches: per connection that is not recurrent, in the graph's order, how many points of the
+            trunk come before it, and where it ends [2].
         width, height: of the whole, which begins at 0, 0.
         input_pitch: the least distance between two inputs.
         left_out: the numbers of the nodes that are not drawn.
@@ -73,8 +73,10 @@ class Layout:
 
 def layout_of(graph: Graph) -> Layout:
     """Places a network. Connections lead to the right; inputs stand on the left and outputs on the
-    right, in their order unless there are very many inputs.
+    right, in their order unless there are very many inputs. Recurrent ones have no say, and no
+    place here.
     """
+    graph = graph.in_no_time
     sources = {connection.source for connection in graph.connections}
     left_out = tuple(node for node in range(graph.first_hidden) if node not in sources)
     layer_of = _layers(graph)

@@ -84,6 +84,7 @@ class Supervised(Problem, Protocol):
         classifies: whether outputs are logits of classes.
         regresses: whether they are the numbers that the targets are.
         example_shape: of one example, before it was flattened: of an image (height, width).
+        sequences: how sequences are scored; None where examples are single ones.
     """
 
     batch: int
@@ -91,6 +92,7 @@ class Supervised(Problem, Protocol):
     classifies: bool
     regresses: bool
     example_shape: tuple[int, ...]
+    sequences: str | None
 
     def loss(self, outputs: Float32[Array, " O"], target: Any, /) -> Float32[Array, ""]:
         """The loss of one example."""

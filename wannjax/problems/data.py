@@ -1,6 +1,10 @@
 """Data sets as problems: a score is minus the mean loss over examples, drawn anew for every
 generation and the same for all networks.
 
+An example is one observation or, where a problem has `sequences`, a series of T of them, which a
+network sees one after the other, and through which a recurrent one remembers: its values start at 0
+in every example.
+
 An episode of a data set is one mini-batch. The arrays are arguments of the compiled programs, never
 constants in them. Networks run in chunks, and each goes through the examples batch by batch, so
 that its table of values stays in the cache.
@@ -27,8 +31,9 @@ from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of, value_rows
 from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctScores, in_blocks, over_groups
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
+from wannjax.problems.sequences import ALL, LAST, at_each_time, over_time
 from wannjax.problems.sharding import Shares, on_population, sharded
-from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, warn_of_scale
+from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, rows_of, warn_of_scale
 
 Loss = Callable[[Array, Array], Array]
 """(outputs [O], target of one example) → the loss of this example, a scalar."""
@@ -50,11 +55,11 @@ class Examples(NamedTuple):
     """n examples.
 
     Attributes:
-        inputs: float32[n, I].
+        inputs: float32[n, I]; of sequences float32[n, T, I].
         targets: [n, ...]; for cross-entropy the probability of each class, float32[n, O].
     """
 
-    inputs: Float32[Array, "n I"]
+    inputs: Float32[Array, "n *T I"]
     targets: Shaped[Array, "n ..."]
 
 
@@ -77,6 +82,7 @@ class DataProblem(Problem):
         y: Any,
         *,
         loss: str | Loss = "cross_entropy",
+        sequences: str | None = None,
         x_test: Any = None,
         y_test: Any = None,
         validation: float | None = None,
@@ -99,8 +105,12 @@ class DataProblem(Problem):
                 the numbers of classes.
             loss: "cross_entropy" (softmax of the outputs), "mse", or a function (outputs [O],
                 target of one example) → scalar.
+            sequences: None, or how `x` [n, T, ...] is scored, of which every example is a series of
+                T observations: "last", the outputs after the last one against `y`, as of single
+                examples; or "all", the outputs after each of them against `y` [n, T, ...], a mean
+                over T. A feed-forward network has only the present observation to go by.
             x_test, y_test: examples for reports, which nothing is fitted to; the validation split
-                serves when None.
+                serves when None. Sequences may be of another length.
             validation: share of `x` that is kept from training, for choosing among networks. 0:
                 none is; training, choosing, and reports without `x_test`, all use all examples, as
                 a truth table wants it. None: 0 for fewer than `FEW` examples, else a fifth.
@@ -122,16 +132,16 @@ class DataProblem(Problem):
         is_share = validation is None or (isinstance(plain(validation), int | float) and 0 <= validation < 1)
         require("validation", validation, "None or in [0, 1)", is_share)
         batch = require_count("batch", batch)
+        require("sequences", sequences, f'None, "{LAST}" or "{ALL}"', sequences in (None, LAST, ALL))
+        self.sequences, self.sequential = sequences, sequences is not None
         outputs = None if outputs is None else whole("outputs", outputs, "None or an integer >= 1", 1)
         require("x_test, y_test", "one without the other", "given both or none", (x_test is None) == (y_test is None))
         self._loss: Loss = loss if callable(loss) else LOSSES[loss]
         self.classifies, self.regresses = loss == "cross_entropy", loss == "mse"
         self.metric = "accuracy %" if self.classifies else "R²" if self.regresses else "minus loss"
-        inputs = inputs_of("x", x)
-        self.example_shape = inputs.shape[1:]
-        inputs = inputs.reshape(len(inputs), -1)
-        self.inputs = inputs.shape[1]
-        targets = self._targets("y", y, loss, outputs, len(inputs), None)
+        inputs, self.example_shape = self._flat("x", inputs_of("x", x))
+        self.inputs = inputs.shape[-1]
+        targets = self._targets("y", y, loss, outputs, inputs, None)
         self.outputs = targets.outputs
         if loss == "mse":
             warn_of_scale("y", targets.values)
@@ -139,12 +149,9 @@ class DataProblem(Problem):
         if x_test is not None:
             columns, names = columns_of(x), columns_of(x_test)
             require("x_test", f"columns {', '.join(names)}", f"of the columns of x, {', '.join(columns)}", not names or names == columns)
-            inputs = inputs_of("x_test", x_test)
-            inputs = inputs.reshape(len(inputs), -1)
-            require("x_test", f"{inputs.shape[1]} features", f"of {self.inputs} features, as x", inputs.shape[1] == self.inputs)
-            self._splits["test"] = _examples(
-                inputs, self._targets("y_test", y_test, loss, self.outputs, len(inputs), targets.classes).values
-            )
+            inputs, _ = self._flat("x_test", inputs_of("x_test", x_test))
+            require("x_test", f"{inputs.shape[-1]} features", f"of {self.inputs} features, as x", inputs.shape[-1] == self.inputs)
+            self._splits["test"] = _examples(inputs, self._targets("y_test", y_test, loss, self.outputs, inputs, targets.classes).values)
         for split, examples in self._splits.items():
             self._check_loss("y_test" if split == "test" else "y", examples.targets)
         self.examples = self._splits["train"]
@@ -165,6 +172,11 @@ class DataProblem(Problem):
     def size(self) -> int:
         """Examples of this split."""
         return self.examples.inputs.shape[0]
+
+    @property
+    def _length(self) -> int:
+        """Observations of an example of this split."""
+        return self.examples.inputs.shape[1] if self.sequential else 1
 
     def split(self, name: str) -> "DataProblem":
         """The same problem on its "train", "validation" or "test" examples; a new problem is on
@@ -192,7 +204,7 @@ class DataProblem(Problem):
         count = min(episodes * self.batch, self.size)
         weights = jnp.asarray(weights, jnp.float32)
         found = None
-        pays = devices.on_cpu() and networks.weights is None and count >= FEWEST_EXAMPLES and _in_usual_modes()
+        pays = not self.sequential and devices.on_cpu() and networks.weights is None and count >= FEWEST_EXAMPLES and _in_usual_modes()
         if pays and not is_traced(key, networks, weights):
             blocks = self._drawn(key, self.examples, count=count)
             found = self._distinct(networks, blocks, weights, activation_ids)
@@ -203,7 +215,7 @@ class DataProblem(Problem):
             means = found.sum(axis=2) / count, found / np.asarray(blocks.sizes)
             scores, by_group = (jnp.asarray(each, jnp.float32) for each in means)
             computed = jnp.float32(blocks.valid.size * scores.size)
-        return Evaluation(scores, jnp.full(scores.shape, count, jnp.int32), computed, by_group)
+        return Evaluation(scores, jnp.full(scores.shape, count * self._length, jnp.int32), computed, by_group)
 
     def measure(
         self,
@@ -249,7 +261,25 @@ class DataProblem(Problem):
         except ValueError:
             return check(inputs, [f"{kind} {name}" for name in found])
 
-    def _targets(self, name: str, y: Any, loss: str | Loss, outputs: int | None, examples: int, classes: np.ndarray | None) -> Targets:
+    def _flat(self, name: str, x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Inputs [n, I], or sequences of them [n, T, I], and the shape of what became I."""
+        if not self.sequential:
+            return x.reshape(len(x), -1), x.shape[1:]
+        require(name, f"shape {x.shape}", "sequences [n, T, ...]", x.ndim >= 3)
+        return x.reshape(*x.shape[:2], -1), x.shape[2:]
+
+    def _targets(self, name: str, y: Any, loss: str | Loss, outputs: int | None, inputs: np.ndarray, classes: np.ndarray | None) -> Targets:
+        """Those of examples, or those of every time step [n, T, ...]."""
+        if self.sequences != ALL:
+            return self._targets_of_each(name, y, loss, outputs, len(inputs), classes)
+        rows, steps = rows_of(name, y, len(inputs)), inputs.shape[:2]
+        require(name, f"shape {rows.shape}", f"of shape {steps} and more, one target for each time step", rows.shape[:2] == steps)
+        found = self._targets_of_each(name, rows.reshape(-1, *rows.shape[2:]), loss, outputs, steps[0] * steps[1], classes)
+        return found._replace(values=found.values.reshape(*steps, *found.values.shape[1:]))
+
+    def _targets_of_each(
+        self, name: str, y: Any, loss: str | Loss, outputs: int | None, examples: int, classes: np.ndarray | None
+    ) -> Targets:
         if loss == "cross_entropy":
             return probabilities_of(name, y, examples, outputs, classes)
         if loss == "mse":
@@ -260,7 +290,7 @@ class DataProblem(Problem):
     def _check_loss(self, name: str, targets: Array) -> None:
         """Raises ValueError unless the loss takes O outputs and one target to a scalar."""
         try:
-            target = jax.ShapeDtypeStruct(targets.shape[1:], targets.dtype)
+            target = jax.ShapeDtypeStruct(targets.shape[1 + (self.sequences == ALL) :], targets.dtype)
             result = jax.eval_shape(self._loss, jax.ShapeDtypeStruct((self.outputs,), jnp.float32), target)
         except (TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
@@ -284,7 +314,8 @@ class DataProblem(Problem):
         """The targets; of a regression [n, 2, O], each beside the variances of all, for R²."""
         if not self.regresses:
             return targets
-        return jnp.stack([targets, jnp.broadcast_to(jnp.var(targets, axis=0), targets.shape)], axis=1)
+        variance = jnp.var(targets, axis=tuple(range(targets.ndim - 1)))
+        return jnp.stack([targets, jnp.broadcast_to(variance, targets.shape)], axis=-2)
 
     def _metric_of_one(self, outputs, target):
         if self.classifies:
@@ -311,29 +342,40 @@ class DataProblem(Problem):
         rows = value_rows(networks)
         batch = min(devices.chunk_size(lanes, 4 * rows * lanes), size)
         blocks = in_blocks(examples.inputs, examples.targets, batch, min(GROUPS, size))
-        batch = blocks.inputs.shape[2]
+        batch = blocks.inputs.shape[-1]
         chunk = devices.chunk_size(lanes * batch, 4 * rows * lanes * batch)
+
+        through = at_each_time if self.sequences == ALL else over_time
 
         def run(networks, blocks, weights):
             tape = tape_of(networks)
             count = tape.activations.shape[1]
             gain = jnp.repeat(weights, batch)
 
-            def add(carry, block):
-                totals, values = carry
-                observations, target, valid = block
+            def run_on(values, observations):
                 observations = jnp.tile(observations, (1, lanes))[:, None, :]
                 observations = jnp.broadcast_to(observations, (self.inputs, count, lanes * batch))
                 values, outputs = forward(tape, values, observations, gain, activation_ids=activation_ids, dynamic_length=devices.on_cpu())
-                outputs = outputs.reshape(self.outputs, count, lanes, batch)
+                return values, outputs.reshape(self.outputs, count, lanes, batch)
+
+            def scores_of(outputs, target):
                 scores = jax.vmap(each, in_axes=(-1, 0), out_axes=-1)
-                scores = jax.vmap(jax.vmap(scores, in_axes=(1, None)), in_axes=(1, None))(outputs, target)
+                return jax.vmap(jax.vmap(scores, in_axes=(1, None)), in_axes=(1, None))(outputs, target)
+
+            def add(carry, block):
+                totals, values = carry
+                observations, target, valid = block
+                if self.sequential:
+                    scores = through(run_on, scores_of, initial_values(tape, lanes * batch), observations, target)
+                else:
+                    values, outputs = run_on(values, observations)
+                    scores = scores_of(outputs, target)
                 return (totals + over_groups(scores, valid), values), None
 
             start = jnp.zeros((count, lanes, blocks.valid.shape[1]), jnp.float32), initial_values(tape, lanes * batch)
             (totals, _), _ = lax.scan(add, start, blocks)
             means = jnp.sum(totals, axis=2) / size, totals / blocks.sizes[None, None]
-            return means, jnp.float32(blocks.valid.size * lanes)
+            return means, jnp.float32(blocks.valid.size * lanes * self._length)
 
         return sharded(run, networks, chunk, shares, blocks, weights)
 

@@ -6,6 +6,11 @@ for all weights, and the values that are read again stay in the cache. Then ever
 its outputs and adds up its losses; for softmax cross-entropy the exponential of each distinct
 output is computed once.
 
+Examples that are sequences are not scored here but on plain tapes. What a step of a recurrent
+network computes depends on what it and later ones computed before, on every lane and at every
+weight, so that the values of all weights would have to be kept side by side; and steps along a
+cycle have no first one, from which hashes could start.
+
 Devices share the work by blocks and weights. What is summed in which order depends neither on their
 number nor on which other networks there are, so that scores are the same to the last bit.
 """
@@ -42,13 +47,13 @@ class Blocks(NamedTuple):
     """Examples in n blocks of B, the last of which is filled up with the first examples.
 
     Attributes:
-        inputs: float32[n, I, B].
+        inputs: float32[n, I, B]; of sequences float32[n, T, I, B].
         targets: [n, B, ...].
         valid: bool[n, G, B/G]; whether each counts. Examples take turns in G groups, and those of a
             group stand together.
     """
 
-    inputs: Float32[Array, "n I B"]
+    inputs: Float32[Array, "n *T I B"]
     targets: Shaped[Array, "n B ..."]
     valid: Bool[Array, "n G each"]
 
@@ -58,13 +63,13 @@ class Blocks(NamedTuple):
         return jnp.sum(self.valid, axis=(0, 2), dtype=jnp.float32)
 
 
-def in_blocks(inputs: Float32[Array, "size I"], targets: Shaped[Array, "size ..."], block: int, groups: int) -> Blocks:
+def in_blocks(inputs: Float32[Array, "size *T I"], targets: Shaped[Array, "size ..."], block: int, groups: int) -> Blocks:
     """Examples in blocks of `block`, or as many more as share it out to all `groups`. Traceable."""
     size, each = inputs.shape[0], -(-block // groups)
     count = -(-size // (groups * each))
     place = jnp.arange(count * each * groups).reshape(count, each, groups).swapaxes(1, 2).reshape(count, -1)
     filled = place % size
-    return Blocks(inputs[filled].swapaxes(1, 2), targets[filled], (place < size).reshape(count, groups, each))
+    return Blocks(jnp.moveaxis(inputs[filled], 1, -1), targets[filled], (place < size).reshape(count, groups, each))
 
 
 def over_groups(scores: Float32[Array, "... B"], valid: Bool[Array, "G each"]) -> Float32[Array, "... G"]:

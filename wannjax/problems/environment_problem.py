@@ -268,7 +268,8 @@ class EnvironmentProblem(RolloutProblem):
         from wannjax.problems.kernels.tape import Tapes
 
         tapes = Tapes(networks, len(gain), activation_ids)
-        return lambda memory, observations: (memory, forward_in_kernel(tapes, observations, gain, interpret=self.interpret)), ()
+        table = jnp.zeros(tapes.table.shape, tapes.table.dtype) if tapes.remembers else None
+        return partial(forward_in_kernel, tapes, gain=gain, interpret=self.interpret), table
 
     def run_episodes(
         self, act: Callable[[Any, Array], tuple[Any, Array]], memory: Any, keys: Key[Array, " L"], count: int, params: Any

@@ -12,7 +12,7 @@ from functools import cache
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Array, Float, Int, Shaped
 
 from wannjax.common import devices
 from wannjax.networks.network import Network, Tape, forward, initial_values, take, tape_of
@@ -37,6 +37,7 @@ class Lanes:
         self.networks, self.gain = networks, np.asarray(gain, np.float32)
         self._settings = {"sizes": (networks.inputs, networks.outputs), "actions": actions, "activation_ids": activation_ids}
         self.place = np.zeros(len(gain), np.int64)
+        self.values: Array | np.ndarray | None = None
         self._move(np.arange(len(gain)))
 
     def _move(self, alive: Int[np.ndarray, " n"]) -> None:
@@ -45,10 +46,14 @@ class Lanes:
         while self.size < len(alive):
             self.size *= SHRINK
         own = np.concatenate([alive, np.repeat(alive[:1], self.size - len(alive))])
+        before, places = self.values, self.place[own]
         self.place[alive] = np.arange(len(alive))
         tape = _tape_of(take(self.networks, own))
         self._tape, self._gain = tape[:4], self.gain[own, None]
-        self.values = initial_values(tape._replace(inputs=self.networks.inputs, outputs=self.networks.outputs), 1)
+        if before is None:
+            self.values = initial_values(tape._replace(inputs=self.networks.inputs, outputs=self.networks.outputs), 1)
+        else:  # what the lanes that are alive remember
+            self.values = np.asarray(before)[:, places]
         self._seen = np.zeros((self.size, self.networks.inputs), np.float32)
 
     def act(self, alive: Int[np.ndarray, " n"], observations: Float[np.ndarray, "n I"]) -> Shaped[np.ndarray, "n ..."]:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 from wannjax.common.validation import require, require_text
 from wannjax.common.wording import counted
 from wannjax.networks.graph import default_names
-from wannjax.networks.network import ALL_ACTIVATIONS, Network, as_network
+from wannjax.networks.network import ALL_ACTIVATIONS, Network, as_network, is_recurrent
 
 
 class Evaluation(NamedTuple):
@@ -45,6 +45,8 @@ class Problem(Protocol):
         output_activation: the name of the activation that suits its outputs.
         metric: what `measure` gives, for people; higher is better.
         stochastic: whether `measure` differs from key to key.
+        sequential: whether networks are run over time and keep their values from step to step (see
+            `networks.network`), as recurrent ones need.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Problem(Protocol):
     output_activation: str
     metric: str = "score"
     stochastic: bool = True
+    sequential: bool = False
 
     def evaluate(
         self, key: Key[Array, ""], networks: Network, weights: Float[Array, " W"], *, episodes: int, activation_ids: tuple[int, ...] = ...
@@ -131,14 +134,29 @@ def check_single(network: Network) -> None:
 
 def check_sizes(networks: Network, problem: Problem) -> None:
     """Raises ValueError unless `networks`, one or many, have the inputs and outputs that `problem`
-    needs.
+    needs, and are feed-forward unless it is `sequential`.
     """
+    require("networks", "recurrent ones", f"feed-forward for {_timeless(problem)}", problem.sequential or not is_recurrent(networks))
     require(
         "networks",
         f"{counted(networks.inputs, 'input')} and {counted(networks.outputs, 'output')}",
         f"of {counted(problem.inputs, 'input')} and {counted(problem.outputs, 'output')}, as {problem.name} needs",
         (networks.inputs, networks.outputs) == (problem.inputs, problem.outputs),
     )
+
+
+def require_time(problem: Problem, recurrent: bool) -> None:
+    """Raises ValueError for a `recurrent` search on a problem without time."""
+    require("recurrent", recurrent, f"False for {_timeless(problem)}", problem.sequential or not recurrent)
+
+
+def _timeless(problem: Problem) -> str:
+    return f"{problem.name}, which has no time steps (environments have, and data of `sequences`)"
+
+
+def require_single_examples(problem: Problem, what: str) -> None:
+    """Raises ValueError for data of sequences, which `what`, such as "explain", does not take."""
+    require("problem", problem.name, f"of single examples, and not of sequences, for {what}", problem.stochastic or not problem.sequential)
 
 
 def checked_names(

@@ -40,6 +40,7 @@ class RolloutProblem(Problem):
 
     metric = "return"
     stochastic = True
+    sequential = True
     together = 1
 
     def __init__(self, environment: Any, input_names: tuple[str, ...], output_names: tuple[str, ...]):

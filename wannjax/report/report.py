@@ -25,7 +25,7 @@ from wannjax.common.wording import counted
 from wannjax.networks.activations import NAMES
 from wannjax.networks.files import load
 from wannjax.networks.graph import graph_of
-from wannjax.networks.network import Network, connection_count
+from wannjax.networks.network import Network, connection_count, is_recurrent
 from wannjax.pictures.curves import draw_curves, plot_front, plot_scores, plot_sizes, plot_weights
 from wannjax.pictures.drawing import draw, drawing_svg, sketch_svg
 from wannjax.problems.capabilities import Supervised
@@ -150,7 +150,7 @@ def _predictions(saved: run_directory.Saved, problem: Problem, report: Report, d
     """The sections on what the champion predicts, and what the network does that training made of
     it, where the directory holds one; none unless `problem` is data with classes or numbers.
     """
-    if not isinstance(problem, Supervised) or not (problem.classifies or problem.regresses):
+    if not isinstance(problem, Supervised) or problem.sequential or not (problem.classifies or problem.regresses):
         return []
     weight = report.tuned_weight if saved.champion.weights is None else 1.0
     found = predictions(saved.champion, problem, weight=weight)
@@ -187,6 +187,8 @@ def _champion(saved: run_directory.Saved) -> str:
 
 
 def _formulas(network: Network) -> str:
+    if is_recurrent(network):
+        return paragraph("There are none of a network with memory.")
     formulas = formula(network)
     said = "w is the shared weight, and scales the individual weights." if network.weights is not None else "w is the shared weight."
     return (
@@ -323,7 +325,7 @@ def _again(saved: run_directory.Saved, problem: Problem, directory: Path) -> str
     if not known:
         return python_part
     algorithm = "" if isinstance(saved.config, WannConfig) else f"--algorithm {saved.config.name}"
-    options = " ".join(f"--{name.replace('_', '-')} {_quoted(value)}" for name, value in changes.items())
+    options = " ".join(_option(name.replace("_", "-"), value) for name, value in changes.items())
     command = " ".join(
         part
         for part in (
@@ -357,6 +359,10 @@ def _again(saved: run_directory.Saved, problem: Problem, directory: Path) -> str
 
 def _plain(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _option(name: str, value: object) -> str:
+    return f"--{'' if value else 'no-'}{name}" if isinstance(value, bool) else f"--{name} {_quoted(value)}"
 
 
 def _quoted(value: object) -> str:

@@ -24,7 +24,7 @@ from wannjax.common.validation import require
 from wannjax.networks.files import network_text, parse_network
 from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import Network, require_runnable, take
-from wannjax.problems.problem import Problem, checked_names
+from wannjax.problems.problem import Problem, checked_names, require_time
 from wannjax.runs.champions import Champions, Confirmed
 from wannjax.runs.checkpoints import Checkpoint
 from wannjax.runs.compilations import Compilations
@@ -83,6 +83,7 @@ class Run:
     def _begin(self, start: tuple[Network, ...]) -> None:
         given: dict[str, Any] = {"start": start} if start else {}
         self.start = start
+        require_time(self.problem, getattr(self.config, "recurrent", False))
         self.algorithm = self.config.algorithm(inputs=self.problem.inputs, outputs=self.problem.outputs, **given)
         if self.algorithm.race is not None:
             wanted = f"0 for {self.problem.name}, whose scores are of no episodes"

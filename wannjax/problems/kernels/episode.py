@@ -89,7 +89,7 @@ def run_episodes(
             after = advance_on_lanes(key, cells((), jnp.int32, [time]), tally, state, outputs, params)
             return time + 1, list(map(vectors_of, jax.tree.leaves(after)))
 
-        table[0, :], table[1, :] = vector(0, jnp.float32), vector(1, jnp.float32)
+        tapes.begin(table)
         lane = pallas.program_id(1) * LANES + lax.iota(jnp.int32, LANES)
         tally = (cells((), jnp.bool_, [lane < lanes]), *(cells((), dtype, [0]) for dtype in (jnp.float32, jnp.int32)))
         first = list(map(vectors_of, jax.tree.leaves((tally, observation, state))))
@@ -99,8 +99,7 @@ def run_episodes(
     starts = (gain[:, None], keys if needs_key else None, observations.T, state)
     start = [_in_rows(leaf, tapes.width) for leaf in jax.tree.leaves(starts)]
     lines = [_in_line(leaf) if needed else None for leaf, needed in zip(*map(jax.tree.leaves, (params, needed_params)), strict=True)]
-    shapes = ((count, tapes.width), (count, tapes.width), (count, tapes.rows, tapes.width))
-    results = list(map(_type, shapes, (jnp.float32, jnp.int32, jnp.float32)))
+    results = [*(_type((count, tapes.width), dtype) for dtype in (jnp.float32, jnp.int32)), tapes.table]
     returns, steps, _ = pallas.pallas_call(
         program,
         grid=(count, blocks),

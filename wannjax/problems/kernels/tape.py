@@ -26,7 +26,7 @@ from jax.experimental import pallas
 
 from wannjax.networks.activations import SUM
 from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, fire
-from wannjax.problems.kernels.cells import LANES, Cells, vectors_of
+from wannjax.problems.kernels.cells import LANES, Cells, vector, vectors_of
 from wannjax.problems.kernels.lanes import OnLanes
 
 
@@ -36,7 +36,8 @@ class Tapes:
     Attributes:
         outputs: O.
         width: int, lanes with those that fill up the last warp.
-        rows: int, of a table of values.
+        remembers: whether networks may read what the last time step left in their table.
+        table: the shape and type of the tables of values, [N, rows, width].
         operands: the arrays that the kernel is given.
         specs: which part of each a program has.
     """
@@ -45,7 +46,9 @@ class Tapes:
         """Traceable. `activation_ids` are those that can occur."""
         steps, self.outputs = networks.activations.shape[1], networks.outputs
         self._hidden, self._first_step = steps - self.outputs, FIRST_INPUT + networks.inputs
-        self.width, self.rows = -(-lanes // LANES) * LANES, self._first_step + steps
+        self.width = -(-lanes // LANES) * LANES
+        self.table = jax.ShapeDtypeStruct((len(networks.steps), self._first_step + steps, self.width), jnp.float32)
+        self.remembers = networks.recurrent
         # All lanes have the same activation: one is computed, where XLA computes all.
         self._fire = {activation: _fire_on_lanes(activation) for activation in sorted({SUM, *activation_ids})}
         places = jnp.searchsorted(jnp.array(list(self._fire), jnp.int8), networks.activations, method="compare_all")
@@ -56,6 +59,17 @@ class Tapes:
             filled = [(0, 0)] * 3 + [(0, self.width - lanes)]
             self.operands.append(jnp.pad(networks.weights, filled, mode="edge") if differ else networks.weights)
             self.specs.append((of_network_and_lanes if differ else of_network)(self.operands[-1]))
+
+    def begin(self, table: Any) -> None:
+        """Makes a program's table that of the first time step."""
+
+        def clear(row, carry):
+            table[row, :] = vector(0, jnp.float32)
+            return carry
+
+        if self.remembers:
+            lax.fori_loop(0, self.table.shape[1], clear, None)
+        table[0, :], table[1, :] = vector(0, jnp.float32), vector(1, jnp.float32)
 
     def run(self, tape: Sequence[Any], table: Any, gain: Cells, read: Callable[[Any], Any] | None = None) -> Cells:
         """One forward pass inside a kernel: the outputs [O].

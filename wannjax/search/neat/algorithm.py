@@ -6,11 +6,12 @@ the tape, the driver. What it has of its own: genes with historical markings and
 (`genes.py`), children of two parents (`reproduction.py`), species that protect what is new
 (`species.py`). The settings, from which all this is called, are in `config.py`.
 
-Differences from the paper: networks are feed-forward; a child has the disjoint and excess genes of
-its fitter parent also when both are equally fit (of the smaller one then); after a generation that
-was narrowed to two species, patience starts again; the compatibility threshold is steered to a
-number of species, and there are twice as many at the most. A new sweep of episodes every generation
-makes scores noisy: records of species are then those of their luckiest genome.
+Differences from the paper: networks are feed-forward unless the search is recurrent; a child has
+the disjoint and excess genes of its fitter parent also when both are equally fit (of the smaller
+one then); after a generation that was narrowed to two species, patience starts again; the
+compatibility threshold is steered to a number of species, and there are twice as many at the most.
+A new sweep of episodes every generation makes scores noisy: records of species are then those of
+their luckiest genome.
 """
 
 from collections.abc import Callable, Sequence
@@ -129,6 +130,7 @@ class Rules(NamedTuple):
         keep: whether a connection that is split stays, so that the function does.
         output_activation: id of the activation of the outputs.
         activations: ids of those that hidden nodes take.
+        recurrent: whether connections may be.
     """
 
     population: int
@@ -149,6 +151,7 @@ class Rules(NamedTuple):
     keep: bool
     output_activation: int
     activations: tuple[int, ...]
+    recurrent: bool
 
 
 class _Birth(NamedTuple):
@@ -183,7 +186,7 @@ def neat(rules: Rules, *, inputs: int, outputs: int, start: Sequence[Network] = 
     populate, populate_from, ask, tell, enlarge_state = _programs(rules, inputs, outputs)
     ids = {SUM, rules.output_activation, *rules.activations}
     if start:
-        graphs = graphs_of(start, inputs=inputs, outputs=outputs, most=rules.population)
+        graphs = graphs_of(start, inputs=inputs, outputs=outputs, most=rules.population, recurrent=rules.recurrent)
         ids = ids.union(*(graph.activations for graph in graphs))
         hidden = more_slots(SMALLEST_CAPACITY, max(len(graph.activations) for graph in graphs) - outputs, with_others=True)
         populate = partial(populate_from, genomes_of(graphs, hidden), *given_genes(graphs, hidden, rules.slope))
@@ -259,7 +262,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
         def one(pair):
             genome, genes = pair
             genes = genes._replace(weights=rules.slope * genes.weights)
-            return express(genome, state.steps, weight_matrix(genome, genes))
+            return express(genome, state.steps, weight_matrix(genome, genes), recurrent=rules.recurrent)
 
         return in_chunks(one, (state.genomes, state.genes), cached=True)
 
@@ -277,7 +280,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
 
         operator = jnp.sum(draws[0] >= jnp.array(rules.operator_ends, jnp.float32))
         operator = jnp.where(birth.elite | (operator == len(rules.operator_ends)), NOTHING, operator)
-        genome, change = changed(genome, operator, draws[:4], rules.activations, keep=rules.keep)
+        genome, change = changed(genome, operator, draws[:4], rules.activations, keep=rules.keep, recurrent=rules.recurrent)
         ends = ends_of(birth.ids, change.row, change.column, inputs)
         weight = new_weight * (2 * draws[5] - 1)
         genes, ids = followed(genes, birth.ids, change, inputs, weight, keep=rules.keep, deletes=rules.deletes)

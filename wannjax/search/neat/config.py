@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wannjax.common.settings import Settings, choice, count, positive, rate, setting, share
+from wannjax.common.settings import Settings, choice, count, positive, rate, setting, share, switch
 from wannjax.common.validation import require
 from wannjax.genomes.operators import SHARED
 from wannjax.networks.activations import NAMES, activation_ids
@@ -104,6 +104,7 @@ class NeatConfig(Settings):
         f"{REPLACE} disables the connection for one of weight 1 and one of the old weight, as in the paper",
         (EXACT, REPLACE),
     )
+    recurrent: bool = switch("whether connections may also carry what their source was in the last time step, so that networks have memory")
     activations: tuple[str, ...] = activation_names(("tanh",), "activations of hidden nodes")
     output_activation: str = choice(
         AUTO, f"activation of the outputs, which never changes; {AUTO} is what suits the problem", (AUTO, *NAMES[1:])
@@ -149,5 +150,6 @@ class NeatConfig(Settings):
             keep=self.split == EXACT,
             output_activation=output_activation_id(self.output_activation),
             activations=activation_ids(self.activations),
+            recurrent=self.recurrent,
         )
         return neat(rules, inputs=inputs, outputs=outputs, start=tuple(start))

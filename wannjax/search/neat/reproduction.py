@@ -8,6 +8,11 @@ a change adds are marked 2n and 2n + 1. Markings are int32, and a child has one 
 - 1. So no number is ever used twice; a search that comes near the end of the range is stopped
 (`require_numbers`).
 
+Whether a connection is recurrent (see `genomes/genome.py`) is no part of its marking, which names
+its two nodes: parents may have these in different order, so that it is recurrent in one and not in
+the other. A child has all genes, the order of nodes and so the kinds of connections of its fitter
+parent; from the other come weights, and what is disabled.
+
 The operators themselves are those of `genomes/operators.py`. To add a way to change weights, see
 `mutated_weights`.
 """

@@ -50,6 +50,7 @@ class Rules(NamedTuple):
         output_activation: id of the activation of the outputs.
         activations: ids of those that hidden nodes take.
         blocks: that may be inserted.
+        recurrent: whether connections may be.
     """
 
     population: int
@@ -63,6 +64,7 @@ class Rules(NamedTuple):
     output_activation: int
     activations: tuple[int, ...]
     blocks: tuple[Block, ...]
+    recurrent: bool
 
 
 class Rates(NamedTuple):
@@ -123,7 +125,7 @@ def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int, start: Sequen
     ids = {SUM, rules.output_activation, *rules.activations, *of_blocks}
     enlarge = partial(_enlarge, blocks=rules.blocks)
     if start:
-        graphs = graphs_of(start, inputs=inputs, outputs=outputs, most=rules.population // rules.islands)
+        graphs = graphs_of(start, inputs=inputs, outputs=outputs, most=rules.population // rules.islands, recurrent=rules.recurrent)
         ids = ids.union(*(graph.activations for graph in graphs))
         most = max(len(graph.connections) for graph in graphs)
         bound = int(rates.connections)
@@ -141,6 +143,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
     state, (genomes to start from, key, rates) → state, `ask` and `tell`.
     """
     size = rules.population // rules.islands
+    child_of = partial(mutate, activations=rules.activations, blocks=rules.blocks, recurrent=rules.recurrent)
 
     def first_state(genomes, key, rates):
         return WannState(genomes, sizes_of(genomes), key, jnp.int32(0), rates, SMALLEST_CAPACITY)
@@ -169,14 +172,14 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
             place, draws = child
             genome = jax.tree.map(lambda leaf: leaf[place % count], given)
             room = rates.connections - connection_count(genome)
-            return mutate(genome, draws, rates.ends, rules.activations, rules.blocks, changes=place >= count, room=room)
+            return child_of(genome, draws, rates.ends, changes=place >= count, room=room)
 
         genomes = jax.vmap(one)((place, draws))
         return first_state(genomes, key, rates)
 
     @jax.jit
     def ask(state):
-        return in_chunks(lambda genome: express(genome, state.steps), state.genomes)
+        return in_chunks(lambda genome: express(genome, state.steps, recurrent=rules.recurrent), state.genomes)
 
     @jax.jit
     def tell(state, scores):
@@ -206,7 +209,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
             origin, draws, is_child = place
             parent = jax.tree.map(lambda leaf: leaf[origin], state.genomes)
             room = state.rates.connections - state.sizes.connections[origin]
-            return mutate(parent, draws, state.rates.ends, rules.activations, rules.blocks, changes=is_child, room=room)
+            return child_of(parent, draws, state.rates.ends, changes=is_child, room=room)
 
         # Island by island, the elite before the children.
         origins = jnp.concatenate([kept, parents], axis=1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from wannjax.common.settings import Settings, choice, count, rate, setting, share
+from wannjax.common.settings import Settings, choice, count, rate, setting, share, switch
 from wannjax.common.validation import require
 from wannjax.genomes.blocks import MOST, Block, block_of, load_blocks
 from wannjax.genomes.operators import Operators
@@ -113,6 +113,7 @@ class WannConfig(Settings):
     blocks: tuple[Block, ...] = setting(
         (), "building blocks that may be inserted whole", f"at most {MOST} blocks, each once", _is_library, load=load_blocks
     )
+    recurrent: bool = switch("whether connections may also carry what their source was in the last time step, so that networks have memory")
     activations: tuple[str, ...] = activation_names(APERIODIC, "activations of hidden nodes")
     output_activation: str = choice(
         AUTO, f"activation of the outputs, which never changes; {AUTO} is what suits the problem", (AUTO, *NAMES[1:])
@@ -168,6 +169,7 @@ class WannConfig(Settings):
             output_activation=output_activation_id(self.output_activation),
             activations=activation_ids(self.activations),
             blocks=self.blocks,
+            recurrent=self.recurrent,
         )
         density = min(self.initial_density, self.initial_fan_in / (1 + inputs))
         rates = Rates(
