@@ -1,8 +1,10 @@
 """What cannot be used is answered in one line that names the argument, its value and what is allowed."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import jax
+import numpy as np
 import pytest
 from training_support import BALANCING
 
@@ -26,6 +28,11 @@ class Scored(wannjax.Problem):
 
 def scored(**parts):
     return type("Scored", (Scored,), parts)()
+
+
+def scores_at(problem, weights):
+    population = jax.tree.map(lambda leaf: leaf[None], replace(BALANCING, input_names=(), output_names=()))
+    return problem.evaluate(jax.random.key(0), population, weights, episodes=1)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +91,14 @@ def problem():
         (lambda problem: wannjax.ensemble(BALANCING, problem, start=math.nan), "start: must be None or a finite weight, got nan"),
         (lambda problem: wannjax.ensemble(BALANCING, problem, start=10**400), "start: must be None or a finite weight, got 1000"),
         (lambda _: wannjax.make("digits", batches=3), "got 'batches' (did you mean batch?)"),
+        (lambda _: wannjax.make("digits", x_test=3), "seed, input_names, output_names, got 'x_test'"),
+        (lambda problem: scores_at(problem, []), "weights: must be numbers [W], at least one, got []"),
+        (lambda problem: scores_at(problem, ["a"]), "weights: must be numbers [W], at least one, got ['a']"),
+        (lambda _: scores_at(wannjax.DataProblem(np.eye(4), [0, 0, 1, 1]), []), "weights: must be numbers [W], at least one, got []"),
+        (
+            lambda problem: wannjax.finetune(BALANCING, problem, starts=np.ones((2, 99)), **QUIET),
+            "got ndarray of shape (2, 99)",
+        ),
     ],
 )
 def test_it_is_named(call, message, problem, tmp_path, monkeypatch):

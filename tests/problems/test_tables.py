@@ -78,6 +78,10 @@ def test_the_test_labels_are_those_of_the_same_classes():
         (np.where(Y > 0, np.nan, 1.0), "y: must be finite, got 'some that are not'"),
         ([None, *PETS[1:].tolist()], "y: must be strings or whole numbers, or probabilities [n, O], got 'labels of NoneType, str'"),
         (Y * 1j, "y: must be strings or whole numbers"),
+        (
+            np.eye(2)[Y] + 0.5,
+            "y: must be labels [n], or probabilities [n, O] >= 0 that sum to 1, got 'row 0, of least 0.5 and of sum 2'",
+        ),
     ],
 )
 def test_what_are_no_labels_is_refused_in_one_line(y, message):
@@ -103,6 +107,10 @@ def test_the_columns_of_a_table_are_names():
 def test_a_table_is_refused_by_the_name_of_its_column():
     with pytest.raises(ValueError, match=r"^x: must be numbers, got \"column 'city' with \['Rome'\]\""):
         DataProblem(Table({"age": [1, 2], "city": ["Rome", "Bonn"]}), [0, 1])
+    with pytest.raises(ValueError, match=r"^x: must be finite in float32, got \"1 values that are not, the first in column 'size'\""):
+        DataProblem(Table({"age": [1, 2], "size": [3.0, np.nan]}), [0, 1])
+    with pytest.raises(ValueError, match=r"^x: must be dense, as .toarray\(\) makes it, got 'a csr_array'"):
+        DataProblem(pytest.importorskip("scipy.sparse").csr_array(X), Y)
     table = Table({"age": [1, 2], "size": [3, 4]})
     with pytest.raises(ValueError, match=r"^x_test: must be of the columns of x, age, size, got 'columns size, age'"):
         DataProblem(table, [0, 1], x_test=Table({"size": [3], "age": [1]}), y_test=[0])

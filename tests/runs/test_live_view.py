@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pytest
 from rich.console import Console
 from runs_support import Larger
@@ -10,7 +11,7 @@ import wannjax
 from wannjax.common import devices
 from wannjax.common.terminal import screen
 from wannjax.runs import progress
-from wannjax.runs.progress import LiveView, View
+from wannjax.runs.progress import LiveView, View, describe_speed
 
 FACTS = "mean -1234.5, best -1234.5; champion -1234.5 with 1234 connections; 12.3 M alive steps/s"
 
@@ -86,6 +87,15 @@ def test_names_are_shown_as_they_stand_and_lines_are_not_wrapped(capsys):
 def test_one_input_is_no_inputs(capsys):
     LiveView(Larger(), wannjax.WannConfig(episodes=1), console=screen(stderr=True))
     assert "2 inputs, 1 output; wann" in capsys.readouterr().err
+
+
+def test_on_data_it_speaks_of_examples(capsys):
+    data = wannjax.DataProblem(np.eye(40), np.arange(40) % 2, batch=8, validation=0)
+    for episodes, examples in ((3, 24), (9, 40)):
+        LiveView(data, wannjax.WannConfig(episodes=episodes), console=screen(stderr=True))
+        assert f"6 shared weights x {examples} examples; " in capsys.readouterr().err
+    assert describe_speed(data, 3e6, 2.0) == "1.5 M examples/s"
+    assert describe_speed(Larger(), 3e6, 2.0) == "1.5 M alive steps/s"
 
 
 def test_on_a_gpu_the_first_line_says_how_an_episode_runs(monkeypatch, capsys):

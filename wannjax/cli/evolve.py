@@ -23,7 +23,9 @@ from wannjax.common import hosts
 from wannjax.common.terminal import say
 from wannjax.common.validation import require, require_one_of
 from wannjax.common.wording import counted
+from wannjax.problems.problem import Problem
 from wannjax.runs import run_directory
+from wannjax.runs.progress import describe_speed
 from wannjax.search.registry import ALGORITHMS
 from wannjax.search.wann.config import WannConfig
 
@@ -74,20 +76,20 @@ def run(options: argparse.Namespace) -> int:
     result = wannjax.evolve(
         problem, config, seed=options.seed, start=start, run_dir=directory, resume=options.resume, save_every=options.save_every
     )
-    return show(result, directory)
+    return show(problem, result, directory)
 
 
-def show(result: Any, directory: Path) -> int:
+def show(problem: Problem, result: Any, directory: Path) -> int:
     """Prints what a search found, in the first process."""
     if not hosts.is_first():
         return 0
 
     say(report_table(result.report))
     history, (count, seconds) = result.history, result.compilations
-    speed = history["alive_steps"].sum() / history["rollout_seconds"].sum() / 1e6
+    speed = describe_speed(problem, history["alive_steps"].sum(), history["rollout_seconds"].sum())
     state = f" (interrupted: continue with `wannjax resume {shlex.quote(str(directory))}`)" if result.interrupted else ""
     say(
-        f"{counted(len(history['generation']), 'generation')} in {result.seconds:.0f} s{state}; {speed:.1f} M alive environment steps/s; "
+        f"{counted(len(history['generation']), 'generation')} in {result.seconds:.0f} s{state}; {speed}; "
         f"{counted(count, 'program')} compiled in {seconds:.0f} s",
         f"written to {directory}{os.sep}, to look at: {directory / run_directory.REPORT}",
     )

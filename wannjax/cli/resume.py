@@ -32,4 +32,4 @@ def run(options: argparse.Namespace) -> int:
         resume=True,
         save_every=options.save_every,
     )
-    return show(result, options.run_dir)
+    return show(problem, result, options.run_dir)

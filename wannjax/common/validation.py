@@ -4,10 +4,13 @@ import inspect
 import math
 import sys
 from collections.abc import Iterable, Sequence
+from textwrap import shorten
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float32
 
 from wannjax.common.wording import did_you_mean
 
@@ -20,8 +23,12 @@ def require(name: str, value: object, allowed: str, condition: bool) -> None:
     Traceback (most recent call last):
     ValueError: episodes: must be an integer >= 1, got 0
     """
-    if not condition:
-        raise ValueError(f"{name}: must be {allowed}, got {value!r}")
+    if condition:
+        return
+    shown = repr(value)
+    if "\n" in shown:
+        shown = f"{type(value).__name__} of shape {value.shape}" if hasattr(value, "shape") else shorten(shown, 200, placeholder=" …")
+    raise ValueError(f"{name}: must be {allowed}, got {shown}")
 
 
 def require_one_of(name: str, value: object, choices: Iterable[str]) -> None:
@@ -117,3 +124,15 @@ def require_weights(weights: Sequence[float] | np.ndarray) -> tuple[float, ...]:
     numbers = all(isinstance(weight, int | float) and math.isfinite(weight) for weight in found)
     require("weights", weights, "finite and not empty", len(found) > 0 and numbers)
     return tuple(map(float, found))
+
+
+def as_weights(weights: Any) -> Float32[Array, " W"]:
+    """Shared weights to score at, as an array. Raises ValueError unless they are numbers in one
+    row, at least one. Traceable.
+    """
+    try:
+        found = jnp.asarray(weights, jnp.float32)
+    except (TypeError, ValueError):
+        found = jnp.zeros(0)
+    require("weights", weights, "numbers [W], at least one", found.ndim == 1 and found.size > 0)
+    return found

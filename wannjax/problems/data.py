@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Float32, Key, Shaped
 from wannjax.common import devices
 from wannjax.common.keys import Purpose, generator_of
 from wannjax.common.per_device import is_traced
-from wannjax.common.validation import plain, require, require_count, require_seed, require_text, whole
+from wannjax.common.validation import as_weights, plain, require, require_count, require_seed, require_text, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of, value_rows
 from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctScores, in_blocks, over_groups
@@ -102,7 +102,7 @@ class DataProblem(Problem):
                 the probability of each class (one-hot included) [n, O]; numbers [n] or [n, O] for
                 "mse"; anything with n rows for a loss of your own. Classes are the labels that
                 occur, in sorted order; but where `outputs` is given, numbers from 0 to O - 1 are
-                the numbers of classes.
+                the numbers of classes, and where it is not, labels 0 and 1 are of two.
             loss: "cross_entropy" (softmax of the outputs), "mse", or a function (outputs [O],
                 target of one example) → scalar.
             sequences: None, or how `x` [n, T, ...] is scored, of which every example is a series of
@@ -129,8 +129,7 @@ class DataProblem(Problem):
         """
         seed = require_seed(seed)
         require("loss", loss, f"one of {', '.join(LOSSES)}, or a function", callable(loss) or (isinstance(loss, str) and loss in LOSSES))
-        is_share = validation is None or (isinstance(plain(validation), int | float) and 0 <= validation < 1)
-        require("validation", validation, "None or in [0, 1)", is_share)
+        require_share("validation", validation)
         batch = require_count("batch", batch)
         require("sequences", sequences, f'None, "{LAST}" or "{ALL}"', sequences in (None, LAST, ALL))
         self.sequences, self.sequential = sequences, sequences is not None
@@ -157,6 +156,7 @@ class DataProblem(Problem):
         self.examples = self._splits["train"]
         self.batch = min(batch, self.size)
         require_text("name", name)
+        require("name", name, "in one line", len(name.splitlines()) == 1)
         self.name = name
         self.input_names, self.output_names = self._names(input_names, columns_of(x), output_names, targets.names)
         self._evaluate = on_population(self._score_sample, "count", "activation_ids")
@@ -202,7 +202,7 @@ class DataProblem(Problem):
         check_population(networks, self)
         episodes = require_count("episodes", episodes)
         count = min(episodes * self.batch, self.size)
-        weights = jnp.asarray(weights, jnp.float32)
+        weights = as_weights(weights)
         found = None
         pays = not self.sequential and devices.on_cpu() and networks.weights is None and count >= FEWEST_EXAMPLES and _in_usual_modes()
         if pays and not is_traced(key, networks, weights):
@@ -386,15 +386,30 @@ def _in_usual_modes() -> bool:
     return all(getattr(jax.config, name) == value for name, value in usual.items())
 
 
+def require_share(name: str, validation: float | None) -> None:
+    """Raises ValueError unless `validation` is a share of examples to keep, or None."""
+    found = plain(validation)
+    require(name, validation, "None or in [0, 1)", found is None or (isinstance(found, int | float) and 0 <= found < 1))
+
+
+def held_out_of(name: str, validation: float | None, examples: int, kind: str = "example") -> int:
+    """How many of so many examples, for people of that `kind`, a share keeps from training. Raises
+    ValueError where it keeps none or all.
+    """
+    if validation is None:
+        validation = VALIDATION if examples >= FEW else 0
+    count = round(validation * examples)
+    allowed = f"0, or a share that keeps some of {counted(examples, kind)} and leaves some"
+    require(name, validation, allowed, validation == 0 or 0 < count < examples)
+    return count
+
+
 def _split(inputs: np.ndarray, targets: np.ndarray, validation: float | None, seed: int) -> dict[str, Examples]:
     """The examples of each split, of which "test" is that for validation."""
-    if validation is None:
-        validation = VALIDATION if len(inputs) >= FEW else 0
-    if validation == 0:
+    held_out = held_out_of("validation", validation, len(inputs))
+    if held_out == 0:
         return dict.fromkeys(SPLITS, _examples(inputs, targets))
     order = generator_of(seed, Purpose.SPLIT).permutation(len(inputs))
-    held_out = round(validation * len(inputs))
-    require("x", f"{len(inputs)} examples", "enough for training and validation", 0 < held_out < len(inputs))
     kept = _examples(inputs[order[:held_out]], targets[order[:held_out]])
     return {"train": _examples(inputs[order[held_out:]], targets[order[held_out:]]), "validation": kept, "test": kept}
 

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common import devices
 from wannjax.common.keys import Purpose
-from wannjax.common.validation import plain, require, require_count, whole
+from wannjax.common.validation import as_weights, plain, require, require_count, whole
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of, value_rows
 from wannjax.problems.environment import Environment, Tally, Transition, led_to
 from wannjax.problems.environment_check import checked_shapes
@@ -132,7 +132,7 @@ class EnvironmentProblem(RolloutProblem):
         """
         check_population(networks, self)
         episodes = require_count("episodes", episodes)
-        weights = jnp.asarray(weights, jnp.float32)
+        weights = as_weights(weights)
         found = self._evaluate(key, networks, weights, self.params, episodes=episodes, activation_ids=activation_ids)
         (scores, steps, returns), iterations = found
         return Evaluation(scores, steps, iterations * (len(weights) * episodes), returns)

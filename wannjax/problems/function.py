@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Float32, Key
 from wannjax.common import devices
 from wannjax.common.files import reason_of
 from wannjax.common.keys import Purpose, key_of
-from wannjax.common.validation import require, require_count, require_one_of, require_text
+from wannjax.common.validation import as_weights, require, require_count, require_one_of, require_text
 from wannjax.common.wording import counted
 from wannjax.networks.activations import NAMES
 from wannjax.networks.network import (
@@ -124,7 +124,7 @@ class FunctionProblem(Problem):
         """
         check_population(networks, self)
         episodes = require_count("episodes", episodes) if self.stochastic else 1
-        weights = jnp.asarray(weights, jnp.float32)
+        weights = as_weights(weights)
         if self.traceable:
             means, _ = self._evaluate(key, networks, weights, episodes=episodes, activation_ids=activation_ids)
         else:

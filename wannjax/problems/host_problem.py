@@ -19,7 +19,7 @@ from PIL import Image
 
 from wannjax.common.files import reason_of
 from wannjax.common.keys import Purpose
-from wannjax.common.validation import require, require_count, require_text, require_type
+from wannjax.common.validation import as_weights, require, require_count, require_text, require_type
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, take
 from wannjax.problems.host_environment import FRAMES, HostEnvironment
@@ -117,8 +117,9 @@ class HostProblem(RolloutProblem):
         its contract.
         """
         episodes = require_count("episodes", episodes)
+        weights = as_weights(weights)
         keys = jnp.tile(jax.random.split(key, episodes), len(weights))
-        found = self.rollout(keys, networks, jnp.repeat(jnp.asarray(weights, jnp.float32), episodes), activation_ids=activation_ids)
+        found = self.rollout(keys, networks, jnp.repeat(weights, episodes), activation_ids=activation_ids)
         returns, steps = (each.reshape(-1, len(weights), episodes) for each in (found.returns, found.steps))
         return Evaluation(jnp.mean(returns, axis=2), jnp.sum(steps, axis=2), found.computed_steps, returns)
 

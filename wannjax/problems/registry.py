@@ -24,6 +24,8 @@ from wannjax.problems.libraries import LIBRARIES, is_of_a_library, library_envir
 from wannjax.problems.problem import Problem
 
 DATA_SETS = ("digits", "mnist")
+_DECIDED = ("name", "x_test", "y_test")
+"""What a data set decides by itself."""
 _DOWNLOADED = ("MNISTBandit-bsuite",)
 """Environments that fetch data when they are made."""
 _ATTRIBUTES = ("name", "inputs", "outputs", "input_names", "output_names", "output_activation")
@@ -63,7 +65,7 @@ def make(name: str, **options: Any) -> EnvironmentProblem | HostProblem | DataPr
     """
     make, problem = (_data_set, DataProblem) if name in DATA_SETS else (_environment_problem, EnvironmentProblem)
     for option in () if ":" in str(name) else options:
-        require_one_of("option", option, [*_keywords(make), *_keywords(problem)])
+        require_one_of("option", option, [each for each in (*_keywords(make), *_keywords(problem)) if each not in _DECIDED])
     return make(name, **options)
 
 

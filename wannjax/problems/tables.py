@@ -47,7 +47,7 @@ def inputs_of(name: str, x: Any) -> Float32[np.ndarray, "n ..."]:
         for column, values in zip(columns_of(x), array.T, strict=False):
             strange = [value for value in values if not _is_number(value)]
             require(name, f"column {column!r} with {strange[:1]}", "numbers", not strange)
-    array = _finite(name, array)
+    array = _finite(name, array, columns_of(x))
     require(name, f"shape {array.shape}", "of shape [n, ...] with at least one example and feature", array.ndim >= 2 and array.size > 0)
     return array
 
@@ -77,8 +77,12 @@ def probabilities_of(name: str, y: Any, examples: int, outputs: int | None, clas
         names = tuple(str(label) if classes.dtype.kind == "U" else f"class {label}" for label in classes)
         return Targets((np.asarray(place)[:, None] == np.arange(len(classes))).astype(np.float32), len(classes), names, classes)
     array = _finite(name, array)
-    good = array.ndim == 2 and array.shape[1] >= 2 and array.min() >= 0 and np.allclose(array.sum(axis=1), 1, atol=1e-3)
-    require(name, f"shape {array.shape}", "labels [n], or probabilities [n, O] that sum to 1", bool(good))
+    require(name, f"shape {array.shape}", "labels [n], or probabilities [n, O]", array.ndim == 2 and array.shape[1] >= 2)
+    least, total = array.min(axis=1), array.sum(axis=1)
+    wrong = (least < 0) | ~np.isclose(total, 1, atol=1e-3)
+    row = int(np.argmax(wrong))
+    what = f"row {row}, of least {least[row]:.4g} and of sum {total[row]:.4g}"
+    require(name, what, "labels [n], or probabilities [n, O] >= 0 that sum to 1", not wrong.any())
     return _of_columns(name, array, outputs, columns_of(y))
 
 
@@ -125,7 +129,10 @@ def _labels(name: str, y: np.ndarray) -> Int64[np.ndarray, " n"] | np.ndarray:
         require(name, "some that are not", "finite", bool(np.all(np.isfinite(numbers))))
         fractions = numbers[numbers != np.round(numbers)]
         require(name, fractions[:1].tolist(), 'labels that are strings or whole numbers (loss="mse" takes any)', len(fractions) == 0)
-    return numbers.astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        found = numbers.astype(np.int64)
+    require(name, numbers[found != numbers][:1].tolist(), "labels from -2**63 to 2**63 - 1", np.array_equal(found, numbers))
+    return found
 
 
 def _classes(name: str, labels: np.ndarray, outputs: int | None) -> np.ndarray:
@@ -153,6 +160,8 @@ def _shortened(labels: np.ndarray) -> str:
 
 
 def _array(name: str, values: Any) -> np.ndarray:
+    require(name, f"a {type(values).__name__}", "dense, as .toarray() makes it", not hasattr(values, "toarray"))
+    require(name, "a masked array", "without masked values: leave their rows out, or .filled(…) them", not np.ma.is_masked(values))
     try:
         return np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
     except ValueError as error:
@@ -168,12 +177,13 @@ def _as_numbers(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float64) if array.dtype == object and all(_is_number(value) for value in array.flat) else array
 
 
-def _finite(name: str, array: np.ndarray) -> Float32[np.ndarray, "..."]:
-    """`array` as finite float32."""
+def _finite(name: str, array: np.ndarray, columns: Sequence[str] = ()) -> Float32[np.ndarray, "..."]:
+    """`array`, whose columns may have names, as finite float32."""
     array = _as_numbers(array)
     require(name, f"an array of {array.dtype}", "numbers", array.dtype.kind in "fiub")
     with np.errstate(over="ignore"):
         array = array.astype(np.float32)
-    bad = int(np.sum(~np.isfinite(array)))
-    require(name, f"{bad} values that are not", "finite in float32", bad == 0)
+    bad = ~np.isfinite(array)
+    where = f", the first in column {columns[np.argwhere(bad)[0, 1]]!r}" if columns and bad.any() else ""
+    require(name, f"{bad.sum()} values that are not{where}", "finite in float32", not bad.any())
     return array

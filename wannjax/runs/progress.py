@@ -19,7 +19,7 @@ from wannjax.common.devices import describe, idle_cores
 from wannjax.common.digits import number, numbers
 from wannjax.common.terminal import screen
 from wannjax.common.wording import counted, printable
-from wannjax.problems.capabilities import Episodic
+from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import Problem
 from wannjax.runs.records import TrainingRecord
 from wannjax.search.registry import Config
@@ -110,29 +110,44 @@ def _where(problem: Problem) -> str:
     return f"{describe()}, an episode {form}" if form else describe()
 
 
+def _sample(problem: Problem, episodes: int) -> str:
+    """What a network is scored on in a generation, at each weight."""
+    if isinstance(problem, Supervised):
+        return counted(min(episodes * problem.batch, problem.size), "example")
+    return counted(episodes, "episode")
+
+
+def describe_speed(problem: Problem, steps: float, seconds: float) -> str:
+    """How fast so many alive steps, or examples of data, were scored."""
+    speed = steps / seconds / 1e6 if seconds > 0 else np.nan
+    return f"{speed:.1f} M {'examples' if isinstance(problem, Supervised) else 'alive steps'}/s"
+
+
 class LiveView(View):
     """Shows a search as it goes: a callback of `evolve`."""
 
     def __init__(self, problem: Problem, config: Config, done: int = 0, console: Console | None = None):
         resumed = f"resumed after generation {done}; " if done else ""
         sweep = f"{len(config.weights)} shared weights x " if len(config.weights) > 1 else ""
+        self.problem = problem
         facts = (
             f"{counted(problem.inputs, 'input')}, {counted(problem.outputs, 'output')}; {config.name}, population "
-            f"{config.population}, {sweep}{counted(config.episodes, 'episode')}; {resumed}{_where(problem)}"
+            f"{config.population}, {sweep}{_sample(problem, config.episodes)}; {resumed}{_where(problem)}"
         )
         super().__init__("generation", config.generations, problem.name, facts, console, done)
 
     def __call__(self, record: Any) -> None:
-        self.show(record.generation, describe_record(record))
+        self.show(record.generation, describe_record(record, self.problem))
 
 
 class ManyView(View):
     """Shows several searches as they go, by their medians."""
 
     def __init__(self, problem: Problem, config: Config, runs: int, console: Console | None = None):
+        self.problem = problem
         facts = (
             f"{counted(problem.inputs, 'input')}, {counted(problem.outputs, 'output')}; {counted(runs, 'run')} of population "
-            f"{config.population}, {counted(len(config.weights), 'shared weight')} x {counted(config.episodes, 'episode')}; "
+            f"{config.population}, {counted(len(config.weights), 'shared weight')} x {_sample(problem, config.episodes)}; "
             f"{_where(problem)}"
         )
         super().__init__("generation", config.generations, problem.name, facts, console)
@@ -141,11 +156,11 @@ class ManyView(View):
         low, median, high = np.quantile([record.champion_score for record in records], (0.25, 0.5, 0.75))
         shown = numbers([median, low, high], high - low)
         connections = float(np.median([record.champion_connections for record in records]))
-        speed = sum(record.alive_steps for record in records) / sum(record.rollout_seconds for record in records)
+        work = sum(record.alive_steps for record in records), sum(record.rollout_seconds for record in records)
         self.show(
             records[0].generation,
             f"median champion {shown[0]} (quartiles {shown[1]} to {shown[2]}) with {counted(connections, 'connection')}; "
-            f"{speed / 1e6:.1f} M alive steps/s",
+            f"{describe_speed(self.problem, *work)}",
         )
 
 
@@ -171,11 +186,11 @@ class TrainingView(View):
             self.show(record.step, f"held out: best {number(record.held_out_score)}, median {number(record.median_score)}")
 
 
-def describe_record(record: Any) -> str:
+def describe_record(record: Any, problem: Problem) -> str:
     """One generation in one line."""
-    speed = record.alive_steps / record.rollout_seconds if record.rollout_seconds > 0 else np.nan
+    speed = describe_speed(problem, record.alive_steps, record.rollout_seconds)
     bad = f", {record.non_finite} not finite" if record.non_finite else ""
     return (
         f"mean {number(record.mean_score)}, best {number(record.best_score)}{bad}; champion {number(record.champion_score)} "
-        f"with {counted(record.champion_connections, 'connection')}; {speed / 1e6:.1f} M alive steps/s"
+        f"with {counted(record.champion_connections, 'connection')}; {speed}"
     )

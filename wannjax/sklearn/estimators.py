@@ -5,6 +5,7 @@ numbers. What is searched and trained is decided elsewhere.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +22,12 @@ from wannjax.analysis.evaluation import GRID
 from wannjax.analysis.formula import Formulas, formula
 from wannjax.analysis.predictions import outputs_of
 from wannjax.common.keys import Purpose, key_of
-from wannjax.common.validation import require, require_count, require_one_of
+from wannjax.common.validation import is_whole, plain, require, require_count, require_one_of
 from wannjax.finetuning import finetune
 from wannjax.networks.graph import default_names
 from wannjax.networks.network import Network, connection_count
-from wannjax.problems.data import DataProblem
+from wannjax.problems.data import DataProblem, held_out_of, require_share
+from wannjax.problems.problem import checked_names
 from wannjax.runs.evolution import evolve
 from wannjax.runs.loop import Callback
 from wannjax.runs.result import Result
@@ -49,15 +51,15 @@ class Estimator(BaseEstimator):
             gradients; "shared" chooses the best shared weight of a grid; None leaves the best
             weight of the search.
         steps: of training.
-        max_connections: the network is chosen among those of the front that have at most so many
-            connections; None takes the champion.
+        max_connections: of the network, at the most. The search adds none beyond ("wann"), and the
+            network is chosen among those of the front. None: any number, and the champion.
         scale: fit to columns of mean 0 and standard deviation 1, by the statistics of the training
             table. So are the targets of a regression, and predictions are scaled back.
         early_stopping: end the search after so many generations in which the champion has not
             become better on the rows for validation; None never does.
-        validation_fraction: share of the rows that is kept from the search and from training, to
-            choose champions and weights on. 0 chooses on the training rows. None: 0 for fewer than
-            20 rows, else a fifth.
+        validation_fraction: share of the distinct rows that is kept from the search and from
+            training, to choose champions and weights on. 0 chooses on the training rows. None: 0
+            for fewer than 20 distinct rows, else a fifth.
         batch: rows of a mini-batch, at the most; a generation sees four.
         random_state: an integer, a `RandomState`, or None.
         verbose: show progress.
@@ -102,6 +104,11 @@ class Estimator(BaseEstimator):
         self.verbose = verbose
 
     @property
+    def front_(self) -> list[Network]:
+        check_is_fitted(self, "result_")
+        return self.result_.front
+
+    @property
     def formula_(self) -> Formulas:
         check_is_fitted(self, "network_")
         scaled = formula(self.network_, weight=self.weight_)
@@ -110,13 +117,11 @@ class Estimator(BaseEstimator):
 
     def _fit(self, inputs: np.ndarray, targets: np.ndarray, sample_weight: Any, loss: Any, output_names: Sequence[str]) -> None:
         """Searches and trains, for targets [n, T] that `loss` knows."""
-        require_one_of("algorithm", self.algorithm, ALGORITHMS)
-        require("train", self.train, f"{WEIGHTS!r}, {SHARED!r} or None", self.train in (WEIGHTS, SHARED, None))
-        if self.max_connections is not None:
-            require_count("max_connections", self.max_connections)
-        callbacks = [] if self.early_stopping is None else [_patience(require_count("early_stopping", self.early_stopping))]
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._check()
+        callbacks = [] if self.early_stopping is None else [_patience(self.early_stopping)]
+        seed = int(check_random_state(plain(self.random_state)).randint(2**31 - 1))
         rows = distinct_rows(inputs, targets, _check_sample_weight(sample_weight, inputs, dtype=np.float64))
+        held_out_of("validation_fraction", self.validation_fraction, len(rows.inputs), "distinct row")
         self._scaler = scaler_of(rows.inputs, rows.weights, scale=self.scale)
         self._output_scaler = scaler_of(rows.targets, rows.weights, scale=self.scale and is_regressor(self))
         rows = rows._replace(inputs=self._scaler.transform(rows.inputs), targets=self._output_scaler.transform(rows.targets))
@@ -124,7 +129,7 @@ class Estimator(BaseEstimator):
             rows,
             loss,
             output_names,
-            input_names=tuple(getattr(self, "feature_names_in_", ())),
+            input_names=_names_of_inputs(getattr(self, "feature_names_in_", ()), output_names),
             validation=self.validation_fraction,
             batch=self.batch,
             seed=seed,
@@ -133,8 +138,10 @@ class Estimator(BaseEstimator):
         config = ALGORITHMS[self.algorithm](population=self.population, generations=self.generations)
         if isinstance(config, WannConfig):  # on the mean of few rows, having no connections at all is hard to beat
             config = config.replace(cases=EPISODES)
+            if self.max_connections is not None:
+                fan_in = min(config.initial_fan_in, max(1, self.max_connections // len(output_names)))
+                config = config.replace(max_connections=self.max_connections, initial_fan_in=fan_in)
         self.result_: Result = evolve(problem, config, seed=seed, callbacks=callbacks, progress=bool(self.verbose))
-        self.front_: list[Network] = self.result_.front
         network, scores = self._chosen()
         self.network_, self.weight_ = network, float(config.weights[int(np.argmax(scores))])
         if self.train == SHARED:
@@ -142,6 +149,21 @@ class Estimator(BaseEstimator):
         elif self.train == WEIGHTS and connection_count(network) > 0:
             tuned = finetune(network, problem, steps=self.steps, seed=seed, progress=bool(self.verbose))
             self.network_, self.weight_ = tuned.network, 1.0
+
+    def _check(self) -> None:
+        """Raises ValueError for a parameter that makes no sense."""
+        require_one_of("algorithm", self.algorithm, ALGORITHMS)
+        require("train", self.train, f"{WEIGHTS!r}, {SHARED!r} or None", self.train in (WEIGHTS, SHARED, None))
+        require_count("steps", self.steps)
+        for name in ("max_connections", "early_stopping"):
+            if getattr(self, name) is not None:
+                require_count(name, getattr(self, name))
+        require("scale", self.scale, "True or False", isinstance(plain(self.scale), bool))
+        require("verbose", self.verbose, "True, False or an integer", isinstance(plain(self.verbose), int))
+        require_share("validation_fraction", self.validation_fraction)
+        state = plain(self.random_state)
+        is_state = state is None or isinstance(state, np.random.RandomState) or (is_whole(state) and 0 <= state < 2**32)
+        require("random_state", self.random_state, "None, an integer from 0 to 2**32 - 1 or a RandomState", is_state)
 
     def _chosen(self) -> tuple[Network, np.ndarray]:
         """The network to train, and its scores over the sweep."""
@@ -175,6 +197,9 @@ class WannClassifier(ClassifierMixin, Estimator):
         times.
         """
         inputs, labels = validate_data(self, X, y, dtype=np.float64)
+        texts = [isinstance(label, str) for label in labels]
+        kinds = ", ".join(sorted({type(label).__name__ for label in labels}))
+        require("y", f"labels of {kinds}", "all strings, or all numbers", all(texts) or not any(texts))
         check_classification_targets(labels)
         self.classes_, places = np.unique(labels, return_inverse=True)
         require("y", f"{len(self.classes_)} class", "labels of two or more classes", len(self.classes_) > 1)
@@ -240,6 +265,16 @@ def _patience(generations: int) -> Callback:
         return since >= generations
 
     return over
+
+
+def _names_of_inputs(columns: Sequence[str], output_names: Sequence[str]) -> Sequence[str]:
+    """The names of columns, beside their kind where some are names of other nodes or of none; none
+    where that does not help.
+    """
+    for names in (tuple(columns), tuple(f"column {name}" for name in columns)):
+        with suppress(ValueError):
+            return checked_names(names, output_names, len(names), len(output_names))[0]
+    return ()
 
 
 def _best_weight(network: Network, problem: DataProblem, seed: int) -> float:
