@@ -253,8 +253,10 @@ def is_recurrent(networks: Network) -> bool:
 
 
 def require_feed_forward(network: Network, what: str) -> None:
-    """Raises ValueError for a recurrent network, which `what`, such as "drawing", does not take."""
-    require("network", network, f"feed-forward for {what}", not is_recurrent(network))
+    """Raises ValueError for a recurrent network, which `what`, such as "drawing", does not take, and
+    TypeError for what is no network.
+    """
+    require("network", network, f"feed-forward for {what}", not is_recurrent(as_network(network)))
 
 
 def connection_count(network: Network) -> int:
