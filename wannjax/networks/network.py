@@ -253,7 +253,7 @@ def is_recurrent(networks: Network) -> bool:
 
 
 def require_feed_forward(network: Network, what: str) -> None:
-    """Raises ValueError for a recurrent network, which `what`, such as "drawing", does not take, and
+    """Raises ValueError for a recurrent network, which `what`, such as "drawing", does not take;
     TypeError for what is no network.
     """
     require("network", network, f"feed-forward for {what}", not is_recurrent(as_network(network)))
