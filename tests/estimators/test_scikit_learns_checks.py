@@ -5,7 +5,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from wannjax.sklearn import WannClassifier, WannRegressor
 
-SMALL = dict(population=64, generations=10, steps=200, random_state=0)
+SMALL = dict(population=64, generations=20, steps=200, random_state=0)
 
 
 @pytest.mark.nightly
