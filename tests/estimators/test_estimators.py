@@ -209,7 +209,7 @@ def test_neat_is_a_parameter(iris):
 def test_parameters_are_checked_when_it_fits(iris, wrong, message):
     x, y, _ = iris
     with pytest.raises(ValueError, match=message):
-        WannClassifier(**wrong).fit(x, y)
+        WannClassifier().set_params(**wrong).fit(x, y)
 
 
 def test_labels_of_two_kinds_are_refused():

@@ -57,7 +57,7 @@ def test_a_champion_with_memory_is_saved_measured_trained_filmed_and_reported(pr
     tuned = wannjax.finetune(
         start,
         problem,
-        method=wannjax.EvolutionStrategy(pairs=2, episodes=2),
+        method=wannjax.EvolutionStrategy(population=4, episodes=2),
         steps=2,
         starts=[1.0],
         progress=False,

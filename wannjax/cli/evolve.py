@@ -86,7 +86,7 @@ def show(problem: Problem, result: Any, directory: Path) -> int:
 
     say(report_table(result.report))
     history, (count, seconds) = result.history, result.compilations
-    speed = describe_speed(problem, history["alive_steps"].sum(), history["rollout_seconds"].sum())
+    speed = describe_speed(problem, float(history["alive_steps"].sum()), float(history["rollout_seconds"].sum()))
     state = f" (interrupted: continue with `wannjax resume {shlex.quote(str(directory))}`)" if result.interrupted else ""
     say(
         f"{counted(len(history['generation']), 'generation')} in {result.seconds:.0f} s{state}; {speed}; "

@@ -34,7 +34,7 @@ def pack(mask: Bool[Array, "... rows columns"]) -> UInt32[Array, "... words colu
     return jnp.sum(eights << 8 * _numbers(eights.shape, axis=-2), axis=-2, dtype=jnp.uint32)
 
 
-def unpack(words: UInt32[Array, "... words columns"], rows: int) -> Bool[Array, "... rows columns"]:
+def unpack(words: UInt32[Array | np.ndarray, "... words columns"], rows: int) -> Bool[Array, "... rows columns"]:
     """The matrix of `pack`."""
     *lead, number, columns = words.shape
     cells = (words[..., :, None, :] >> _numbers((*lead, number, WORD, columns), axis=-2)) & 1 == 1

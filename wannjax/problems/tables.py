@@ -102,7 +102,7 @@ def anything_of(name: str, y: Any, examples: int) -> Shaped[np.ndarray, "n ..."]
     return array.copy() if array.dtype.kind in "iub" else _finite(name, array)
 
 
-def warn_of_scale(name: str, targets: Float32[np.ndarray, "n O"]) -> None:
+def warn_of_scale(name: str, targets: Float32[np.ndarray, "n *T O"]) -> None:
     """Warns where numbers are far from unit scale."""
     largest, (least, most) = float(np.max(np.abs(targets))), _UNIT_SCALE
     if largest > 0 and not least <= largest <= most:

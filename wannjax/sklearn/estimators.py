@@ -88,7 +88,7 @@ class Estimator(BaseEstimator):
         validation_fraction: float | None = None,
         batch: int = 256,
         random_state: int | np.random.RandomState | None = None,
-        verbose: bool = False,
+        verbose: bool | int = False,
     ):
         self.algorithm = algorithm
         self.population = population
@@ -129,7 +129,7 @@ class Estimator(BaseEstimator):
             rows,
             loss,
             output_names,
-            input_names=_names_of_inputs(getattr(self, "feature_names_in_", ()), output_names),
+            input_names=_names_of_inputs(list(getattr(self, "feature_names_in_", ())), output_names),
             validation=self.validation_fraction,
             batch=self.batch,
             seed=seed,
