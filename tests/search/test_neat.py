@@ -71,7 +71,7 @@ def lineage(algorithm):
 def described(state) -> list[dict]:
     """Every genome as marking → (source, target, weight, gene)."""
     found = []
-    hidden = state.ids.shape[1]
+    hidden, genes = state.ids.shape[1], np.asarray(state.genomes.connections)
     for i in range(CONFIG.population):
         markings, rows, columns, weights = (leaf[i] for leaf in state.genes)
         genome = {}
@@ -79,7 +79,7 @@ def described(state) -> list[dict]:
             if m != EMPTY:
                 source = row if row <= INPUTS else int(state.ids[i, row - 1 - INPUTS])
                 target = 1 + INPUTS + column - hidden if column >= hidden else int(state.ids[i, column])
-                genome[m] = (source, target, weight, int(state.genomes.connections[i, row, column]))
+                genome[m] = (source, target, weight, int(genes[i, row, column]))
         found.append(genome)
     return found
 
@@ -96,13 +96,14 @@ def test_a_marking_means_the_same_connection_in_every_genome_and_generation(line
 
 def test_lists_are_sorted_and_hold_exactly_the_connections_of_the_matrix(lineage):
     for state in lineage[0]:
+        connections = np.asarray(state.genomes.connections)
         for i in range(CONFIG.population):
             markings = state.genes.markings[i]
             used = markings != EMPTY
             assert np.all(np.diff(markings[used]) > 0)
             assert not np.any(used[np.sum(used) :])
             cells = set(zip(state.genes.rows[i][used].tolist(), state.genes.columns[i][used].tolist(), strict=True))
-            assert cells == set(map(tuple, np.argwhere(state.genomes.connections[i] != 0).tolist()))
+            assert cells == set(map(tuple, np.argwhere(connections[i] != 0).tolist()))
             assert np.all(state.genes.weights[i][~used] == 0)
 
 
