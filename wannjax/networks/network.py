@@ -399,8 +399,5 @@ def _step_on(network: Network, state: Float32[Array, "*B steps"], observation: F
 
 @jax.jit
 def _call(network: Network, observation: Float[Array, "*B I"], weight):
-    batch = jnp.atleast_2d(observation)
-    tape = tape_of(jax.tree.map(lambda leaf: leaf[None], network))
-    gain = jnp.full(batch.shape[0], weight, jnp.float32)
-    _, outputs = forward(tape, initial_values(tape, batch.shape[0]), batch.T[:, None, :], gain)
-    return outputs[:, 0, :].T.reshape(*observation.shape[:-1], network.outputs)
+    start = jnp.zeros((*observation.shape[:-1], network.activations.shape[0] - network.outputs), jnp.float32)
+    return _step_on(network, start, observation, weight)[0]
