@@ -26,8 +26,9 @@ from benchmarks.common import machine, print_table, write_json
 from wannjax.networks.activations import NAMES
 from wannjax.networks.network import connection_count
 from wannjax.problems import datasets
-from wannjax.problems.data import DataProblem, Examples
+from wannjax.problems.data import DataProblem
 from wannjax.problems.problem import Evaluation
+from wannjax.problems.splits import Examples
 
 GENERATIONS = 300
 SWEEP = wannjax.WannConfig().weights

@@ -38,7 +38,8 @@ from benchmarks.common import machine, measure_together, print_table, write_json
 from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network, take
 from wannjax.problems import datasets
-from wannjax.problems.data import DataProblem, Examples
+from wannjax.problems.data import DataProblem
+from wannjax.problems.splits import Examples
 from wannjax.search.algorithm import Algorithm
 
 BATCH, SAMPLE = 1000, 2

@@ -23,9 +23,9 @@ from wannjax.common.wording import counted
 from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import Network, connection_count, individual_weights
 from wannjax.problems.capabilities import Supervised
-from wannjax.problems.data import SPLITS
 from wannjax.problems.problem import Problem, check_single
 from wannjax.problems.registry import as_problem
+from wannjax.problems.splits import SPLITS
 from wannjax.search.wann.config import SWEEP
 
 RANDOM_RANGE = 2.0

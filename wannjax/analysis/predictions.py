@@ -14,9 +14,9 @@ from wannjax.common.validation import real, require, require_one_of
 from wannjax.networks.graph import default_names
 from wannjax.networks.network import Network, enlarge
 from wannjax.problems.capabilities import Supervised
-from wannjax.problems.data import SPLITS
 from wannjax.problems.problem import Problem, check_single, check_sizes, require_single_examples
 from wannjax.problems.registry import as_problem
+from wannjax.problems.splits import SPLITS
 
 _BLOCK = 1024
 """Examples that are run together. With one size what comes of each depends on no other one."""

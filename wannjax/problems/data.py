@@ -14,7 +14,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,15 +24,15 @@ from jax import lax
 from jaxtyping import Array, Float, Float32, Key, Shaped
 
 from wannjax.common import devices
-from wannjax.common.keys import Purpose, generator_of
 from wannjax.common.per_device import is_traced
-from wannjax.common.validation import as_weights, plain, require, require_count, require_seed, require_text, whole
+from wannjax.common.validation import as_weights, require, require_count, require_seed, require_text, whole
 from wannjax.common.wording import counted
 from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of, value_rows
 from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctScores, in_blocks, over_groups
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sequences import ALL, LAST, at_each_time, over_time
 from wannjax.problems.sharding import Shares, on_population, sharded
+from wannjax.problems.splits import SPLITS, Examples, examples_of, require_share, split_of
 from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, rows_of, warn_of_scale
 
 Loss = Callable[[Array, Array], Array]
@@ -42,25 +42,8 @@ LOSSES: dict[str, Loss] = {
     "cross_entropy": optax.softmax_cross_entropy,
     "mse": lambda outputs, target: jnp.mean(optax.squared_error(outputs, target)),
 }
-SPLITS = ("train", "validation", "test")
-VALIDATION = 0.2
-"""The share of the examples that is kept for choosing, unless another one is given."""
 GROUPS = 8
 """Groups of examples whose scores are told apart, as those of episodes are."""
-FEW = 20
-"""Of fewer examples none is kept: they are a truth table, or too few to spare any."""
-
-
-class Examples(NamedTuple):
-    """n examples.
-
-    Attributes:
-        inputs: float32[n, I]; of sequences float32[n, T, I].
-        targets: [n, ...]; for cross-entropy the probability of each class, float32[n, O].
-    """
-
-    inputs: Float32[Array, "n *T I"]
-    targets: Shaped[Array, "n ..."]
 
 
 class DataProblem(Problem):
@@ -144,13 +127,13 @@ class DataProblem(Problem):
         self.outputs = targets.outputs
         if loss == "mse":
             warn_of_scale("y", targets.values)
-        self._splits = _split(inputs, targets.values, validation, seed)
+        self._splits = split_of(inputs, targets.values, validation, seed)
         if x_test is not None:
             columns, names = columns_of(x), columns_of(x_test)
             require("x_test", f"columns {', '.join(names)}", f"of the columns of x, {', '.join(columns)}", not names or names == columns)
             inputs, _ = self._flat("x_test", inputs_of("x_test", x_test))
             require("x_test", f"{inputs.shape[-1]} features", f"of {self.inputs} features, as x", inputs.shape[-1] == self.inputs)
-            self._splits["test"] = _examples(inputs, self._targets("y_test", y_test, loss, self.outputs, inputs, targets.classes).values)
+            self._splits["test"] = examples_of(inputs, self._targets("y_test", y_test, loss, self.outputs, inputs, targets.classes).values)
         for split, examples in self._splits.items():
             self._check_loss("y_test" if split == "test" else "y", examples.targets)
         self.examples = self._splits["train"]
@@ -384,35 +367,3 @@ def _in_usual_modes() -> bool:
     """Whether JAX's integers have 32 bits and its types are promoted, as merging counts on."""
     usual = {"jax_enable_x64": False, "jax_numpy_dtype_promotion": "standard"}
     return all(getattr(jax.config, name) == value for name, value in usual.items())
-
-
-def require_share(name: str, validation: float | None) -> None:
-    """Raises ValueError unless `validation` is a share of examples to keep, or None."""
-    found = plain(validation)
-    require(name, validation, "None or in [0, 1)", found is None or (isinstance(found, int | float) and 0 <= found < 1))
-
-
-def held_out_of(name: str, validation: float | None, examples: int, kind: str = "example") -> int:
-    """How many of so many examples, for people of that `kind`, a share keeps from training. Raises
-    ValueError where it keeps none or all.
-    """
-    if validation is None:
-        validation = VALIDATION if examples >= FEW else 0
-    count = round(validation * examples)
-    allowed = f"0, or a share that keeps some of {counted(examples, kind)} and leaves some"
-    require(name, validation, allowed, validation == 0 or 0 < count < examples)
-    return count
-
-
-def _split(inputs: np.ndarray, targets: np.ndarray, validation: float | None, seed: int) -> dict[str, Examples]:
-    """The examples of each split, of which "test" is that for validation."""
-    held_out = held_out_of("validation", validation, len(inputs))
-    if held_out == 0:
-        return dict.fromkeys(SPLITS, _examples(inputs, targets))
-    order = generator_of(seed, Purpose.SPLIT).permutation(len(inputs))
-    kept = _examples(inputs[order[:held_out]], targets[order[:held_out]])
-    return {"train": _examples(inputs[order[held_out:]], targets[order[held_out:]]), "validation": kept, "test": kept}
-
-
-def _examples(inputs: np.ndarray, targets: np.ndarray) -> Examples:
-    return Examples(jax.device_put(inputs), jax.device_put(targets))

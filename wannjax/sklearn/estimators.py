@@ -26,8 +26,9 @@ from wannjax.common.validation import is_whole, plain, require, require_count, r
 from wannjax.finetuning import finetune
 from wannjax.networks.graph import default_names
 from wannjax.networks.network import Network, connection_count
-from wannjax.problems.data import DataProblem, held_out_of, require_share
+from wannjax.problems.data import DataProblem
 from wannjax.problems.problem import checked_names
+from wannjax.problems.splits import held_out_of, require_share
 from wannjax.runs.evolution import evolve
 from wannjax.runs.loop import Callback
 from wannjax.runs.result import Result
