@@ -184,7 +184,7 @@ def tuned_shared_weight(network: Network, problem: Problem) -> float:
     return _tuned(key_of(0, Purpose.EVALUATION), plain, problem)
 
 
-def _tuned(key: Key[Array, ""], plain: Network, problem: Problem, episodes: int) -> float:
+def _tuned(key: Key[Array, ""], plain: Network, problem: Problem, episodes: int = GRID_EPISODES) -> float:
     """The shared weight of `GRID` at which the only network of `plain` has the best `measure`."""
     tries = min(GRID_EPISODES, episodes) if problem.stochastic else 1
     keys = jnp.tile(jax.random.split(key, tries), len(GRID))
