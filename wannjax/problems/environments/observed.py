@@ -37,8 +37,8 @@ def observed(environment: Environment, observe: Sequence[str | int]) -> Observed
 
     Raises ValueError for a part that there is not, and for one that is there twice.
     """
-    named = {name: i for i, name in enumerate(environment.input_names)}
-    known = {**named, **{i: i for i in range(environment.inputs)}}
+    named: dict[Any, int] = {name: i for i, name in enumerate(environment.input_names)}
+    known = named | {i: i for i in range(environment.inputs)}
     allowed = f"names of {', '.join(named)}, or numbers" if named else "numbers"
     allowed = f"{allowed} from 0 to {environment.inputs - 1}, each once, at least one"
     parts = [plain(part) for part in observe] if isinstance(observe, Sequence) and not isinstance(observe, str) else []
