@@ -10,9 +10,10 @@ TASK [--seeds N]`, where TASK is one of
     swing-up     CartPoleSwingUp-v0 without velocities: a search for networks with memory beside one
                  for networks without, on the same observations
 
-NEAT has the paper's settings for this task (a population of 1,000, and a sigmoid's slope of 4.9)
-and WANN its defaults at that population; a WANN's fitness at each shared weight counts, and its
-best weight is what is tested. An evaluation is one network scored once (of a WANN at six weights);
+NEAT has the preset small, and paper, each with the paper's population of 1,000 and its rate of new
+connections for this task, 0.3; paper has its thresholds, too, and up to 200 species. WANN has its
+defaults at that population; its fitness at each shared weight counts, and its best weight is what
+is tested. An evaluation is one network scored once (of a WANN at six weights);
 every generation counts as a whole. Finished runs are kept in the JSON file; a second call does only
 what is missing.
 """
@@ -40,11 +41,11 @@ from wannjax.problems.registry import make_environment
 PAPER = 33_184, 286
 """Mean evaluations to a solution, and starts of 625 that solutions balance: table 2."""
 LIMIT, WINDOW, LONG, ENOUGH = 1000, 100, 100_000, 200
+_NEAT: dict[str, Any] = dict(population=1000, add_connection=0.3, episodes=1, recurrent=True)
 ALGORITHMS: dict[str, Any] = {
-    "neat": wannjax.NeatConfig.preset(
-        "paper", population=1000, add_connection=0.3, weight_difference=3.0, threshold=4.0, episodes=1, recurrent=True
-    ),
-    "wann": wannjax.WannConfig(population=1000, episodes=1, recurrent=True, output_activation="tanh"),
+    "neat": wannjax.NeatConfig.preset("small", **_NEAT),
+    "neat, paper": wannjax.NeatConfig.preset("paper", **_NEAT, weight_difference=3.0, threshold=4.0, species=100),
+    "wann": wannjax.WannConfig(population=1000, episodes=1, recurrent=True),
 }
 
 
