@@ -29,12 +29,14 @@ TABLES = {"breast cancer": load_breast_cancer, "wine": load_wine, "diabetes": lo
 Model = Callable[[int], Any]
 CLASSIFIERS: dict[str, Model] = {
     "WannClassifier": lambda seed: WannClassifier(random_state=seed),
+    "WannClassifier, folds=5": lambda seed: WannClassifier(random_state=seed, folds=5),
     "logistic regression": lambda seed: make_pipeline(StandardScaler(), LogisticRegression(random_state=seed)),
     "tree of depth 3": lambda seed: DecisionTreeClassifier(max_depth=3, random_state=seed),
     "gradient boosting": lambda seed: HistGradientBoostingClassifier(random_state=seed),
 }
 REGRESSORS: dict[str, Model] = {
     "WannRegressor": lambda seed: WannRegressor(random_state=seed),
+    "WannRegressor, folds=5": lambda seed: WannRegressor(random_state=seed, folds=5),
     "linear regression": lambda seed: LinearRegression(),
     "tree of depth 3": lambda seed: DecisionTreeRegressor(max_depth=3, random_state=seed),
     "gradient boosting": lambda seed: HistGradientBoostingRegressor(random_state=seed),

@@ -2,7 +2,7 @@
 0 1 2 3 4]`.
 
 Every task is searched with every seed, with the default settings but for `TASKS`; each champion is
-scored on 100 fresh episodes per weight (8 where steps are slow). The table has medians and
+scored on 100 fresh episodes per weight (20 or 8 where steps are slow). The table has medians and
 quartiles over the seeds, a policy that acts at random, and a good score from the literature. Runs
 are kept in the JSON file; a second call does only what is missing. Tasks of other libraries,
 `library:name`, run where they are named.
@@ -45,9 +45,9 @@ _GYMNAX = "PPO, table in gymnax's README"
 _MANY_EPISODES = {"generations": 100, "episodes": 32, "confirm_episodes": 256}
 """For a task whose episodes differ more than its networks do."""
 _MOST = "the most that there can be"
-_FEW = {"generations": 10, "population": 32, "episodes": 1, "confirm_episodes": 4}
+_FEW = {"generations": 8, "population": 24, "episodes": 1, "confirm_episodes": 4, "candidates": 2}
 """For a task of which a CPU takes some thousand steps a second."""
-_SOME = {"generations": 50, "population": 96, "episodes": 2, "confirm_episodes": 16}
+_SOME = {"generations": 40, "population": 64, "episodes": 1, "confirm_episodes": 8, "candidates": 4}
 """For a task on the host."""
 _SOLVED = "solved, gymnasium's documentation"
 TASKS = {
@@ -61,8 +61,8 @@ TASKS = {
     "SpaceInvaders-MinAtar": Task("131", _GYMNAX, {"generations": 100, "population": 256}),
     "brax:inverted_pendulum": Task("1000", _MOST, _FEW, episodes=8),
     "playground:CartpoleSwingup": Task("1000", _MOST, _FEW, episodes=8),
-    "envpool:LunarLander-v3": Task("200", _SOLVED, _SOME),
-    "envpool:LunarLanderContinuous-v3": Task("200", _SOLVED, _SOME),
+    "envpool:LunarLander-v3": Task("200", _SOLVED, _SOME, episodes=20),
+    "envpool:LunarLanderContinuous-v3": Task("200", _SOLVED, _SOME, episodes=20),
     "jumanji:Maze-v0": Task("1", _MOST, {"generations": 50, "population": 256}),
     "jumanji:Snake-v1": Task("143", _MOST, {"generations": 50, "population": 256}),
 }

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from wannjax.networks.network import connection_count
-from wannjax.sklearn import WannClassifier, WannRegressor, estimators
+from wannjax.sklearn import WannClassifier, WannRegressor, estimator
 
 SMALL = dict(population=64, generations=10, steps=200, random_state=1)
 TINY = dict(population=8, generations=4, steps=2, random_state=0)
@@ -123,7 +123,7 @@ def test_columns_may_have_the_names_of_other_nodes(columns, names):
 
 def test_ctrl_c_ends_the_search_and_the_fit_goes_on(iris, monkeypatch):
     x, y, _ = iris
-    monkeypatch.setattr(estimators, "_patience", lambda _: lambda record: record.generation == 2 and signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(estimator, "_patience", lambda _: lambda record: record.generation == 2 and signal.raise_signal(signal.SIGINT))
     model = WannClassifier(**TINY | dict(early_stopping=1)).fit(x, y)
     assert model.result_.interrupted
     assert len(model.result_.history["generation"]) == 2
@@ -187,9 +187,40 @@ def test_neat_is_a_parameter(iris):
     assert model.score(x, y) > 0.9
 
 
+@pytest.mark.parametrize("make", [WannClassifier, WannRegressor])
+def test_of_folds_each_keeps_its_own_rows_and_the_best_there_is_taken(make, iris, monkeypatch):
+    x, labels, _ = iris
+    y = labels if make is WannClassifier else x[:, 3]
+    problems, found = [], []
+    real = make._found
+
+    def watched(self, problem, seed):
+        problems.append(problem)
+        found.append(real(self, problem, seed))
+        return found[-1]
+
+    monkeypatch.setattr(make, "_found", watched)
+    model = make(**TINY, folds=3).fit(x, y)
+    kept = [{row.tobytes() for row in np.asarray(problem.split("validation").examples.inputs)} for problem in problems]
+    assert [len(rows) for rows in kept] == [50, 50, 49]  # two of the flowers are equal
+    assert len(set.union(*kept)) == 149
+    for problem, rows in zip(problems, kept, strict=True):
+        assert rows.isdisjoint({row.tobytes() for row in np.asarray(problem.split("train").examples.inputs)})
+    best = int(np.argmax(model.fold_scores_))
+    assert model.network_ is found[best].network
+    kept = problems[best].split("validation").examples
+    outputs = [model.network_(row, weight=model.weight_) for row in kept.inputs]
+    losses = [float(problems[best].loss(*pair)) for pair in zip(outputs, kept.targets, strict=True)]
+    assert model.fold_scores_[best] == pytest.approx(-np.mean(losses), rel=1e-4)
+    assert not hasattr(make(**TINY).fit(x, y), "fold_scores_")
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        (dict(folds=1), "folds: must be None or an integer >= 2, got 1"),
+        (dict(folds=150), "folds: must be at most 149, the distinct rows, got 150"),
+        (dict(folds=5, validation_fraction=0.2), "validation_fraction: must be None with folds, .* got 0.2"),
         (dict(algorithm="waan"), "algorithm: must be one of wann, neat, got 'waan'"),
         (dict(train="all"), "train: must be 'weights', 'shared' or None, got 'all'"),
         (dict(early_stopping=0), "early_stopping: must be an integer >= 1, got 0"),

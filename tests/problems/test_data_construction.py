@@ -32,6 +32,20 @@ def test_the_seed_decides_the_split():
     assert first == again != other
 
 
+def test_the_examples_for_validation_may_be_chosen_one_by_one():
+    x, y = np.arange(24.0).reshape(12, 2), np.arange(12) % 2
+    chosen = x[:, 0] % 3 == 0
+    for which in (chosen, chosen.tolist()):
+        problem = DataProblem(x, y, validation=which)
+        np.testing.assert_array_equal(problem.split("validation").examples.inputs, x[chosen])
+        np.testing.assert_array_equal(problem.examples.inputs, x[~chosen])
+    for wrong in (chosen[1:], chosen.astype(int), np.ones(12, bool), [False] * 12, []):
+        with pytest.raises(
+            ValueError, match=r"^validation: must be None, in \[0, 1\), or for each of 12 examples a bool, not all equal, got "
+        ):
+            DataProblem(x, y, validation=wrong)
+
+
 def test_reports_are_on_the_test_examples_or_else_on_the_validation_ones():
     x, y = examples()
     without = DataProblem(x, y)

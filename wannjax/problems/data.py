@@ -32,7 +32,7 @@ from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctSc
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sequences import ALL, LAST, at_each_time, over_time
 from wannjax.problems.sharding import Shares, on_population, sharded
-from wannjax.problems.splits import SPLITS, Examples, examples_of, require_share, split_of
+from wannjax.problems.splits import SPLITS, Examples, Validation, examples_of, split_of
 from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, rows_of, warn_of_scale
 
 Loss = Callable[[Array, Array], Array]
@@ -68,7 +68,7 @@ class DataProblem(Problem):
         sequences: str | None = None,
         x_test: Any = None,
         y_test: Any = None,
-        validation: float | None = None,
+        validation: Validation = None,
         batch: int = 256,
         outputs: int | None = None,
         seed: int = 0,
@@ -94,9 +94,10 @@ class DataProblem(Problem):
                 over T. A feed-forward network has only the present observation to go by.
             x_test, y_test: examples for reports, which nothing is fitted to; the validation split
                 serves when None. Sequences may be of another length.
-            validation: share of `x` that is kept from training, for choosing among networks. 0:
-                none is; training, choosing, and reports without `x_test`, all use all examples, as
-                a truth table wants it. None: 0 for fewer than `FEW` examples, else a fifth.
+            validation: share of `x` that is kept from training, for choosing among networks; or a
+                bool for each example [n], whether it is. 0: none is; training, choosing, and
+                reports without `x_test`, all use all examples, as a truth table wants it. None: 0
+                for fewer than `FEW` examples, else a fifth.
             batch: examples of a mini-batch, at the most.
             outputs: O; needed where `y` does not tell, for classes that do not occur and for a loss
                 of your own.
@@ -112,7 +113,6 @@ class DataProblem(Problem):
         """
         seed = require_seed(seed)
         require("loss", loss, f"one of {', '.join(LOSSES)}, or a function", callable(loss) or (isinstance(loss, str) and loss in LOSSES))
-        require_share("validation", validation)
         batch = require_count("batch", batch)
         require("sequences", sequences, f'None, "{LAST}" or "{ALL}"', sequences in (None, LAST, ALL))
         self.sequences, self.sequential = sequences, sequences is not None

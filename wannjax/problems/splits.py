@@ -2,7 +2,8 @@
 reports.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeGuard
 
 import jax
 import numpy as np
@@ -19,6 +20,10 @@ FEW = 20
 """Of fewer examples none is kept: they are a truth table, or too few to spare any."""
 
 
+Validation = float | Sequence[bool] | np.ndarray | None
+"""The share of the examples that is kept for choosing, or for each of them whether it is."""
+
+
 class Examples(NamedTuple):
     """n examples.
 
@@ -29,6 +34,11 @@ class Examples(NamedTuple):
 
     inputs: Float32[Array, "n *T I"]
     targets: Shaped[Array, "n ..."]
+
+
+def is_share(validation: Validation) -> TypeGuard[float | None]:
+    """Whether it is no choice of examples one by one."""
+    return not isinstance(validation, Sequence | np.ndarray | jax.Array) or isinstance(validation, str) or np.ndim(validation) == 0
 
 
 def require_share(name: str, validation: float | None) -> None:
@@ -49,14 +59,25 @@ def held_out_of(name: str, validation: float | None, examples: int, kind: str = 
     return count
 
 
-def split_of(inputs: np.ndarray, targets: np.ndarray, validation: float | None, seed: int) -> dict[str, Examples]:
-    """The examples of each split, of which "test" is that for validation."""
-    held_out = held_out_of("validation", validation, len(inputs))
-    if held_out == 0:
-        return dict.fromkeys(SPLITS, examples_of(inputs, targets))
-    order = generator_of(seed, Purpose.SPLIT).permutation(len(inputs))
-    kept = examples_of(inputs[order[:held_out]], targets[order[:held_out]])
-    return {"train": examples_of(inputs[order[held_out:]], targets[order[held_out:]]), "validation": kept, "test": kept}
+def split_of(inputs: np.ndarray, targets: np.ndarray, validation: Validation, seed: int) -> dict[str, Examples]:
+    """The examples of each split, of which "test" is that for validation. Raises ValueError where
+    that or the training split would be empty.
+    """
+    count = len(inputs)
+    if is_share(validation):
+        require_share("validation", validation)
+        held_out = held_out_of("validation", validation, count)
+        if held_out == 0:
+            return dict.fromkeys(SPLITS, examples_of(inputs, targets))
+        order = generator_of(seed, Purpose.SPLIT).permutation(count)
+        kept, others = order[:held_out], order[held_out:]
+    else:
+        chosen = np.asarray(validation)
+        fits = chosen.dtype == bool and chosen.shape == (count,) and len(np.unique(chosen)) == 2
+        require("validation", validation, f"None, in [0, 1), or for each of {counted(count, 'example')} a bool, not all equal", fits)
+        kept, others = np.flatnonzero(chosen), np.flatnonzero(~chosen)
+    validating = examples_of(inputs[kept], targets[kept])
+    return {"train": examples_of(inputs[others], targets[others]), "validation": validating, "test": validating}
 
 
 def examples_of(inputs: np.ndarray, targets: np.ndarray) -> Examples:
