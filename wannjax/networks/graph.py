@@ -105,6 +105,29 @@ class Graph:
         return any(connection.is_recurrent for connection in self.connections)
 
     @property
+    def remembered(self) -> tuple[int, ...]:
+        """The hidden nodes whose value of the last time step is read."""
+        return tuple(sorted({connection.source for connection in self.connections if connection.is_recurrent}))
+
+    @property
+    def cell(self) -> "Graph":
+        """One time step as a feed-forward graph, whose last inputs are what the nodes `remembered`
+        were in the last time step. Connections are in the same order; names are default ones.
+        """
+        remembered = self.remembered
+        extra = len(remembered)
+        last = {node: self.first_hidden + place for place, node in enumerate(remembered)}
+
+        def number(node: int) -> int:
+            return node if node < self.first_hidden else node + extra
+
+        connections = tuple(
+            replace(each, source=last[each.source] if each.is_recurrent else number(each.source), target=number(each.target))
+            for each in self.connections
+        )
+        return Graph(default_names(self.inputs + extra, "input"), default_names(self.outputs, "output"), self.activations, connections)
+
+    @property
     def in_no_time(self) -> "Graph":
         """The same nodes, with the connections that are not recurrent."""
         return replace(self, connections=tuple(each for each in self.connections if not each.is_recurrent))
