@@ -130,8 +130,6 @@ def test_gradients_flow_through_dynamics_and_memory():
     loop = network_of(Graph(*names, (5, 5), (Connection(3, 6), Connection(6, 6), Connection(6, 7), Connection(2, 7))))
     tuned = wannjax.finetune(loop, problem, method=wannjax.Gradient(episodes=4), steps=20, starts=[0.3], progress=False)
     assert tuned.history["held_out_score"].max() > tuned.history["held_out_score"][0]
-    with pytest.raises(ValueError, match=r"^method: must be evolution, or gradient, got 'policy_gradient, for a recurrent network"):
-        wannjax.finetune(loop, problem, method="policy_gradient", steps=1, progress=False)
 
 
 def test_what_takes_single_examples_says_so():
