@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Float32
 from wannjax.common.validation import require
 from wannjax.common.wording import counted
 from wannjax.export.weights import weighted_graph
-from wannjax.networks.gradients import Topology, step_on_batch, topology_of
+from wannjax.networks.gradients import Topology, no_memory, step_on_batch, topology_of
 from wannjax.networks.graph import Graph, network_of
 from wannjax.networks.network import Network, Observation, checked_observation
 
@@ -41,7 +41,7 @@ class NetworkModule(nnx.Module):
         observation = checked_observation(observation, self.graph.inputs)
         way = "feed-forward to be called; one with memory takes `y, state = module.step(state, x)`, from module.initial_state() on"
         require("module", self, way, not self.graph.recurrent)
-        return self.step(jnp.zeros((*observation.shape[:-1], 0), jnp.float32), observation)[0]
+        return _step(_topology(self.graph), self.weights[...], None, observation)[0]
 
     def initial_state(self, batch: int | None = None) -> Float32[Array, "*B V"]:
         """What `step` starts from: 0 for each of `graph.remembered`, in as many rows as the
@@ -53,13 +53,10 @@ class NetworkModule(nnx.Module):
         """The raw outputs for the next observations, as in a call, and the state after them: what
         each node of `graph.remembered` has computed.
         """
-        observation, topology = checked_observation(observation, self.graph.inputs), _topology(self.graph)
+        observation = checked_observation(observation, self.graph.inputs)
         shape = (*observation.shape[:-1], len(self.graph.remembered))
         require("state", jnp.shape(state), f"of shape {shape}, as module.initial_state gives it", jnp.shape(state) == shape)
-        weights, memory = self.weights[...].astype(jnp.float32)[None], jnp.atleast_2d(state).T[:, None]
-        memory, outputs = step_on_batch(topology, weights, memory, jnp.atleast_2d(observation))
-        outputs, state = (each[:, 0].T.reshape(*observation.shape[:-1], each.shape[0]) for each in (outputs, memory))
-        return outputs, state
+        return _step(_topology(self.graph), self.weights[...], state, observation)
 
     def __repr__(self) -> str:
         sizes = ((self.graph.inputs, "input"), (self.graph.outputs, "output"), (len(self.graph.connections), "connection"))
@@ -99,6 +96,14 @@ def from_flax(module: nnx.Module) -> Network:
         raise ValueError(f"module: must be a NetworkModule, which to_flax makes, got {type(module).__name__}")
     weights = np.asarray(module.weights[...], np.float32).tolist()
     return network_of(module.graph.with_weights(weights))
+
+
+@jax.jit
+def _step(topology: Topology, weights: Float[Array, " connections"], state: Float[Array, "*B V"] | None, observation: Float[Array, "*B I"]):
+    weights, batch = weights.astype(jnp.float32)[None], jnp.atleast_2d(observation)
+    memory = no_memory(topology, 1, len(batch)) if state is None else jnp.atleast_2d(state).T[:, None]
+    memory, outputs = step_on_batch(topology, weights, memory, batch)
+    return tuple(each[:, 0].T.reshape(*observation.shape[:-1], each.shape[0]) for each in (outputs, memory))
 
 
 @lru_cache(maxsize=64)

@@ -22,7 +22,7 @@ from wannjax.common import devices
 from wannjax.common.per_device import PerDevice, on_devices
 from wannjax.common.settings import Settings, count, positive, rate, setting
 from wannjax.common.validation import require
-from wannjax.finetuning.method import Trainer, bounded, climber, where_lanes
+from wannjax.finetuning.method import Trainer, bounded, bounded_memory, climber, where_lanes
 from wannjax.networks import gradients
 from wannjax.networks.gradients import SURROGATE, Topology
 from wannjax.problems.capabilities import Episodic, Scored, Supervised
@@ -91,14 +91,10 @@ class Gradient(Settings):
 
         def run(memory, seen):
             seen = jnp.broadcast_to(seen[:, None], (seen.shape[0], *grid))
-            return gradients.step(topology, weights, self._remembered(memory), seen, surrogate=self.surrogate)
+            return gradients.step(topology, weights, bounded_memory(self.clip, memory), seen, surrogate=self.surrogate)
 
         through = at_each_time if problem.sequences == ALL else over_time
         return through(run, loss, gradients.no_memory(topology, *grid), jnp.moveaxis(inputs, 0, -1), targets)
-
-    def _remembered(self, memory):
-        """A memory [V, M, L] whose gradient is bounded."""
-        return jnp.moveaxis(bounded(self.clip, jnp.moveaxis(memory, 0, -1)), -1, 0) if memory.shape[0] else memory
 
     def _through_function(self, problem: Scored, topology: Topology):
         def score_of(weights, key):

@@ -142,3 +142,8 @@ def _bounded_backward(limit, _, cotangent):
 
 
 bounded.defvjp(lambda limit, tree: (tree, None), _bounded_backward)
+
+
+def bounded_memory(limit: float, memory: Float32[Array, "V M L"]) -> Float32[Array, "V M L"]:
+    """A memory whose gradient is bounded likewise."""
+    return jnp.moveaxis(bounded(limit, jnp.moveaxis(memory, 0, -1)), -1, 0) if memory.shape[0] else memory
