@@ -252,13 +252,6 @@ def is_recurrent(networks: Network) -> bool:
     return bool(np.any(np.asarray(networks.sources) >= own[:, None]))
 
 
-def require_feed_forward(network: Network, what: str) -> None:
-    """Raises ValueError for a recurrent network, which `what`, such as "drawing", does not take;
-    TypeError for what is no network.
-    """
-    require("network", network, f"feed-forward for {what}", not is_recurrent(as_network(network)))
-
-
 def connection_count(network: Network) -> int:
     """The connections of one network."""
     return int(np.sum(is_connection(network)))
