@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 import wannjax
 from benchmarks.common import machine, print_table, write_json
@@ -76,6 +77,12 @@ def wrong(outputs, target):
     return jnp.where(jnp.argmax(outputs) == jnp.argmax(target), 0.0, 1.0)
 
 
+def balanced(outputs, target):
+    """Cross-entropy, as if there were as many training examples of each class."""
+    counts = np.bincount(datasets.digits().y_train)
+    return optax.softmax_cross_entropy(outputs, target) * jnp.sum(target * (counts.mean() / counts))
+
+
 class Variant(NamedTuple):
     """What differs from the default search.
 
@@ -95,6 +102,7 @@ VARIANTS = {
     "1 connection an output at the start": Variant({"initial_fan_in": 1}),
     "2 connections": Variant({"initial_fan_in": 2}),
     "8 connections": Variant({"initial_fan_in": 8}),
+    "0.05 of all connections, the paper's": Variant({"initial_density": 0.05}),
     "half of all connections": Variant({"initial_fan_in": 10**6}),
     "cases: 10 groups × weights": Variant({"cases": "episodes"}, Groups),
     "cases: classes × weights": Variant({"cases": "episodes"}, Classes),
@@ -103,6 +111,7 @@ VARIANTS = {
     "twice the tolerance": Variant({"tolerance": 1.0}),
     "by rank, tournaments of 8": Variant({"selection": "tournament", "tournament": 8}),
     "deletions at 40 % of their rates": Variant({"delete_connection": 0.1, "delete_node": 0.06}),
+    "loss: balanced by class": Variant(options={"loss": balanced, "outputs": 10}),
     "loss: margin": Variant(options={"loss": margin, "outputs": 10}),
     "loss: errors": Variant(options={"loss": wrong, "outputs": 10}),
     "all activations": Variant({"activations": NAMES[1:]}),

@@ -44,6 +44,7 @@ def command(*arguments, module=("-m", "wannjax"), **environment):
     )
 
 
+@pytest.mark.slow
 def test_no_home_and_no_user_is_no_cache(file):
     without = {name: "" for name in ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME")}
     process = command("formula", file, module=("-c", NAMELESS), **without)
@@ -62,6 +63,7 @@ def test_a_cache_that_cannot_be_written_is_one_line_and_no_cache(monkeypatch):
         devices.jax.config.update("jax_compilation_cache_dir", before)
 
 
+@pytest.mark.slow
 def test_an_encoding_without_the_signs_stops_nothing(file):
     process = command("formula", file, PYTHONIOENCODING="ascii", JAX_COMPILATION_CACHE_DIR="/dev/null/θ")
     assert process.returncode == 0, process.stderr
@@ -69,6 +71,7 @@ def test_an_encoding_without_the_signs_stops_nothing(file):
     assert process.stderr.decode().strip().endswith("compiled programs are not kept: [Errno 20] Not a directory: '/dev/null/?'")
 
 
+@pytest.mark.slow
 def test_a_platform_that_is_not_here_is_one_line(file):
     process = command("formula", file, JAX_PLATFORMS="cuda")
     assert process.returncode == 2
@@ -76,6 +79,7 @@ def test_a_platform_that_is_not_here_is_one_line(file):
     assert process.stderr.count(b"\n") == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(file):
     with subprocess.Popen([sys.executable, "-m", "wannjax", "formula", file], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
@@ -97,6 +101,7 @@ def test_importing_the_package_while_another_program_is_imported_leaves_ctrl_c_a
 
 
 @pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.slow
 def test_ctrl_c_that_is_lost_in_a_callback_comes_again():
     """As when JAX runs one while garbage is collected."""
     code = """

@@ -72,7 +72,7 @@ def problem():
         ),
         (
             lambda _: wannjax.make("CartPole-v1", max_step=3),
-            "option: must be one of vary, max_steps, input_names, output_names, network_chunk, polynomials",
+            "option: must be one of vary, observe, max_steps, input_names, output_names, network_chunk, polynomials",
         ),
         (lambda _: wannjax.evolve(scored(inputs="2"), **QUIET), "inputs: must be an integer >= 1, got '2'"),
         (lambda _: wannjax.evolve(scored(name=None), **QUIET), "name: must be a string of whole characters that is not empty, got None"),

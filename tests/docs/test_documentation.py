@@ -31,8 +31,8 @@ SMALLER = {
 }
 
 COMPILE_LONG = {
-    *("README.md", "collections.md", "extending.md", "neat.md", "problems.md"),
-    *("reading.md", "runs.md", "sklearn.md", "training.md"),
+    *("README.md", "blocks.md", "collections.md", "extending.md", "neat.md", "problems.md"),
+    *("reading.md", "runs.md", "search.md", "sklearn.md", "training.md"),
 }
 
 python = Sybil([PythonCodeBlockParser(), SkipParser()])

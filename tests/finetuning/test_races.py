@@ -75,6 +75,7 @@ def test_a_training_that_stalls_is_restarted_from_its_best_weights():
         np.testing.assert_array_equal(method.seen[number][1], np.full((1, 3), 0.5))
 
 
+@pytest.mark.slow
 def test_populations_grow_as_members_are_dropped_and_double_up_to_eight_of_the_first():
     trainer = EvolutionStrategy(population=6).trainer(QUADRATIC, topology_of(LINE), None)
     state = trainer.init(jax.random.key(0), jnp.zeros((9, 3)))
@@ -102,7 +103,7 @@ def test_evolution_starts_from_the_sweep_its_own_weights_and_random_ones():
         assert tuned.start == best
 
 
-@pytest.mark.parametrize("step", [1, 20, 31])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 20, pytest.param(31, marks=pytest.mark.slow)])
 def test_races_and_restarts_are_resumed_to_the_last_bit(tmp_path, step):
     method = EvolutionStrategy(population=4, deviation=1e-3)  # too little to find anything for long
     whole = tune(method, 40)

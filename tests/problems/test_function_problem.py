@@ -167,7 +167,7 @@ SUM = network_of(
 )
 
 
-@pytest.mark.parametrize("traceable", [True, False])
+@pytest.mark.parametrize("traceable", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_it_is_searched_measured_and_trained(traceable):
     def python_xor(key, network):
         return -float(np.sum((network(CASES)[:, 0] - ANSWERS) ** 2))

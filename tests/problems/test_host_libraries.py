@@ -110,6 +110,7 @@ def test_what_a_network_cannot_choose_from_and_bad_options_are_one_line(library)
         ("BipedalWalker-v3", {"max_steps": 0}, "max_steps: must be an integer >= 1"),
         ("BipedalWalker-v3", {"polynomials": False}, "option: must be one of input_names, output_names, lanes"),
         ("BipedalWalker-v3", {"vary": {"a": (0.0, 1.0)}}, "vary: must be None"),
+        ("BipedalWalker-v3", {"observe": (0, 1)}, "observe: must be None"),
         ("BipedalWalker-v3", {"bogus": 3}, "cannot be made"),
         ("BipedalWalker-v33", {}, "did you mean"),
     ):

@@ -77,6 +77,7 @@ def test_settings_that_differ_in_rates_run_as_alone():
     assert_as_alone(problem, many.results)
 
 
+@pytest.mark.slow
 def test_capacity_changes_no_draw():
     algorithm = SMALL.algorithm(inputs=2, outputs=1)
 

@@ -27,7 +27,10 @@ PROBLEMS = {
 }
 
 
-@pytest.fixture(scope="module", params=PROBLEMS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("device", marks=pytest.mark.slow), pytest.param("host", marks=pytest.mark.slow), "function", "of one's own"],
+)
 def problem(request):
     return PROBLEMS[request.param]()
 

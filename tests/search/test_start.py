@@ -63,6 +63,7 @@ def test_neat_begins_with_their_weights():
     assert wiring(child) != wiring(parent) or np.any(weights(child) != weights(parent))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [wannjax.WannConfig, wannjax.NeatConfig])
 def test_a_run_goes_on_from_a_checkpoint_without_being_given_them_again(tmp_path, config):
     settings = config(population=16, episodes=1, confirm_episodes=2, generations=4)

@@ -33,6 +33,7 @@ RANDOM_RANGE = 2.0
 GRID = np.linspace(-3.0, 3.0, 121)
 """Shared weights among which the tuned one is chosen."""
 GRID_EPISODES = 20
+"""On which each of them is tried, unless the figures are of fewer."""
 
 
 class Score(NamedTuple):
@@ -133,7 +134,7 @@ def _reports(
     bare = replace(network, weights=None, input_names=(), output_names=())
     plain = jax.tree.map(lambda leaf: leaf[None], bare)
 
-    tuned_weight = _tuned(grid_key, plain, problem)
+    tuned_weight = _tuned(grid_key, plain, problem, episodes)
 
     # One call for all columns, each a table of weights for every lane. What is the same in every
     # episode of a data set is measured once.
@@ -183,9 +184,9 @@ def tuned_shared_weight(network: Network, problem: Problem) -> float:
     return _tuned(key_of(0, Purpose.EVALUATION), plain, problem)
 
 
-def _tuned(key: Key[Array, ""], plain: Network, problem: Problem) -> float:
+def _tuned(key: Key[Array, ""], plain: Network, problem: Problem, episodes: int = GRID_EPISODES) -> float:
     """The shared weight of `GRID` at which the only network of `plain` has the best `measure`."""
-    tries = GRID_EPISODES if problem.stochastic else 1
+    tries = min(GRID_EPISODES, episodes) if problem.stochastic else 1
     keys = jnp.tile(jax.random.split(key, tries), len(GRID))
     grid = problem.split("validation").measure(keys, plain, jax.device_put(np.repeat(np.array(GRID, np.float32), tries)))
     means = _finite(grid).reshape(len(GRID), tries).mean(axis=1)

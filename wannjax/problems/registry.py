@@ -3,7 +3,7 @@
 import math
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from inspect import signature
 from typing import Any, NamedTuple
@@ -169,17 +169,24 @@ def make_environment(name: str, **options: Any) -> EnvironmentProblem:
 
 
 def _environment_problem(
-    name: str, *, vary: dict[str, tuple[float, float]] | None = None, max_steps: int | None = None, **options: Any
+    name: str,
+    *,
+    vary: dict[str, tuple[float, float]] | None = None,
+    observe: Sequence[str | int] | None = None,
+    max_steps: int | None = None,
+    **options: Any,
 ) -> EnvironmentProblem | HostProblem:
     """As `make`, of environments only. `vary` names parameters of the environment that every
-    episode draws anew, with their bounds; `max_steps` is the length limit of an episode, the
+    episode draws anew, with their bounds; of an observation only the parts that `observe` names or
+    numbers are seen, all when None; `max_steps` is the length limit of an episode, the
     environment's own when None.
     """
     if ":" in str(name):
         ours = {*_keywords(EnvironmentProblem), *_keywords(HostProblem)}
         environment = library_environment(name, max_steps, {option: options.pop(option) for option in set(options) - ours})
         if isinstance(environment, HostEnvironment):
-            require("vary", vary, f"None for {name}, which is not written in JAX", vary is None)
+            for option, value in (("vary", vary), ("observe", observe)):
+                require(option, value, f"None for {name}, which is not written in JAX", value is None)
             for option in options:
                 require_one_of("option", option, _keywords(HostProblem))
             return HostProblem(environment, **options)
@@ -192,6 +199,10 @@ def _environment_problem(
         from wannjax.problems.environments.varied import varied
 
         environment = varied(environment, vary)
+    if observe is not None:
+        from wannjax.problems.environments.observed import observed
+
+        environment = observed(environment, observe)
     return EnvironmentProblem(environment, **options)
 
 

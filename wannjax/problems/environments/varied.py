@@ -17,6 +17,7 @@ from jaxtyping import Array, Float32
 from wannjax.common.keys import Purpose, generator_of
 from wannjax.common.validation import plain, require
 from wannjax.problems.environment import Environment
+from wannjax.problems.environments.wrapped import WrappedEnvironment
 
 CONTEXTS = 512
 """Rows of the table of values."""
@@ -36,21 +37,14 @@ class VariedParams(NamedTuple):
     contexts: Float32[Array, "rows G"]
 
 
-class VariedEnvironment(Environment):
+class VariedEnvironment(WrappedEnvironment):
     """`environment` with the parameters `context_names` drawn from the rows of `contexts` [rows, G]
     at the start of every episode.
     """
 
     def __init__(self, environment: Environment, names: tuple[str, ...], contexts: Float32[Array, "rows G"]):
-        self.environment, self.context_names = environment, names
-        self.params = VariedParams(environment.params, contexts)
-        self.name, self.inputs, self.actions = environment.name, environment.inputs, environment.actions
-        self.max_steps, self.differentiable = environment.max_steps, environment.differentiable
-        self.input_names, self.output_names = environment.input_names, environment.output_names
-        self.observation_shape = environment.observation_shape
-
-    def with_gradients(self) -> "VariedEnvironment":
-        return type(self)(self.environment.with_gradients(), self.context_names, self.params.contexts)
+        super().__init__(environment)
+        self.context_names, self.params = names, VariedParams(environment.params, contexts)
 
     def context_of(self, key, params: VariedParams):
         """The row that the episode of `key` draws."""
