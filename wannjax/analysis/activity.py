@@ -17,7 +17,8 @@ from jaxtyping import Array, Bool, Float, Float32, Float64, Int32, Key
 
 from wannjax.common import devices
 from wannjax.networks.activations import NAMES, SUM, activate, slope
-from wannjax.networks.network import FIRST_INPUT, Network, forward, initial_values, tape_of
+from wannjax.networks.network import Network, tape_of
+from wannjax.networks.tape import FIRST_INPUT, forward, initial_values
 from wannjax.problems.capabilities import Episodic, Supervised
 
 SATURATED = 0.05

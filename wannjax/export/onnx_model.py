@@ -26,7 +26,8 @@ from wannjax.common.files import Pathlike, as_path, parse_json, read_bytes, read
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of, require_in_order
-from wannjax.networks.network import FIRST_INPUT, Network
+from wannjax.networks.network import Network
+from wannjax.networks.tape import FIRST_INPUT
 
 FORMAT, VERSION, WITH_MEMORY = "wannjax network", "1", "2"
 """Version 2 has a state, and says which nodes are remembered."""

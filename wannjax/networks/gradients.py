@@ -1,6 +1,6 @@
 """The forward pass with gradients: one topology, M copies of it with weights of their own.
 
-`network.forward` runs many topologies and is for scores. Here all copies share one, so what it sums
+`tape.forward` runs many topologies and is for scores. Here all copies share one, so what it sums
 is products of matrices, absent connections being 0: one product for all that nodes read of the
 inputs, which is most of a network trained on data, and one for each group of up to `GROUP` nodes of
 the same level for what they read of other nodes. A level is the nodes whose longest path from the
@@ -40,7 +40,8 @@ from wannjax.common.pytrees import Placeholder
 from wannjax.common.validation import require
 from wannjax.networks.activations import SUM, activate, slope
 from wannjax.networks.graph import Graph, graph_of
-from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, is_connection
+from wannjax.networks.network import Network, is_connection
+from wannjax.networks.tape import FAN_IN, FIRST_INPUT
 
 SURROGATE = 2.0
 """The sharpness of the step's surrogate gradient, 1 / (1 + SURROGATE·|x|)²."""

@@ -16,7 +16,8 @@ import numpy as np
 
 from wannjax.common.wording import printable
 from wannjax.networks.activations import NAMES, SUM
-from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, as_network
+from wannjax.networks.network import Network, as_network
+from wannjax.networks.tape import FAN_IN, FIRST_INPUT
 
 
 @dataclass(frozen=True)
