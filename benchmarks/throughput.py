@@ -59,7 +59,7 @@ from wannjax.common import devices
 from wannjax.common.digits import number
 from wannjax.genomes.genome import Genome
 from wannjax.networks.activations import PUBLISHED, activation_ids
-from wannjax.networks.network import FAN_IN
+from wannjax.networks.tape import FAN_IN
 from wannjax.problems import registry
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.search.wann.config import SWEEP

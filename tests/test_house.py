@@ -36,7 +36,7 @@ def test_every_name_is_defined():
     """Which linters cannot tell from the dimensions in annotations."""
     missing = [f"wannjax.problems.adapters.{library}" for library in LIBRARIES if needed(library)]
     if find_spec("torch") is None:
-        missing.append("wannjax.export.torch_network")
+        missing += ["wannjax.export.torch_network", "wannjax.export.torch_recurrent_network"]
     for found in pkgutil.walk_packages(wannjax.__path__, "wannjax."):
         if found.name in ("wannjax.__main__", *missing):
             continue

@@ -52,7 +52,7 @@ REVEALED = {
     "wannjax.export.to_python(network)": "str",
     "wannjax.export.to_c(network)": "str",
     "wannjax.export.to_flax(network)": "NetworkModule",
-    "wannjax.export.to_torch(network)": "TorchNetwork",
+    "wannjax.export.to_torch(network)": "TorchNetwork | RecurrentTorchNetwork",
     "wannjax.formula(network)": "Formulas",
     "wannjax.explain(network, problem)": "Explanation",
     "wannjax.prune(network, problem, tolerance=1.0).network": "Network",

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from wannjax.networks.network import ALL_ACTIVATIONS
+from wannjax.networks.tape import ALL_ACTIVATIONS
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.problem import Problem
 

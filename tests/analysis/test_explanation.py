@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 import wannjax
-from wannjax.analysis.ablation import ROUNDS, live_connections, population_of, thinned
+from wannjax.analysis.ablation import ROUNDS, population_of
 from wannjax.analysis.activity import activity
 from wannjax.analysis.explanation import explain
 from wannjax.analysis.sensitivity import RANGE, weight_curve
@@ -20,6 +20,7 @@ from wannjax.cli.tables import explanation_tables
 from wannjax.common.keys import Purpose, key_of
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
+from wannjax.networks.live import live_connections, thinned
 from wannjax.networks.network import take
 from wannjax.pictures.effects import draw_effects
 

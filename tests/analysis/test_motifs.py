@@ -56,6 +56,13 @@ def test_blocks_are_counted_as_one_by_one(seed, density):
     assert count_blocks(wiring, 5) == counts
 
 
+def test_recurrent_connections_are_no_part_of_a_wiring():
+    timeless = (Connection(2, 3), Connection(2, 4), Connection(3, 4))
+    memory = (Connection(3, 2), Connection(3, 3))
+    wiring, bare = (wiring_of(Graph(("x",), ("y",), (5, 2, 1), each)) for each in (timeless + memory, timeless))
+    np.testing.assert_array_equal(wiring.adjacency, bare.adjacency)
+
+
 def test_bias_and_inputs_are_no_part_of_a_wiring():
     graph = Graph(("x",), ("y",), (5, 2, 1), (Connection(0, 2), Connection(1, 3), Connection(2, 3), Connection(3, 4)))
     assert count_blocks(wiring_of(graph), 5) == Counter(

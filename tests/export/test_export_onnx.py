@@ -136,7 +136,8 @@ def set_tensor(model, name, values):
 
 TAMPERED = {
     "another model": (lambda model: model.ClearField("metadata_props"), "its metadata does not say"),
-    "newer version": (lambda model: setattr(metadata_of(model)["version"], "value", "2"), "its metadata does not say"),
+    "newer version": (lambda model: setattr(metadata_of(model)["version"], "value", "3"), "its metadata does not say"),
+    "a state that it lacks": (lambda model: setattr(metadata_of(model)["version"], "value", "2"), "'remembered' is missing"),
     "no names": (lambda model: model.metadata_props.remove(metadata_of(model)["input_names"]), "'input_names' is missing"),
     "unknown activation": (lambda model: setattr(metadata_of(model)["groups"], "value", '[["exec", [2]], ["linear", [3]]]'), "."),
     "missing tensor": (lambda model: model.graph.initializer.remove(tensor_named(model, "weights 0")), "'weights 0' is missing"),

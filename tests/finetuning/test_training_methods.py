@@ -13,9 +13,8 @@ from training_support import BALANCING, LINE, SORTING, SWINGING, Quadratic, dist
 import wannjax
 from wannjax import EvolutionStrategy, Gradient, PolicyGradient
 from wannjax.common.keys import Purpose
-from wannjax.finetuning import gradient as back_propagation
 from wannjax.finetuning.evolution_strategy import STRATEGIES, losses
-from wannjax.finetuning.method import ascend
+from wannjax.finetuning.method import ascend, bounded
 from wannjax.finetuning.policy_gradient import Batch, advantages, clipped_gain, end_of
 from wannjax.finetuning.training import Training
 from wannjax.networks import gradients
@@ -55,7 +54,7 @@ def test_the_gradient_between_time_steps_is_bounded_by_its_norm_for_every_episod
     pulls[1][1, 1] *= 1e25
     pulls[1][1, 2], pulls[0][1, 2] = 0.0, 0.0
     tree = {"a": jnp.ones((2, 3)), "b": jnp.ones((2, 3, 4)), "time": jnp.ones((2, 3), jnp.int32)}
-    same, pull_back = jax.vjp(lambda tree: back_propagation._bounded(limit, tree), tree)
+    same, pull_back = jax.vjp(lambda tree: bounded(limit, tree), tree)
     assert_same_bits(same, tree)
     (got,) = pull_back({"a": jnp.asarray(pulls[0]), "b": jnp.asarray(pulls[1]), "time": np.zeros((2, 3), jax.dtypes.float0)})
     assert got["time"].dtype == jax.dtypes.float0
@@ -255,7 +254,7 @@ def test_advantages_are_the_discounted_sums_of_errors_up_to_the_end_of_the_episo
     last, ended = rng.normal(size=(members, lanes)), rng.random((time, members, lanes)) < 0.3
     as_float = lambda x: jnp.asarray(x, jnp.float32)  # noqa: E731
     nothing = jnp.zeros((time, members, lanes, 1))
-    batch = Batch(nothing, nothing, nothing[..., 0], as_float(value), as_float(reward), jnp.asarray(ended), nothing[..., 0])
+    batch = Batch(nothing, nothing, nothing, nothing[..., 0], as_float(value), as_float(reward), jnp.asarray(ended), nothing[..., 0])
     got = advantages(batch, as_float(last), 0.9, 0.8)
     onward = np.concatenate([value[1:], last[None]])
     for member, lane in np.ndindex(members, lanes):

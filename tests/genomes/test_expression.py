@@ -10,7 +10,8 @@ from oracle import Genes
 
 from wannjax.genomes.genome import enlarge
 from wannjax.genomes.population import size_of, sizes_of
-from wannjax.networks.network import forward, initial_values, tape_of
+from wannjax.networks.network import tape_of
+from wannjax.networks.tape import forward, initial_values
 
 STEPS = 48
 

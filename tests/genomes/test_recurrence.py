@@ -12,7 +12,8 @@ from test_operators import ADD_CONNECTION, ADD_NODE, ALL, OPERATORS, move
 
 from wannjax.genomes.genome import Genome, allowed_sources
 from wannjax.genomes.operators import mutate
-from wannjax.networks.network import forward, initial_values, is_recurrent, take, tape_of
+from wannjax.networks.network import is_recurrent, take, tape_of
+from wannjax.networks.tape import forward, initial_values
 
 IDS = (2, 3, 4, 5, 6, 8, 10)
 """Of activations that are bounded, or that keep the size of what they read."""

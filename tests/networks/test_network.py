@@ -9,7 +9,8 @@ import oracle
 import pytest
 from bridge import assert_same_bits, networks_of
 
-from wannjax.networks.network import enlarge, forward, initial_values, is_connection, signature, take, tape_of
+from wannjax.networks.network import enlarge, is_connection, signature, take, tape_of
+from wannjax.networks.tape import forward, initial_values
 
 STEPS = 40
 RNG = np.random.default_rng(0)

@@ -12,7 +12,8 @@ from saved_run import OfTapes
 
 import wannjax
 from wannjax.networks.activations import SUM
-from wannjax.networks.network import forward, initial_values, tape_of
+from wannjax.networks.network import tape_of
+from wannjax.networks.tape import forward, initial_values
 from wannjax.runs import run_directory
 from wannjax.runs.records import Record
 from wannjax.search.algorithm import Info

@@ -22,7 +22,7 @@ from wannjax.ensembles.ensemble import Ensemble, Gate
 from wannjax.export import from_onnx, to_onnx
 from wannjax.networks.files import load_front, network_text, save_front
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
-from wannjax.networks.network import FIRST_INPUT
+from wannjax.networks.tape import FIRST_INPUT
 from wannjax.problems.datasets import mnist
 from wannjax.runs import run_directory
 

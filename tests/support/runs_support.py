@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from wannjax.networks.graph import graph_of
-from wannjax.networks.network import forward, initial_values, tape_of
+from wannjax.networks.network import tape_of
+from wannjax.networks.tape import forward, initial_values
 from wannjax.problems.problem import Evaluation, Problem
 
 

@@ -6,6 +6,7 @@ its value counts as 0.
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from jaxtyping import Array, Float64, Key
 from wannjax.common.validation import require, require_count, require_weights
 from wannjax.networks.activations import SUM
 from wannjax.networks.graph import Graph, network_of
+from wannjax.networks.live import thinned
 from wannjax.networks.network import Network, enlarge
 from wannjax.problems.problem import Problem
 from wannjax.search.wann.config import SWEEP
@@ -36,41 +38,12 @@ def sweep_for(network: Network, weights: Sequence[float] | None) -> tuple[float,
     return require_weights(weights)
 
 
-def live_connections(graph: Graph, kept: Collection[int]) -> frozenset[int]:
-    """Those of the connections `kept` (places in `graph.connections`) that lead to an output by way
-    of others of them.
-    """
-    reached = set(range(graph.size - graph.outputs, graph.size))
-    live = set()
-    for place in sorted(kept, key=lambda place: -graph.connections[place].target):
-        connection = graph.connections[place]
-        if connection.target in reached:
-            live.add(place)
-            reached.add(connection.source)
-    return frozenset(live)
-
-
-def thinned(graph: Graph, kept: Collection[int]) -> Graph:
-    """The graph with only the connections `kept`, and without hidden nodes that then reach no
-    output.
-    """
-    connections = [graph.connections[place] for place in sorted(live_connections(graph, kept))]
-    first_output = graph.size - graph.outputs
-    sources = {connection.source for connection in connections}
-    nodes = [n for n in range(graph.size) if n < graph.first_hidden or n >= first_output or n in sources]
-    number = {node: i for i, node in enumerate(nodes)}
-    return replace(
-        graph,
-        activations=tuple(graph.activations[node - graph.first_hidden] for node in nodes[graph.first_hidden :]),
-        connections=tuple(replace(c, source=number[c.source], target=number[c.target]) for c in connections),
-    )
-
-
 def population_of(graph: Graph, kept: Sequence[Collection[int]], steps: int) -> Network:
     """A network for each set of connections kept, all on tapes of `steps` steps (outputs
     included).
     """
-    networks = [enlarge(replace(network_of(thinned(graph, each)), input_names=(), output_names=()), steps) for each in kept]
+    alike = partial(replace, input_names=(), output_names=(), recurrent=graph.recurrent)
+    networks = [enlarge(alike(network_of(thinned(graph, each))), steps) for each in kept]
     if graph.has_weights:  # a graph without connections has no weights either
         networks = [n if n.weights is not None else replace(n, weights=np.zeros(n.sources.shape, np.float32)) for n in networks]
     return jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *networks)

@@ -4,6 +4,7 @@ they act like a line.
 To judge by another limit, edit `SATURATED`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +17,8 @@ from jaxtyping import Array, Bool, Float, Float32, Float64, Int32, Key
 
 from wannjax.common import devices
 from wannjax.networks.activations import NAMES, SUM, activate, slope
-from wannjax.networks.network import Network, forward, initial_values, tape_of
+from wannjax.networks.network import Network, tape_of
+from wannjax.networks.tape import FIRST_INPUT, forward, initial_values
 from wannjax.problems.capabilities import Episodic, Supervised
 
 SATURATED = 0.05
@@ -63,7 +65,7 @@ def activity(
     key: Key[Array, ""], network: Network, problem: Episodic | Supervised, weights: Float[Array, " W"], *, episodes: int
 ) -> Activity:
     """Lets one network run at each shared weight over `episodes` episodes, or on that many
-    mini-batches of the validation examples.
+    mini-batches of the validation examples: on sequences at all their time steps.
     """
     watched = _watched(network)
     keys = jax.random.split(key, episodes)
@@ -74,7 +76,8 @@ def activity(
     if isinstance(problem, Supervised):
         held_out = problem.split("validation")
         examples = held_out.draw(keys[0], held_out.examples, min(episodes * problem.batch, held_out.size))
-        totals = run(plain, watched, jnp.repeat(weights, len(examples.inputs)), jnp.tile(examples.inputs.T, (1, len(weights))))
+        by_time = jnp.moveaxis(examples.inputs, 0, -1).reshape(-1, network.inputs, len(examples.inputs))
+        totals = run(plain, watched, jnp.repeat(weights, len(examples.inputs)), jnp.tile(by_time, len(weights)))
     else:
         totals = run(plain, watched, jnp.repeat(weights, episodes), jnp.tile(keys, len(weights)), problem.params)
     names = [NAMES[number] for number in np.asarray(watched.activations)]
@@ -89,12 +92,15 @@ class _Watched(NamedTuple):
         weights: float32[N, K].
         activations: int8[N].
         steepest: float32[N]; of the activation's slope, 0 where it cannot saturate.
+        late: bool[N, K]; which sources are read as they were in the last time step. None in a
+            feed-forward network.
     """
 
     sources: Int32[Array, "N K"]
     weights: Float32[Array, "N K"]
     activations: Array
     steepest: Float32[Array, " N"]
+    late: Bool[Array, "N K"] | None
 
 
 class _Totals(NamedTuple):
@@ -129,17 +135,26 @@ def _watched(network: Network) -> _Watched:
     used = outputs | (np.arange(len(activations)) < int(network.steps))
     nodes = np.flatnonzero(used & (activations != SUM))
     weights = np.ones(network.sources.shape, np.float32) if network.weights is None else np.asarray(network.weights)
+    late = np.asarray(network.sources)[nodes] >= FIRST_INPUT + network.inputs + nodes[:, None]
     return _Watched(
         jnp.asarray(network.sources)[nodes],
         jnp.asarray(weights[nodes]),
         jnp.asarray(activations[nodes]),
         jnp.asarray([_STEEPEST.get(NAMES[activation], 0.0) for activation in activations[nodes]], jnp.float32),
+        jnp.asarray(late) if late.any() else None,
     )
 
 
-def _look(watched: _Watched, values: Float32[Array, "rows 1 L"], gain) -> tuple[Array, Array, Array]:
-    """Sums x, values y and whether they are saturated, [N, L] each."""
-    x = gain[None, :] * jnp.sum(values[:, 0, :][watched.sources] * watched.weights[:, :, None], axis=1)
+def _look(
+    watched: _Watched, before: Float32[Array, "rows 1 L"], values: Float32[Array, "rows 1 L"], gain: Float32[Array, " L"]
+) -> tuple[Array, Array, Array]:
+    """Sums x, values y and whether they are saturated, [N, L] each, given the table of values and
+    that of the last time step.
+    """
+    read = values[:, 0, :][watched.sources]
+    if watched.late is not None:
+        read = jnp.where(watched.late[:, :, None], before[:, 0, :][watched.sources], read)
+    x = gain[None, :] * jnp.sum(read * watched.weights[:, :, None], axis=1)
     ids = watched.activations[:, None]
     flat = jnp.abs(slope(ids, x)) < SATURATED * watched.steepest[:, None]
     return x, activate(ids, x), flat.astype(jnp.float32)
@@ -172,18 +187,21 @@ def _add(totals: _Totals, x, y, flat, alive: Bool[Array, " L"]) -> _Totals:
     )
 
 
-def _over_data(network: Network, watched: _Watched, gain, observations: Float32[Array, "I L"]) -> _Totals:
-    tape = tape_of(network)
-    values, _ = forward(tape, initial_values(tape, len(gain)), observations[:, None, :], gain, dynamic_length=devices.on_cpu())
-    x, y, flat = _look(watched, values, gain)
-    return _add(_begin(x, y, jnp.zeros(len(gain))), x, y, flat, jnp.ones(len(gain), bool))
+def _over_data(network: Network, watched: _Watched, gain, observations: Float32[Array, "T I L"]) -> _Totals:
+    see = _seeing(network, watched, gain)
+
+    def advance(carry, now):
+        values, totals = carry
+        values, _, seen = see(values, now[:, None, :])
+        return (values, _add(totals, *seen, jnp.ones(len(gain), bool))), None
+
+    start = initial_values(tape_of(network), len(gain))
+    x, y, _ = see(start, observations[0][:, None, :])[2]
+    return lax.scan(advance, (start, _begin(x, y, jnp.zeros(len(gain)))), observations)[0][1]
 
 
 def _over_episodes(problem: Episodic, network: Network, watched: _Watched, gain, keys: Key[Array, " L"], params) -> _Totals:
-    tape = tape_of(network)
-
-    def act(values, observations):
-        return forward(tape, values, observations, gain, dynamic_length=devices.on_cpu())
+    see = _seeing(network, watched, gain)
 
     def running(carry):
         time, alive, *_ = carry
@@ -191,17 +209,28 @@ def _over_episodes(problem: Episodic, network: Network, watched: _Watched, gain,
 
     def advance(carry):
         time, alive, observations, state, values, totals = carry
-        values, outputs = act(values, observations)
-        totals = _add(totals, *_look(watched, values, gain), alive[0])
+        values, outputs, seen = see(values, observations)
+        totals = _add(totals, *seen, alive[0])
         after = problem.step(keys, time, state, outputs, params)
         return time + 1, alive & ~after.ended, after.observation, after.state, values, totals
 
     observations, state = problem.reset(keys, 1, params)
-    values, _ = act(initial_values(tape, len(gain)), observations)
-    x, y, _ = _look(watched, values, gain)
+    start = initial_values(tape_of(network), len(gain))
+    x, y, _ = see(start, observations)[2]
     alive = jnp.ones((1, len(gain)), bool)
-    carry = (jnp.int32(0), alive, observations, state, values, _begin(x, y, jnp.zeros(len(gain))))
+    carry = (jnp.int32(0), alive, observations, state, start, _begin(x, y, jnp.zeros(len(gain))))
     return lax.while_loop(running, advance, carry)[-1]
+
+
+def _seeing(network: Network, watched: _Watched, gain) -> Callable[[Array, Array], tuple[Array, Array, tuple[Array, Array, Array]]]:
+    """(values, observations) → values after a time step, outputs, and what `_look` finds."""
+    tape = tape_of(network)
+
+    def see(before, observations):
+        values, outputs = forward(tape, before, observations, gain, dynamic_length=devices.on_cpu())
+        return values, outputs, _look(watched, before, values, gain)
+
+    return see
 
 
 def _summary(totals: _Totals, weights: int, can_saturate: Bool[np.ndarray, " N"]) -> Activity:

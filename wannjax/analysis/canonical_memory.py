@@ -22,12 +22,12 @@ further rounds would tell them apart, within this network or between two of as m
 """
 
 import hashlib
-from dataclasses import replace
 
 import numpy as np
 
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph
+from wannjax.networks.live import thinned
 
 ONE_AT_ZERO = {"gaussian", "cos"}
 """Activations that are 1 at 0."""
@@ -36,21 +36,12 @@ ZERO_AT_ZERO = set(NAMES[1:]) - ONE_AT_ZERO - {"sigmoid"}
 
 def without_the_dead(graph: Graph) -> Graph:
     """The graph without what the rules drop."""
-    used = [each for each in graph.connections if each.weight is None or np.float32(each.weight) != 0]
-    outputs = set(range(graph.size - graph.outputs, graph.size))
-    computed = set(range(graph.first_hidden, graph.size)) - outputs
+    used = {place: each for place, each in enumerate(graph.connections) if each.weight is None or np.float32(each.weight) != 0}
+    computed = range(graph.first_hidden, graph.size - graph.outputs)
     zero = {node for node in computed if graph.activation_name(node) in ZERO_AT_ZERO}
-    while fed := {each.target for each in used if each.target in zero and each.source not in zero}:
+    while fed := {each.target for each in used.values() if each.target in zero and each.source not in zero}:
         zero -= fed
-    used = [each for each in used if each.source not in zero]
-    live = set(outputs)
-    while reached := {each.source for each in used if each.target in live} - live:
-        live |= reached
-    nodes = [*range(graph.first_hidden), *sorted(computed & live), *sorted(outputs)]
-    place = {node: number for number, node in enumerate(nodes)}
-    connections = (replace(each, source=place[each.source], target=place[each.target]) for each in used if each.target in live)
-    activations = tuple(graph.activations[node - graph.first_hidden] for node in nodes[graph.first_hidden :])
-    return replace(graph, activations=activations, connections=tuple(connections))
+    return thinned(graph, [place for place, each in used.items() if each.source not in zero])
 
 
 def digest_of(graph: Graph) -> str:

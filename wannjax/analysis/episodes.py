@@ -1,6 +1,6 @@
 """Episodes step by step: what a network saw, computed and did, for pictures and analyses.
 
-The steps are those of scoring (`EnvironmentProblem.reset`, `.step`, `network.forward`), with the
+The steps are those of scoring (`EnvironmentProblem.reset`, `.step`, `tape.forward`), with the
 same keys, so that an episode that is looked at is one that was scored.
 """
 
@@ -16,7 +16,8 @@ from jaxtyping import Array, Bool, Float32, Key
 
 from wannjax.common import devices
 from wannjax.networks.activations import SUM
-from wannjax.networks.network import FIRST_INPUT, Network, forward, initial_values, tape_of
+from wannjax.networks.network import Network, tape_of
+from wannjax.networks.tape import FIRST_INPUT, forward, initial_values
 from wannjax.problems.capabilities import Episodic
 from wannjax.problems.host_problem import HostProblem, Seen
 from wannjax.problems.problem import check_sizes

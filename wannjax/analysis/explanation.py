@@ -10,16 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from wannjax.analysis.ablation import live_connections, standard_errors, sweep_for, variant_scores
+from wannjax.analysis.ablation import standard_errors, sweep_for, variant_scores
 from wannjax.analysis.activity import Activity, activity
 from wannjax.analysis.sensitivity import WeightCurve, weight_curve
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require_count, require_seed
 from wannjax.common.wording import counted
 from wannjax.networks.graph import Graph, graph_of
-from wannjax.networks.network import Network, require_feed_forward
+from wannjax.networks.live import live_connections
+from wannjax.networks.network import Network
 from wannjax.problems.capabilities import Episodic, Supervised
-from wannjax.problems.problem import Problem, check_sizes, require_single_examples
+from wannjax.problems.problem import Problem, check_sizes
 from wannjax.problems.registry import as_problem
 
 
@@ -85,12 +86,10 @@ def explain(
     Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
     range, and TypeError for what is no network or no problem.
     """
-    require_feed_forward(network, "explain")
     graph = graph_of(network).with_printable_names()
     problem = as_problem(problem)
     seed = require_seed(seed)
     episodes = require_count("episodes", episodes)
-    require_single_examples(problem, "explain")
     check_sizes(network, problem)
     sweep = sweep_for(network, weights)
     score_key, activity_key = jax.random.split(key_of(seed, Purpose.EXPLANATION))

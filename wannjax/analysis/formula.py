@@ -5,8 +5,12 @@ Nodes become expressions in order of evaluation. A node that several others read
 gets a name (`h7`, as in drawings; in files `hidden 7`) and is referred to by it; so expressions
 grow with the connections, and rewriting each costs the same whatever the network's size. To change
 how an activation is written, edit `_activated`; to change what gets a name, `_deserves_name`.
+
+Formulas of a recurrent network are difference equations: `h7[t-1]` is what `h7` was in the last
+time step, and 0 in the first; everything else is of this one.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +19,9 @@ import numpy as np
 from wannjax.analysis.notation import latex_name, latex_printer, python_printer, rounded, symbol_names, text_printer
 from wannjax.common.validation import real, require
 from wannjax.networks.activations import NAMES
-from wannjax.networks.graph import Graph, graph_of
-from wannjax.networks.network import Network, require_feed_forward
+from wannjax.networks.graph import Connection, Graph, graph_of
+from wannjax.networks.live import live_connections
+from wannjax.networks.network import Network
 
 READABLE_DIGITS = 4
 """Significant digits of weights in what people read; Python text has all of them."""
@@ -36,18 +41,21 @@ class Formulas:
     """What a network computes.
 
     Attributes:
-        outputs: name of each output → its expression in `inputs`, `weight` and the symbols of
-            `definitions`.
+        outputs: name of each output → its expression in `inputs`, `weight`, `last` and the symbols
+            of `definitions`.
         definitions: symbol → expression of each named node, in order of evaluation: an expression
-            contains earlier symbols only.
+            contains symbols of earlier ones only, besides those in `last`.
         inputs: name of each observation → its symbol.
         weight: the symbol `w` of the shared weight, or the number that was given for it.
+        last: symbol of a definition → the symbol of its value in the last time step, where that is
+            read.
     """
 
     outputs: dict[str, Expression]
     definitions: dict[Expression, Expression]
     inputs: dict[str, Expression]
     weight: Expression
+    last: dict[Expression, Expression]
 
     def __str__(self) -> str:
         """One equation a line, with `READABLE_DIGITS` digits."""
@@ -62,6 +70,7 @@ class Formulas:
         """
         names = {symbol: latex_name(name) for name, symbol in self.inputs.items()}
         names.update({symbol: f"h_{{{str(symbol)[1:].rstrip('_')}}}" for symbol in self.definitions})
+        names.update({last: f"{names[symbol]}[t-1]" for symbol, last in self.last.items()})
         left = [*(names[symbol] for symbol in self.definitions), *map(latex_name, self.outputs)]
         printer = latex_printer(names)
         right = [printer.doprint(rounded(expression, READABLE_DIGITS)) for expression in self._expressions]
@@ -74,7 +83,9 @@ class Formulas:
 
     def python(self, *, name: str = "network") -> str:
         """The equations as a Python function of observations (and `w`, where it is a symbol) that
-        returns the list of outputs.
+        returns the list of outputs. Of a recurrent network it is a function of its state and the
+        observations that returns the outputs and the next state, a list that starts as
+        `function.initial_state`.
 
         It takes numbers, needs nothing but the module `math`, and computes in float64. It raises
         OverflowError or ValueError where a value exceeds float64, as `math` does. Raises ValueError
@@ -82,13 +93,23 @@ class Formulas:
         """
         parameters = [*map(str, self.inputs.values()), *(["w=1.0"] if self.weight.is_Symbol else [])]
         used = {"math", *map(str, self._symbols)}
+        (state,) = symbol_names(["state"], taken=used)
+        if self.last:
+            used.add(state)
+            parameters.insert(0, state)
         require("name", name, "a Python identifier that the text does not use", symbol_names([name], taken=used) == [name])
         results = symbol_names([*self.outputs], taken={name, *used})
         left = [*map(str, self.definitions), *results]
+        places = {last: type(last)(f"{state}[{place}]", real=True) for place, last in enumerate(self.last.values())}
         printer = python_printer()
-        lines = [f"    {symbol} = {printer.doprint(expression)}" for symbol, expression in zip(left, self._expressions, strict=True)]
+        right = [printer.doprint(expression.xreplace(places)) for expression in self._expressions]
+        lines = [f"    {symbol} = {expression}" for symbol, expression in zip(left, right, strict=True)]
         head = ["import math", "", "", f"def {name}({', '.join(parameters)}):"]
-        return "\n".join([*head, *lines, f"    return [{', '.join(results)}]"]) + "\n"
+        end = [f"    return [{', '.join(results)}]"]
+        if self.last:
+            end[0] += f", [{', '.join(map(str, self.last))}]"
+            end += ["", "", f"{name}.initial_state = {[0.0] * len(self.last)}"]
+        return "\n".join([*head, *lines, *end]) + "\n"
 
     @property
     def _expressions(self) -> list[Expression]:
@@ -117,7 +138,6 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     >>> print(formula(network_of(Graph(("dx", "cos θ"), ("force",), (8, 5), connections))))
     force = tanh(w*(dx + |w*(cos_θ + 1)|))
     """
-    require_feed_forward(network, "formula")
     import sympy
 
     largest = float(np.finfo(np.float32).max)
@@ -127,30 +147,37 @@ def formula(network: Network, *, weight: float | None = None) -> Formulas:
     input_symbols = [sympy.Symbol(name, real=True) for name in symbol_names([*graph.input_names], taken={"w"})]
     taken = {"w", *map(str, input_symbols)}
     sources = _live_sources(graph)
-    readers = [0] * graph.size
-    for incoming in sources.values():
-        for source, _ in incoming:
-            readers[source] += 1
+    readers = Counter(each.source for incoming in sources.values() for each in incoming)
+    late = {each.source for incoming in sources.values() for each in incoming if each.is_recurrent}
 
+    def name_of(node: int) -> str:
+        return symbol_names([graph.label(node)], taken=taken)[0]
+
+    before = {node: sympy.Symbol(f"{name_of(node)}[t-1]", real=True) for node in late}
     values: list[Expression] = [sympy.Integer(1), *input_symbols, *([None] * len(graph.activations))]
     definitions: dict[Expression, Expression] = {}
+    last: dict[Expression, Expression] = {}
     known: dict[Expression, Expression] = {}
     for node, incoming in sources.items():
-        terms = [values[source] * (1 if own is None else _number(sympy, own)) for source, own in incoming]
+        read = [(before[each.source] if each.is_recurrent else values[each.source], each.weight) for each in incoming]
+        terms = [value * (1 if own is None else _number(sympy, own)) for value, own in read]
         total = _shortest(sympy, gain * sympy.Add(*terms))
         value = _activated(sympy, NAMES[graph.activations[node - graph.first_hidden]], total)
         is_output = node >= graph.size - graph.outputs
         if value in known:
             value = known[value]
-        elif not is_output and _deserves_name(value, readers[node]):
-            (name,) = symbol_names([graph.label(node)], taken=taken)
-            symbol = sympy.Symbol(name, real=True, nonnegative=value.is_nonnegative)
+        if node in late or (not is_output and _deserves_name(value, readers[node])):
+            symbol = sympy.Symbol(name_of(node), real=True, nonnegative=value.is_nonnegative)
             definitions[symbol] = value
-            known[value] = symbol
-            value = symbol
+            if node in late:
+                last[symbol] = before[node]
+            if not value.is_Atom:
+                known[value] = symbol
+                value = symbol
         values[node] = value
     outputs = dict(zip(graph.output_names, values[graph.size - graph.outputs :], strict=True))
-    return Formulas(outputs, _used(definitions, [*outputs.values()]), dict(zip(graph.input_names, input_symbols, strict=True)), gain)
+    definitions, last = _used(definitions, last, [*outputs.values()])
+    return Formulas(outputs, definitions, dict(zip(graph.input_names, input_symbols, strict=True)), gain, last)
 
 
 def _number(sympy: Any, value: float) -> Expression:
@@ -161,18 +188,18 @@ def _number(sympy: Any, value: float) -> Expression:
     return sympy.Integer(int(number)) if number.is_integer() else sympy.Float(number)
 
 
-def _live_sources(graph: Graph) -> dict[int, list[tuple[int, float | None]]]:
-    """The sources and weights of every hidden node and output that an output depends on, in order
-    of evaluation.
+def _live_sources(graph: Graph) -> dict[int, list[Connection]]:
+    """The connections into every hidden node and output that an output depends on, in order of
+    evaluation.
     """
-    incoming: dict[int, list[tuple[int, float | None]]] = {node: [] for node in range(graph.first_hidden, graph.size)}
-    for connection in graph.connections:
-        incoming[connection.target].append((connection.source, connection.weight))
-    live = set(range(graph.size - graph.outputs, graph.size))
-    for node in reversed(incoming):
-        if node in live:
-            live.update(source for source, _ in incoming[node])
-    return {node: found for node, found in incoming.items() if node in live}
+    live = [graph.connections[place] for place in sorted(live_connections(graph))]
+    outputs = range(graph.size - graph.outputs, graph.size)
+    incoming: dict[int, list[Connection]] = {}
+    for node in sorted({*outputs, *(each.source for each in live if each.source >= graph.first_hidden)}):
+        incoming[node] = []
+    for each in live:
+        incoming[each.target].append(each)
+    return incoming
 
 
 def _activated(sympy: Any, name: str, x: Expression) -> Expression:
@@ -216,12 +243,16 @@ def _deserves_name(value: Expression, readers: int) -> bool:
     return operations > _LONGEST or (readers > 1 and operations > _TRIVIAL)
 
 
-def _used(definitions: dict[Expression, Expression], expressions: list[Expression]) -> dict[Expression, Expression]:
-    """The definitions that are still needed after terms cancelled."""
-    needed = set().union(*(expression.free_symbols for expression in expressions))
-    kept = {}
-    for symbol, expression in reversed(definitions.items()):
-        if symbol in needed:
-            needed |= expression.free_symbols
-            kept[symbol] = expression
-    return dict(reversed(kept.items()))
+def _used(
+    definitions: dict[Expression, Expression], last: dict[Expression, Expression], expressions: list[Expression]
+) -> tuple[dict[Expression, Expression], dict[Expression, Expression]]:
+    """The definitions and last values that are still needed after terms cancelled."""
+    now = {before: symbol for symbol, before in last.items()}
+    needed: set[Expression] = set()
+    waiting = set().union(*(expression.free_symbols for expression in expressions))
+    while waiting:
+        needed |= waiting
+        read = (definitions.get(now.get(symbol, symbol)) for symbol in waiting)
+        waiting = set().union(*(expression.free_symbols for expression in read if expression is not None)) - needed
+    kept = {symbol: value for symbol, value in definitions.items() if symbol in needed or last.get(symbol) in needed}
+    return kept, {symbol: before for symbol, before in last.items() if before in needed}

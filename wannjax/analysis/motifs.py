@@ -8,7 +8,6 @@ To rank by something else, or to keep other motifs, edit `mine_motifs`; what is 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from wannjax.common.keys import Purpose, generator_of
 from wannjax.common.validation import require, require_count, require_seed, require_type, whole
 from wannjax.genomes.blocks import LARGEST, SMALLEST, Block
 from wannjax.networks.graph import graph_of
-from wannjax.networks.network import Network, require_feed_forward
+from wannjax.networks.network import Network
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,8 @@ def mine_motifs(
     takes one network of each front in turn, counts its blocks, and subtracts those of the same
     network rewired, its degrees and activations kept. The z-score is the mean of the draws' sum
     over runs, in units of its standard deviation from draw to draw, which is at least that of a
-    single occurrence in all draws.
+    single occurrence in all draws. Recurrent connections are no part of blocks, which take no time:
+    they are passed over.
 
     Args:
         largest: nodes of a block at the most, 2 to 5.
@@ -106,8 +106,6 @@ def mine_motifs(
     draws = require_count("draws", draws, least=100)
     seed = require_seed(seed)
 
-    for each in chain.from_iterable(fronts):
-        require_feed_forward(each, "mine_motifs")
     wirings = [[wiring_of(graph_of(network)) for network in front] for front in fronts]
     counts = [[count_blocks(wiring, largest) for wiring in front] for front in wirings]
     shown_by = [Counter(block for count in front for block in count) for front in counts]

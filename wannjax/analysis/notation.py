@@ -97,7 +97,7 @@ def latex_printer(names: dict[Any, str]) -> Any:
             return base if exp is None else f"{base}^{{{exp}}}"
 
         def parenthesize_super(self, s):  # of the base of a power
-            return rf"\left({s}\right)" if r"\," in s else s
+            return rf"\left({s}\right)" if r"\," in s or "[t-1]" in s else s
 
     return Printer({"symbol_names": names, "mul_symbol": "dot"})
 

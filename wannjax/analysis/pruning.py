@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import jax
 from jaxtyping import Array, Key
 
-from wannjax.analysis.ablation import live_connections, standard_errors, sweep_for, thinned, variant_scores
+from wannjax.analysis.ablation import standard_errors, sweep_for, variant_scores
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import real, require_count, require_seed
 from wannjax.networks.graph import Graph, graph_of, network_of
-from wannjax.networks.network import Network, require_feed_forward
+from wannjax.networks.live import live_connections, thinned
+from wannjax.networks.network import Network
 from wannjax.problems.problem import Problem, check_sizes
 from wannjax.problems.registry import as_problem
 
@@ -87,7 +88,6 @@ def prune(
     Raises ValueError for a population, sizes that do not fit the problem, and arguments out of
     range, and TypeError for what is no network or no problem.
     """
-    require_feed_forward(network, "prune")
     graph = graph_of(network)
     problem = as_problem(problem)
     tolerance = real("tolerance", tolerance, "finite and >= 0", 0.0)

@@ -2,9 +2,10 @@
 activations; and rewired networks to compare the counts with.
 
 Sub-graphs are induced: a set of nodes with all connections among them. Bias and inputs are no part
-of them. The enumeration is ESU (Wernicke 2006, "Efficient detection of network motifs"), which
-meets every connected set once; here level by level, all sets of one size side by side, so that
-numpy does the work.
+of them, nor are recurrent connections: a block is what happens within one time step. The
+enumeration is ESU (Wernicke 2006, "Efficient detection of network motifs"), which meets every
+connected set once; here level by level, all sets of one size side by side, so that numpy does the
+work.
 """
 
 from collections import Counter
@@ -45,7 +46,7 @@ def wiring_of(graph: Graph) -> Wiring:
     count, first = len(graph.activations), graph.first_hidden
     adjacency = np.zeros((count, count), bool)
     for connection in graph.connections:
-        if connection.source >= first:
+        if connection.source >= first and not connection.is_recurrent:
             adjacency[connection.source - first, connection.target - first] = True
     return Wiring(np.array(graph.activations, np.int64), adjacency)
 

@@ -1,5 +1,6 @@
 """Members and gate on data: trained together as a mixture, or members on their regions or bootstrap
-samples, then the gate.
+samples, then the gate. On sequences the gate sees what the members see at each time step, and
+regions are of whole sequences.
 """
 
 import time
@@ -18,11 +19,11 @@ from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.keys import Purpose, generator_of, key_of
 from wannjax.common.validation import require
 from wannjax.ensembles.clustering import clusters
-from wannjax.ensembles.ensemble import Ensemble, Gate, combined
+from wannjax.ensembles.ensemble import Ensemble, Gate, spoken, together
 from wannjax.finetuning import Callback
 from wannjax.finetuning.method import ascend, descend
 from wannjax.finetuning.training import steps_between_checks
-from wannjax.networks.gradients import run_on_batch, topology_of
+from wannjax.networks.gradients import topology_of
 from wannjax.networks.network import Network
 from wannjax.problems.capabilities import Supervised
 from wannjax.runs.loop import drive
@@ -93,9 +94,10 @@ class DataTraining:
         noise_key, self.step_key = jax.random.split(key_of(seed, Purpose.COLLECTION))
         self.topology, members = topology_of(network), len(weights)
         self.train, self.validation = problem.examples, problem.split("validation").examples
-        self.centre = jnp.mean(self.train.inputs, axis=0)
+        every = tuple(range(self.train.inputs.ndim - 1))
+        self.centre = jnp.mean(self.train.inputs, axis=every)
         # One scale for all inputs: one that hardly varies must not decide.
-        self.scale = jnp.full_like(self.centre, jnp.sqrt(jnp.mean(jnp.var(self.train.inputs, axis=0))) + 1e-6)
+        self.scale = jnp.full_like(self.centre, jnp.sqrt(jnp.mean(jnp.var(self.train.inputs, axis=every))) + 1e-6)
         self.rule = "probabilities" if problem.classifies else "outputs"
         self.shares = _shares_of_examples(kind, self.train.inputs, members, seed)
         self.optimizer = optimizer or optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.01))
@@ -166,13 +168,15 @@ class DataTraining:
         chosen = jax.random.choice(key, len(examples.inputs), (self.problem.batch,), replace=False)
         return jax.grad(self._objective)(params, examples.inputs[chosen], examples.targets[chosen], shares[chosen], together=together)
 
-    def _objective(self, params: Params, inputs: Float32[Array, "B I"], targets, share: Float32[Array, "B M"], *, together: bool):
+    def _objective(self, params: Params, inputs: Float32[Array, "B ... I"], targets, share: Float32[Array, "B M"], *, together: bool):
         """The mean log-likelihood of what members and gate say `together`, or of each member by
         itself.
         """
         loss = jax.vmap(jax.vmap(self.problem.loss, in_axes=(-1, 0)), in_axes=(1, None))
-        likelihood = -loss(run_on_batch(self.topology, params.weights, inputs), targets).T  # [B, M]
-        log_gate = self._gate_of(params).log_shares(inputs)
+        outputs, seen, targets = spoken(self.topology, params.weights, inputs, targets, self.problem.sequences)
+        likelihood = -loss(outputs, targets).T  # [S, M]
+        log_gate = self._gate_of(params).log_shares(seen)
+        share = jnp.tile(share, (len(seen) // len(share), 1))
         if together:
             return jnp.mean(jax.nn.logsumexp(log_gate + likelihood, axis=1))
         # Each member by itself, while the gate of regions learns which is whose.
@@ -180,9 +184,9 @@ class DataTraining:
 
     def _scored(self, params: Params, examples) -> Float32[Array, ""]:
         """Minus the mean loss of what the collection says to `examples`."""
-        log_shares = None if self.kind == "bagging" else self._gate_of(params).log_shares(examples.inputs)
-        outputs = combined(run_on_batch(self.topology, params.weights, examples.inputs), log_shares, self.rule)
-        return -jnp.mean(jax.vmap(self.problem.loss)(outputs, examples.targets))
+        gate = None if self.kind == "bagging" else self._gate_of(params)
+        said, targets = together(self.topology, params.weights, gate, *examples, rule=self.rule, sequences=self.problem.sequences)
+        return -jnp.mean(jax.vmap(self.problem.loss)(said, targets))
 
 
 def _as_one_member(tree: Any) -> Any:
@@ -194,7 +198,7 @@ def _shares_of_examples(kind: str, inputs: Array, members: int, seed: int) -> Fl
     rng = generator_of(seed, Purpose.COLLECTION)
     count = len(inputs)
     if kind == "regions":
-        return jax.nn.one_hot(clusters(np.asarray(inputs), members, rng), members, dtype=jnp.float32)
+        return jax.nn.one_hot(clusters(np.asarray(inputs).reshape(count, -1), members, rng), members, dtype=jnp.float32)
     if kind == "bagging":
         return jnp.asarray(rng.multinomial(count, np.full(count, 1 / count), members).T, jnp.float32)
     return jnp.zeros((count, members), jnp.float32)

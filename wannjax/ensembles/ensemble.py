@@ -1,7 +1,8 @@
 """The collection: copies of one network with weights of their own, a gate that says whom to listen
 to, and a rule that combines them.
 
-It is used as a single network is: called, evaluated, saved and loaded.
+It is used as a single network is: called, evaluated, saved and loaded. Each copy of a recurrent
+network remembers for itself; the gate has no memory, and sees what is now.
 """
 
 import json
@@ -12,19 +13,21 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32
+from jaxtyping import Array, Float32, Shaped
 
 from wannjax.analysis.evaluation import Score
 from wannjax.common.files import VERSION, Pathlike, as_path, ending_of, read_document, write_text
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import require, require_count, require_seed
+from wannjax.finetuning.method import bounded_memory
 from wannjax.networks.files import network_text, parse_network
-from wannjax.networks.gradients import run_on_batch, topology_of
+from wannjax.networks.gradients import Topology, no_memory, run_on_batch, step_on_batch, topology_of
 from wannjax.networks.graph import graph_of, network_of
-from wannjax.networks.network import Network, Observation, checked_observation, require_feed_forward
+from wannjax.networks.network import Network, Observation, checked_observation
 from wannjax.problems.capabilities import Episodic, Supervised
 from wannjax.problems.problem import check_sizes
 from wannjax.problems.registry import as_problem
+from wannjax.problems.sequences import LAST
 
 FORMAT = "wannjax ensemble"
 RULES = ("vote", "probabilities", "outputs")
@@ -71,7 +74,6 @@ class Ensemble:
     context_names: tuple[str, ...] = ()
 
     def __post_init__(self):
-        require_feed_forward(self.network, "an ensemble")
         require("rule", self.rule, f"one of {', '.join(RULES)}", self.rule in RULES)
         count = len(graph_of(self.network).connections)
         fits = self.weights.ndim == 2 and self.weights.shape[0] >= 1 and self.weights.shape[1] == count
@@ -102,17 +104,41 @@ class Ensemble:
     def _topology(self):
         return topology_of(self.network)
 
+    @property
+    def _remembered(self) -> int:
+        """V, the values that one member remembers."""
+        return self._topology.remembered.shape[0]
+
     def __call__(self, observation: Observation, context: Observation | None = None) -> Array:
         """The outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. `context`
-        [G] or [B, G] is what the gate sees, where it does not see the observation.
+        [G] or [B, G] is what the gate sees, where it does not see the observation. Raises
+        ValueError for copies of a recurrent network, which have `step`.
         """
         observation = checked_observation(observation, self.network.inputs)
-        seen = batch = jnp.atleast_2d(observation)
+        way = "of feed-forward networks to be called; one with memory takes `y, state = ensemble.step(state, x)`"
+        require("ensemble", self, f"{way}, from ensemble.initial_state() on", not self._remembered)
+        return self._step(None, observation, context)[0]
+
+    def initial_state(self, batch: int | None = None) -> Float32[Array, "*B M V"]:
+        """What `step` starts from: 0 for the V values that each member remembers, in as many rows
+        as the observations have, if they come in a batch.
+        """
+        return jnp.zeros((*(() if batch is None else (require_count("batch", batch),)), self.size, self._remembered), jnp.float32)
+
+    def step(self, state: Float32[Array, "*B M V"], observation: Observation, context: Observation | None = None) -> tuple[Array, Array]:
+        """The outputs for the next observations, as in a call, and the state after them."""
+        observation = checked_observation(observation, self.network.inputs)
+        shape = (*observation.shape[:-1], self.size, self._remembered)
+        require("state", jnp.shape(state), f"of shape {shape}, as ensemble.initial_state gives it", jnp.shape(state) == shape)
+        return self._step(state, observation, context)
+
+    def _step(self, state: Array | None, observation: Array, context: Observation | None) -> tuple[Array, Array]:
+        seen = None
         if self.gate is not None and self.context_names:
             require("context", context, f"given: {', '.join(self.context_names)}", context is not None)
-            seen = jnp.broadcast_to(jnp.asarray(context, jnp.float32), (len(batch), len(self.context_names)))
-        outputs = _outputs(self._topology, self.weights, self.gate, batch, seen, rule=self.rule)
-        return outputs.reshape(*observation.shape[:-1], self.network.outputs)
+            rows = len(observation) if observation.ndim == 2 else 1
+            seen = jnp.broadcast_to(jnp.asarray(context, jnp.float32), (rows, len(self.context_names)))
+        return _step(self._topology, self.weights, self.gate, state, observation, seen, rule=self.rule)
 
     def evaluate(self, problem: Supervised | Episodic | str, *, episodes: int = 100, seed: int = 0) -> Score:
         """The score on fresh episodes, or `problem.metric` on the examples for reports (`split`
@@ -125,8 +151,9 @@ class Ensemble:
         check_sizes(self.network, problem)
         if isinstance(problem, Supervised):
             examples = problem.split("test").examples
-            scores = problem.metric_of(self(examples.inputs), examples.targets)
-            return Score(float(jnp.mean(scores)), 0.0, 1)
+            require("context", None, f"given: {', '.join(self.context_names)}", not self.context_names)
+            said, targets = together(self._topology, self.weights, self.gate, *examples, rule=self.rule, sequences=problem.sequences)
+            return Score(float(jnp.mean(problem.metric_of(said, targets))), 0.0, 1)
         returns = np.asarray(self.returns(problem, jax.random.split(key_of(seed, Purpose.COLLECTION_EVALUATION), episodes)))
         return Score(float(returns.mean()), float(returns.std()), episodes)
 
@@ -190,18 +217,60 @@ def combined(outputs: Float32[Array, "O M B"], log_shares: Float32[Array, "B M"]
     return jnp.sum(jnp.exp(log_shares) * said, axis=0)
 
 
+def spoken(
+    topology: Topology,
+    weights: Float32[Array, "M C"],
+    inputs: Float32[Array, "n ... I"],
+    targets: Shaped[Array, "n ..."],
+    sequences: str | None,
+) -> tuple[Float32[Array, "O M S"], Float32[Array, "S I"], Shaped[Array, "S ..."]]:
+    """The outputs of every member where they are scored, what is observed there, and the targets:
+    of S single examples, of the last time step of S sequences, or of all S time steps of them. How
+    much flows back from one time step to the one before is bounded.
+    """
+    if sequences is None:
+        return run_on_batch(topology, weights, inputs), inputs, targets
+    by_time = jnp.moveaxis(inputs, 1, 0)
+
+    def advance(memory, seen):
+        return step_on_batch(topology, weights, bounded_memory(1.0, memory), seen)
+
+    outputs = jax.lax.scan(advance, no_memory(topology, len(weights), len(inputs)), by_time)[1]
+    if sequences == LAST:
+        return outputs[-1], by_time[-1], targets
+    rows = by_time.shape[0] * by_time.shape[1]
+    seen, targets = by_time.reshape(rows, -1), jnp.moveaxis(targets, 1, 0).reshape(rows, *targets.shape[2:])
+    return jnp.moveaxis(outputs, 0, 2).reshape(outputs.shape[1], -1, rows), seen, targets
+
+
+@partial(jax.jit, static_argnames=("rule", "sequences"))
+def together(topology, weights, gate: Gate | None, inputs, targets, *, rule: str, sequences: str | None) -> tuple[Array, Array]:
+    """What the members say together [S, O] where it is scored, and the targets there; for the rest
+    see `spoken`.
+    """
+    outputs, seen, targets = spoken(topology, weights, inputs, targets, sequences)
+    return combined(outputs, gate.log_shares(seen) if gate else None, rule), targets
+
+
 @partial(jax.jit, static_argnames="rule")
-def _outputs(topology, weights, gate, batch, seen, *, rule):
-    return combined(run_on_batch(topology, weights, batch), gate.log_shares(seen) if gate else None, rule)
+def _step(topology, weights, gate, state, observation, seen, *, rule):
+    """Outputs [*B, O] and state [*B, M, V]; where there is no state yet, it is 0. The gate sees the
+    observation where it has `seen` nothing else.
+    """
+    batch, lead = jnp.atleast_2d(observation), observation.shape[:-1]
+    memory = no_memory(topology, len(weights), len(batch)) if state is None else state.reshape(len(batch), *state.shape[-2:]).T
+    memory, outputs = step_on_batch(topology, weights, memory, batch)
+    outputs = combined(outputs, gate.log_shares(batch if seen is None else seen) if gate else None, rule)
+    return outputs.reshape(*lead, outputs.shape[-1]), memory.T.reshape(*lead, len(weights), len(memory))
 
 
 @partial(jax.jit, static_argnames=("problem", "rule", "by_context"))
 def _returns(problem: Episodic, topology, weights, gate, keys, params, *, rule, by_context):
     contexts = problem.contexts(keys, params) if gate and by_context else None
 
-    def act(memory, observations):
-        batch = observations[:, 0].T
-        outputs = _outputs(topology, weights, gate, batch, batch if contexts is None else contexts, rule=rule)
-        return memory, outputs.T[:, None]
+    def act(state, observations):
+        outputs, state = _step(topology, weights, gate, state, observations[:, 0].T, contexts, rule=rule)
+        return state, outputs.T[:, None]
 
-    return problem.run_episodes(act, (), keys, 1, params)[0][0]
+    state = no_memory(topology, len(weights), len(keys)).T
+    return problem.run_episodes(act, state, keys, 1, params)[0][0]

@@ -26,9 +26,9 @@ from wannjax.ensembles.ensemble import Ensemble
 from wannjax.ensembles.environment_training import train_on_environment
 from wannjax.finetuning import Callback
 from wannjax.networks.graph import graph_of
-from wannjax.networks.network import Network, require_feed_forward
+from wannjax.networks.network import Network
 from wannjax.problems.capabilities import Episodic, Supervised
-from wannjax.problems.problem import check_single, require_single_examples
+from wannjax.problems.problem import check_single, check_sizes
 from wannjax.problems.registry import as_problem
 from wannjax.runs.loop import as_callbacks
 from wannjax.search.wann.config import SWEEP
@@ -73,7 +73,6 @@ def ensemble(
         TypeError: what is no network, no problem, or no list of callbacks.
     """
     check_single(network)
-    require_feed_forward(network, "ensemble")
     problem = cast(Supervised | Episodic, as_problem(problem))
     callbacks = as_callbacks(callbacks)
     kind = kind or ("mixture" if isinstance(problem, Supervised) else "regions")
@@ -84,7 +83,7 @@ def ensemble(
     fine = optimizer is None or isinstance(optimizer, optax.GradientTransformation)
     require("optimizer", optimizer, "None or an optax transformation", fine)
     start = None if start is None else real("start", start, "None or a finite weight")
-    require_single_examples(problem, "ensemble")
+    check_sizes(network, problem)
     graph = graph_of(network)
     require("network", network, "a network with connections", len(graph.connections) > 0)
     network = replace(

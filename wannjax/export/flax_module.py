@@ -11,13 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Float32
 
+from wannjax.common.validation import require
 from wannjax.common.wording import counted
 from wannjax.export.weights import weighted_graph
-from wannjax.networks.gradients import Topology, run_on_batch, topology_of
+from wannjax.networks.gradients import Topology, no_memory, step_on_batch, topology_of
 from wannjax.networks.graph import Graph, network_of
-from wannjax.networks.network import Network, Observation, checked_observation, require_feed_forward
+from wannjax.networks.network import Network, Observation, checked_observation
 
 
 class NetworkModule(nnx.Module):
@@ -35,12 +36,27 @@ class NetworkModule(nnx.Module):
 
     def __call__(self, observation: Observation) -> Array:
         """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O]. Raises
-        ValueError for other shapes.
+        ValueError for other shapes, and for a recurrent network, which has `step`.
         """
         observation = checked_observation(observation, self.graph.inputs)
-        weights = self.weights[...].astype(jnp.float32)[None]
-        outputs = run_on_batch(_topology(self.graph), weights, jnp.atleast_2d(observation))
-        return outputs[:, 0].T.reshape(*observation.shape[:-1], self.graph.outputs)
+        way = "feed-forward to be called; one with memory takes `y, state = module.step(state, x)`, from module.initial_state() on"
+        require("module", self, way, not self.graph.recurrent)
+        return _step(_topology(self.graph), self.weights[...], None, observation)[0]
+
+    def initial_state(self, batch: int | None = None) -> Float32[Array, "*B V"]:
+        """What `step` starts from: 0 for each of `graph.remembered`, in as many rows as the
+        observations have, if they come in a batch.
+        """
+        return jnp.zeros((*(() if batch is None else (batch,)), len(self.graph.remembered)), jnp.float32)
+
+    def step(self, state: Float32[Array, "*B V"], observation: Observation) -> tuple[Array, Array]:
+        """The raw outputs for the next observations, as in a call, and the state after them: what
+        each node of `graph.remembered` has computed.
+        """
+        observation = checked_observation(observation, self.graph.inputs)
+        shape = (*observation.shape[:-1], len(self.graph.remembered))
+        require("state", jnp.shape(state), f"of shape {shape}, as module.initial_state gives it", jnp.shape(state) == shape)
+        return _step(_topology(self.graph), self.weights[...], state, observation)
 
     def __repr__(self) -> str:
         sizes = ((self.graph.inputs, "input"), (self.graph.outputs, "output"), (len(self.graph.connections), "connection"))
@@ -48,8 +64,8 @@ class NetworkModule(nnx.Module):
 
 
 def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
-    """A flax module that computes what `network` computes when called with `weight`, and can be
-    trained.
+    """A flax module that computes what `network` computes when called, or stepped, with `weight`,
+    and can be trained.
 
     Every connection starts at `weight` times its own weight, or at `weight` where the network has
     one shared weight.
@@ -66,7 +82,6 @@ def to_flax(network: Network, *, weight: float = 1.0) -> NetworkModule:
     >>> float(loss), gradient.weights[...].tolist()
     (2.0, [1.0, 3.0])
     """
-    require_feed_forward(network, "to_flax")
     graph = weighted_graph(network, weight)
     return NetworkModule(graph.with_weights(None), jnp.array(graph.weights, jnp.float32))
 
@@ -81,6 +96,14 @@ def from_flax(module: nnx.Module) -> Network:
         raise ValueError(f"module: must be a NetworkModule, which to_flax makes, got {type(module).__name__}")
     weights = np.asarray(module.weights[...], np.float32).tolist()
     return network_of(module.graph.with_weights(weights))
+
+
+@jax.jit
+def _step(topology: Topology, weights: Float[Array, " connections"], state: Float[Array, "*B V"] | None, observation: Float[Array, "*B I"]):
+    weights, batch = weights.astype(jnp.float32)[None], jnp.atleast_2d(observation)
+    memory = no_memory(topology, 1, len(batch)) if state is None else jnp.atleast_2d(state).T[:, None]
+    memory, outputs = step_on_batch(topology, weights, memory, batch)
+    return tuple(each[:, 0].T.reshape(*observation.shape[:-1], each.shape[0]) for each in (outputs, memory))
 
 
 @lru_cache(maxsize=64)

@@ -1,10 +1,12 @@
 """A network as an ONNX model of standard operations, and back.
 
 The model holds a growing table of values [B, rows]: rows 0 and 1 are the constants 0 and 1, then
-come the inputs, then hidden nodes and outputs. Nodes that depend on equally many others in a row
-are computed together, in groups of one activation and about as many sources: a group gathers
-[B, nodes, sources] from the table, multiplies by its weights, sums and activates. A node with fewer
-sources than its group is wide reads row 0, so the file grows with the connections, not with nodes².
+come the inputs, then hidden nodes and outputs. The model of a recurrent network is of one time step
+(`Graph.cell`), and its table has the state among the inputs. Nodes that depend on equally many
+others in a row are computed together, in groups of one activation and about as many sources: a
+group gathers [B, nodes, sources] from the table, multiplies by its weights, sums and activates. A
+node with fewer sources than its group is wide reads row 0, so the file grows with the connections,
+not with nodes².
 
 To read a model back, its `sources` and `weights` and the metadata suffice. The rest of the graph
 must then be what `to_onnx` would write: a file that tells of another network than its operations
@@ -13,6 +15,8 @@ compute is refused.
 
 import json
 import math
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +26,11 @@ from wannjax.common.files import Pathlike, as_path, parse_json, read_bytes, read
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of, require_in_order
-from wannjax.networks.network import FIRST_INPUT, Network, require_feed_forward
+from wannjax.networks.network import Network
+from wannjax.networks.tape import FIRST_INPUT
 
-FORMAT, VERSION = "wannjax network", 1
+FORMAT, VERSION, WITH_MEMORY = "wannjax network", "1", "2"
+"""Version 2 has a state, and says which nodes are remembered."""
 OPSET, IR_VERSION = 17, 8
 """The versions of 2022, so that runtimes that are not of this year read the files too."""
 
@@ -45,7 +51,7 @@ class _Group(NamedTuple):
 
     Attributes:
         activation: their activation id.
-        nodes: their numbers in the graph.
+        nodes: their numbers in the graph of one time step.
         sources: int64[nodes, width]; rows of the table of values, 0 where a node has fewer sources.
         weights: float32[nodes, width].
     """
@@ -61,11 +67,12 @@ def to_onnx(network: Network, path: Pathlike, *, weight: float = 1.0) -> None:
 
     Its input is `observation` float32[B, I], its output `outputs` float32[B, O], for any B. The
     metadata entries `input_names` and `output_names` are JSON lists of the names of the columns.
+    A recurrent network has a further input `state` and output `next_state`, float32[B, V] of V
+    values; a state is 0 before the first time step.
 
     Raises ImportError without the extra `onnx`; ValueError for a population, for weights that
     differ from lane to lane, and for a weight that is not finite.
     """
-    require_feed_forward(network, "to_onnx")
     onnx = _onnx()
     model = _model(onnx, weighted_graph(network, weight))
     as_path(path).write_bytes(model.SerializeToString(deterministic=True))
@@ -98,33 +105,38 @@ def _onnx() -> Any:
 
 def _model(onnx: Any, graph: Graph) -> Any:
     """The ONNX model of a weighted graph."""
-    levels = _levels(graph)
+    cell, remembered = graph.cell, graph.remembered
+    levels = _levels(cell)
     groups = [group for level in levels for group in level]
-    operations = _operations(onnx, levels)
+    operations = _operations(onnx, levels, has_state=bool(remembered))
     read = {name for operation in operations for name in operation.input}  # runtimes warn of a constant that nothing reads
     initializers = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in _CONSTANTS.items() if name in read]
     for number, group in enumerate(groups):
         initializers.append(onnx.numpy_helper.from_array(group.sources, f"sources {number}"))
         initializers.append(onnx.numpy_helper.from_array(group.weights, f"weights {number}"))
-    initializers.append(onnx.numpy_helper.from_array(_output_rows(graph, groups), "output rows"))
-    float32 = onnx.TensorProto.FLOAT
-    body = onnx.helper.make_graph(
-        operations,
-        "network",
-        [onnx.helper.make_tensor_value_info("observation", float32, ["batch", graph.inputs])],
-        [onnx.helper.make_tensor_value_info("outputs", float32, ["batch", graph.outputs])],
-        initializers,
-    )
+    ends = {"output rows": [*range(cell.size - cell.outputs, cell.size)]}
+    given, found = {"observation": graph.inputs}, {"outputs": graph.outputs}
+    if remembered:
+        ends["state rows"] = [node + len(remembered) for node in remembered]
+        given["state"] = found["next_state"] = len(remembered)
+    initializers += [onnx.numpy_helper.from_array(_rows_of(nodes, cell, groups), name) for name, nodes in ends.items()]
+
+    def described(sizes: dict[str, int]) -> list[Any]:
+        return [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size]) for name, size in sizes.items()]
+
+    body = onnx.helper.make_graph(operations, "network", described(given), described(found), initializers)
     model = onnx.helper.make_model(
         body, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="wannjax"
     )
     metadata = {
         "format": FORMAT,
-        "version": str(VERSION),
+        "version": WITH_MEMORY if remembered else VERSION,
         "input_names": json.dumps(graph.input_names),
         "output_names": json.dumps(graph.output_names),
         "groups": json.dumps([[NAMES[group.activation], group.nodes] for group in groups]),
     }
+    if remembered:
+        metadata["remembered"] = json.dumps(remembered)
     onnx.helper.set_model_props(model, metadata)
     return model
 
@@ -151,13 +163,14 @@ def _levels(graph: Graph) -> list[list[_Group]]:
     return levels
 
 
-def _output_rows(graph: Graph, groups: list[_Group]) -> Int64[np.ndarray, " O"]:
+def _rows_of(nodes: Iterable[int], graph: Graph, groups: list[_Group]) -> Int64[np.ndarray, " n"]:
+    """The rows of nodes that are computed."""
     computed = (node for group in groups for node in group.nodes)
     row = {node: FIRST_INPUT + graph.inputs + i for i, node in enumerate(computed)}
-    return np.array([row[node] for node in range(graph.size - graph.outputs, graph.size)], np.int64)
+    return np.array([row[node] for node in nodes], np.int64)
 
 
-def _operations(onnx: Any, levels: list[list[_Group]]) -> list[Any]:
+def _operations(onnx: Any, levels: list[list[_Group]], *, has_state: bool) -> list[Any]:
     """The ONNX nodes, in order of evaluation."""
     operations: list[Any] = []
 
@@ -167,6 +180,8 @@ def _operations(onnx: Any, levels: list[list[_Group]]) -> list[Any]:
         return output
 
     table = add("Pad", add("Pad", "observation", "column before", "one"), "column before", "zero")
+    if has_state:
+        table = add("Concat", table, "state", axis=1)
     number = 0
     for level in levels:
         columns = [table]
@@ -176,6 +191,8 @@ def _operations(onnx: Any, levels: list[list[_Group]]) -> list[Any]:
             number += 1
         table = add("Concat", *columns, axis=1)
     add("Gather", table, "output rows", output="outputs", axis=1)
+    if has_state:
+        add("Gather", table, "state rows", output="next_state", axis=1)
     return operations
 
 
@@ -214,8 +231,8 @@ def _parse(onnx: Any, model: Any) -> Graph:
     `to_onnx`.
     """
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    if (metadata.get("format"), metadata.get("version")) != (FORMAT, str(VERSION)):
-        raise ValueError(f'its metadata does not say "{FORMAT}", version {VERSION}')
+    if metadata.get("format") != FORMAT or metadata.get("version") not in (VERSION, WITH_MEMORY):
+        raise ValueError(f'its metadata does not say "{FORMAT}", version {VERSION} or {WITH_MEMORY}')
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     for tensor in tensors.values():
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
@@ -225,8 +242,10 @@ def _parse(onnx: Any, model: Any) -> Graph:
     input_names, output_names = (tuple(map(str, parse_json(metadata[key]))) for key in ("input_names", "output_names"))
     groups = [(NAMES.index(name), tuple(nodes)) for name, nodes in parse_json(metadata["groups"])]
 
+    remembered = parse_json(metadata["remembered"]) if metadata["version"] == WITH_MEMORY else []
     activation_of = {node: activation for activation, nodes in groups for node in nodes}
-    first_hidden = 1 + len(input_names)
+    first_last = 1 + len(input_names)
+    first_hidden = first_last + len(remembered)
     computed = range(first_hidden, first_hidden + len(activation_of))
     activations = tuple(activation_of[node] for node in computed)
     number_of_row = [*range(first_hidden), *(node for _, nodes in groups for node in nodes)]
@@ -236,8 +255,10 @@ def _parse(onnx: Any, model: Any) -> Graph:
         for node, rows, values in zip(nodes, sources.tolist(), weights.tolist(), strict=True):
             connections += [Connection(number_of_row[row - 1], node, value) for row, value in zip(rows, values, strict=True) if row != 0]
     connections.sort(key=lambda connection: connection.target)
-    graph = Graph(input_names, output_names, activations, tuple(connections))
-    require_in_order(graph)
+    number = [*range(first_last), *remembered, *range(first_last, first_last + len(computed))]
+    over_time = tuple(replace(each, source=number[each.source], target=number[each.target]) for each in connections)
+    graph = Graph(input_names, output_names, activations, over_time)
+    require_in_order(graph, [first_last <= each.source < first_hidden for each in connections])
     if _model(onnx, graph).graph != model.graph:
         raise ValueError("more of it than the weights differs from what to_onnx writes")
     shared = all(connection.weight == 1 for connection in graph.connections)

@@ -3,10 +3,14 @@
 Both texts come from one walk over the graph; a language is a table of how it spells things. A
 weight is written in the fewest digits that give back the same float32. Names of inputs and outputs
 appear only in comments, escaped as Python escapes them.
+
+The function of a recurrent network takes one time step. It is handed a state, the values that later
+steps read, and leaves the next one.
 """
 
 import builtins
 import keyword
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +21,8 @@ from wannjax.export.c_names import is_free
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Graph
-from wannjax.networks.network import Network, require_feed_forward
+from wannjax.networks.live import live_connections
+from wannjax.networks.network import Network
 
 TERMS_PER_LINE = 8
 """Long sums are split: compilers limit how long a line is and how deep an expression."""
@@ -29,17 +34,22 @@ class _Language(NamedTuple):
     Attributes:
         comment: what a comment starts with, to the end of the line.
         number: a float32, to be formatted with its shortest digits.
+        declared: what comes before the first statement.
         start: the first assignment to x, `more` an addition to it, and `keep` a value that later
             nodes read.
+        last: the value that a node had in the last time step, by its name and its place in the
+            state.
         activations: name → expression in x, by which a value that is not finite stays so where the
             package keeps it so.
     """
 
     comment: str
     number: str
+    declared: list[str]
     start: str
     more: str
     keep: str
+    last: str
     activations: dict[str, str]
 
 
@@ -49,9 +59,11 @@ class _Language(NamedTuple):
 _PYTHON = _Language(
     comment="#",
     number="{}",
+    declared=[],
     start="x = {}",
     more="x += {}",
     keep="{} = {}",
+    last="state[{place}]",
     activations={
         "linear": "x",
         "step": "1.0 if x > 0.0 else 0.0",
@@ -69,9 +81,11 @@ _PYTHON = _Language(
 _C = _Language(
     comment="//",
     number="{}f",
+    declared=["float x;"],
     start="x = {};",
     more="x += {};",
     keep="const float {} = {};",
+    last="state->{name}",
     activations={
         "linear": "x",
         "step": "x > 0.0f ? 1.0f : 0.0f",
@@ -96,6 +110,9 @@ def to_python(network: Network, path: Pathlike | None = None, *, name: str = "ne
     and computes in float64. It raises ValueError where an infinite value reaches a sine or cosine,
     as `math` does.
 
+    For a recurrent network it is `outputs, state = name(state, observation)`: a state is a list of
+    numbers, at first `name.initial_state`.
+
     Raises ValueError for a population, for weights that differ from lane to lane, for a weight that
     is not finite, and for a `name` that is not an identifier or means something in Python.
 
@@ -114,16 +131,17 @@ def to_python(network: Network, path: Pathlike | None = None, *, name: str = "ne
         # result[0]: 'force'
         return [y0]
     """
-    require_feed_forward(network, "to_python")
     require_python_name(name, {"math"})
-    graph = weighted_graph(network, weight)
+    graph = _living(weighted_graph(network, weight))
+    state, outputs = _remembered(graph), f"[{', '.join(f'y{i}' for i in range(graph.outputs))}]"
     lines = [
-        *_names(_PYTHON, "observation", graph.input_names),
         *_statements(_PYTHON, graph),
-        *_names(_PYTHON, "result", graph.output_names),
-        f"return [{', '.join(f'y{i}' for i in range(graph.outputs))}]",
+        *_names(_PYTHON, "outputs" if state else "result", graph.output_names),
+        f"return {outputs}, [{', '.join(state)}]" if state else f"return {outputs}",
     ]
-    return written(path, ["import math", "", "", f"def {name}(observation):", *(f"    {line}" for line in lines)])
+    head = ["import math", "", "", f"def {name}({'state, ' if state else ''}observation):"]
+    end = ["", "", f"{name}.initial_state = {[0.0] * len(state)}"] if state else []
+    return written(path, [*head, *(f"    {line}" for line in lines), *end])
 
 
 def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network", weight: float = 1.0) -> str:
@@ -132,6 +150,10 @@ def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network
 
     It is `void name(const float *observation, float *outputs)`, for I and O floats, which may
     overlap. It includes only <math.h>, allocates nothing and has no state.
+
+    For a recurrent network there is a type `name_state` instead, a struct that is yours to keep;
+    `void name_init(name_state *state)`, to be called before each episode; and, for a time step,
+    `void name_step(name_state *state, const float *observation, float *outputs)`.
 
     Raises ValueError as `to_python` does, for a `name` that is not an identifier or means something
     in C, its library or C++.
@@ -153,18 +175,28 @@ def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network
         outputs[0] = y0;
     }
     """
-    require_feed_forward(network, "to_c")
-    require("name", name, "a C identifier that has no meaning yet", isinstance(name, str) and is_free(name))
-    graph = weighted_graph(network, weight)
+    graph = _living(weighted_graph(network, weight))
+    state = _remembered(graph)
+    names = [f"{name}_{part}" for part in ("state", "init", "step")] if state else [name]
+    free = isinstance(name, str) and all(map(is_free, (name, *names)))
+    require("name", name, "a C identifier that has no meaning yet", free)
+
+    def function(head: str, lines: list[str]) -> list[str]:
+        return ["", f"void {head}", "{", *(f"    {line}" for line in lines), "}"]
+
     lines = [
-        *_names(_C, "observation", graph.input_names),
-        "float x;",
         *_statements(_C, graph),
         *_names(_C, "outputs", graph.output_names),
         *(f"outputs[{i}] = y{i};" for i in range(graph.outputs)),
+        *(f"state->{each} = {each};" for each in state),
     ]
-    head = f"void {name}(const float *observation, float *outputs)"
-    return written(path, ["#include <math.h>", "", head, "{", *(f"    {line}" for line in lines), "}"])
+    arguments, before = "const float *observation, float *outputs", []
+    if state:
+        kept = f"{name}_state *state"
+        before = ["", "typedef struct {", *(f"    float {each};" for each in state), f"}} {name}_state;"]
+        before += function(f"{name}_init({kept})", [f"state->{each} = 0.0f;" for each in state])
+        arguments = f"{kept}, {arguments}"
+    return written(path, ["#include <math.h>", *before, *function(f"{names[-1]}({arguments})", lines)])
 
 
 def require_python_name(name: str, taken: set[str]) -> None:
@@ -190,21 +222,30 @@ def _names(language: _Language, array: str, names: tuple[str, ...]) -> list[str]
     return [f"{language.comment} {array}[{i}]: {name!r}" for i, name in enumerate(names)]
 
 
+def _living(graph: Graph) -> Graph:
+    """The same nodes with only the connections that an output depends on."""
+    return replace(graph, connections=tuple(graph.connections[place] for place in sorted(live_connections(graph))))
+
+
+def _remembered(graph: Graph) -> list[str]:
+    """What the values that make up the state are called."""
+    return [f"h{node - graph.inputs}" for node in graph.remembered]
+
+
 def _statements(language: _Language, graph: Graph) -> list[str]:
-    """Two or more statements per node that an output depends on: its sum x, and its value h… or
-    y….
+    """What the observation, and the state if there is one, consist of; and two or more statements
+    per node that an output depends on: its sum x, and its value h… or y….
     """
-    terms = incoming(graph)
-    first_output = graph.size - graph.outputs
-    live = set(range(first_output, graph.size))
-    for node in reversed(range(graph.first_hidden, graph.size)):
-        if node in live:
-            live.update(source for source, _ in terms[node])
+    cell, state = graph.cell, _remembered(graph)
+    terms = incoming(cell)
+    first_output = cell.size - cell.outputs
+    last = [language.last.format(name=name, place=place) for place, name in enumerate(state)]
+    given = [*(f"observation[{i}]" for i in range(graph.inputs)), *last]
 
     def value(node: int) -> str:
-        if node < graph.first_hidden:
-            return f"observation[{node - 1}]"
-        return f"h{node - graph.inputs}" if node < first_output else f"y{node - first_output}"
+        if node < cell.first_hidden:
+            return given[node - 1]
+        return f"h{node - cell.inputs}" if node < first_output else f"y{node - first_output}"
 
     def product(source: int, weight: float) -> str:
         number = language.number.format(str(np.float32(weight)))
@@ -212,12 +253,15 @@ def _statements(language: _Language, graph: Graph) -> list[str]:
             return number
         return {1.0: "", -1.0: "-"}.get(weight, f"{number} * ") + value(source)
 
-    lines = []
-    for node in sorted(live - set(range(graph.first_hidden))):
+    lines = [f"{language.comment} {each}: {name} of the last time step" for each, name in zip(last, state, strict=True)]
+    lines += _names(language, "observation", graph.input_names)
+    lines += language.declared
+    sources = {each.source for each in graph.connections if each.source >= graph.first_hidden}
+    for node in [*(node + len(state) for node in sorted(sources)), *range(first_output, cell.size)]:
         products = [product(source, weight) for source, weight in terms[node]] or [language.number.format("0.0")]
         for start in range(0, len(products), TERMS_PER_LINE):
             total = " + ".join(products[start : start + TERMS_PER_LINE]).replace(" + -", " - ")
             lines.append((language.more if start else language.start).format(total))
-        activation = language.activations[NAMES[graph.activations[node - graph.first_hidden]]]
+        activation = language.activations[NAMES[cell.activations[node - cell.first_hidden]]]
         lines.append(language.keep.format(value(node), activation))
     return lines

@@ -1,7 +1,8 @@
 """A network as a PyTorch module whose weights an optimizer of torch's can train, as the source text
 of one that needs torch only, and back.
 
-The class of all these modules is in `torch_network`, which imports torch and is itself the text.
+The class of all these modules is in `torch_network`, which imports torch and is itself the text;
+that of recurrent networks in `torch_recurrent_network`.
 """
 
 from importlib import resources
@@ -14,16 +15,17 @@ from wannjax.export.source_text import require_python_name, written
 from wannjax.export.weights import incoming, weighted_graph
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of
-from wannjax.networks.network import Network, require_feed_forward
+from wannjax.networks.network import Network
 
 if TYPE_CHECKING:
-    import wannjax.export.torch_network
+    from wannjax.export.torch_network import TorchNetwork
+    from wannjax.export.torch_recurrent_network import RecurrentTorchNetwork
 
-_GLOBALS = {"Any", "Counter", "torch", "nn", "ACTIVATIONS", "TorchNetwork", "_step", "_half_turns"}
-"""Names that `torch_network` gives a meaning."""
+_GLOBALS = {"Any", "Counter", "torch", "nn", "ACTIVATIONS", "TorchNetwork", "RecurrentTorchNetwork", "_step", "_half_turns"}
+"""Names that the texts give a meaning."""
 
 
-def to_torch(network: Network, *, weight: float = 1.0) -> "wannjax.export.torch_network.TorchNetwork":
+def to_torch(network: Network, *, weight: float = 1.0) -> "TorchNetwork | RecurrentTorchNetwork":
     """An nn.Module that computes what `network` computes when called with `weight`, and can be
     trained.
 
@@ -33,18 +35,23 @@ def to_torch(network: Network, *, weight: float = 1.0) -> "wannjax.export.torch_
     one shared weight. Gradients are torch's own, except that the step has the surrogate gradient
     1 / (1 + 2|x|)², as in `to_flax`.
 
+    That of a recurrent network takes a state and observations, and gives outputs and the next
+    state: `y, state = module(state, x)`, from `module.initial_state()` on, or
+    `module.initial_state(B)`.
+
     Raises ImportError without the extra `torch`; ValueError for a population, for weights that
     differ from lane to lane, and for a weight that is not finite.
     """
-    require_feed_forward(network, "to_torch")
     try:
         from wannjax.export.torch_network import TorchNetwork
+        from wannjax.export.torch_recurrent_network import RecurrentTorchNetwork
     except ImportError:
         raise ImportError('PyTorch modules need the package torch: pip install "wannjax[torch]"') from None
     graph = weighted_graph(network, weight)
     terms = incoming(graph)
     nodes = [(graph.activation_name(node), dict(terms[node])) for node in range(graph.first_hidden, graph.size)]
-    return TorchNetwork(list(graph.input_names), list(graph.output_names), nodes)
+    kind = RecurrentTorchNetwork if graph.recurrent else TorchNetwork
+    return kind(list(graph.input_names), list(graph.output_names), nodes)
 
 
 def to_torch_source(network: Network, path: Pathlike | None = None, *, name: str = "Network", weight: float = 1.0) -> str:
@@ -69,7 +76,6 @@ def to_torch_source(network: Network, path: Pathlike | None = None, *, name: str
             ]
             super().__init__(inputs, ['force'], nodes)
     """
-    require_feed_forward(network, "to_torch_source")
     require_python_name(name, _GLOBALS)
     graph = weighted_graph(network, weight)
     terms = incoming(graph)
@@ -87,9 +93,17 @@ def to_torch_source(network: Network, path: Pathlike | None = None, *, name: str
         "]",
         f"super().__init__(inputs, {list(graph.output_names)!r}, nodes)",
     ]
-    head = resources.files("wannjax.export").joinpath("torch_network.py").read_text(encoding="utf-8")
-    own = [f"class {name}(TorchNetwork):", "    def __init__(self):", *(f"        {line}" for line in lines)]
-    return written(path, [*head.splitlines(), "", "", *own])
+    head, kind = _text_of("torch_network"), "TorchNetwork"
+    if graph.recurrent:
+        kind = "RecurrentTorchNetwork"
+        text = _text_of("torch_recurrent_network")
+        head += ["", "", *text[text.index(f"class {kind}(nn.Module):") :]]
+    own = [f"class {name}({kind}):", "    def __init__(self):", *(f"        {line}" for line in lines)]
+    return written(path, [*head, "", "", *own])
+
+
+def _text_of(module: str) -> list[str]:
+    return resources.files("wannjax.export").joinpath(f"{module}.py").read_text(encoding="utf-8").splitlines()
 
 
 def from_torch(module: Any) -> Network:

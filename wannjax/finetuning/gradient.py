@@ -22,7 +22,7 @@ from wannjax.common import devices
 from wannjax.common.per_device import PerDevice, on_devices
 from wannjax.common.settings import Settings, count, positive, rate, setting
 from wannjax.common.validation import require
-from wannjax.finetuning.method import Trainer, climber, where_lanes
+from wannjax.finetuning.method import Trainer, bounded, bounded_memory, climber, where_lanes
 from wannjax.networks import gradients
 from wannjax.networks.gradients import SURROGATE, Topology
 from wannjax.problems.capabilities import Episodic, Scored, Supervised
@@ -91,14 +91,10 @@ class Gradient(Settings):
 
         def run(memory, seen):
             seen = jnp.broadcast_to(seen[:, None], (seen.shape[0], *grid))
-            return gradients.step(topology, weights, self._remembered(memory), seen, surrogate=self.surrogate)
+            return gradients.step(topology, weights, bounded_memory(self.clip, memory), seen, surrogate=self.surrogate)
 
         through = at_each_time if problem.sequences == ALL else over_time
         return through(run, loss, gradients.no_memory(topology, *grid), jnp.moveaxis(inputs, 0, -1), targets)
-
-    def _remembered(self, memory):
-        """A memory [V, M, L] whose gradient is bounded."""
-        return jnp.moveaxis(_bounded(self.clip, jnp.moveaxis(memory, 0, -1)), -1, 0) if memory.shape[0] else memory
 
     def _through_function(self, problem: Scored, topology: Topology):
         def score_of(weights, key):
@@ -123,7 +119,7 @@ class Gradient(Settings):
                 new_memory, outputs = gradients.step(topology, weights, memory, observations, surrogate=self.surrogate)
                 after = problem.step(keys, time, state, outputs, params)
                 passed = jnp.concatenate([after.observation, new_memory]) if memory.shape[0] else after.observation
-                passed, new_state = _bounded(self.clip, (jnp.moveaxis(passed, 0, -1), after.state))
+                passed, new_state = bounded(self.clip, (jnp.moveaxis(passed, 0, -1), after.state))
                 returns = returns + jnp.where(alive, after.reward, 0.0)
                 # Where an episode has ended nothing moves any more, so that nothing can overflow.
                 passed = jnp.moveaxis(passed, -1, 0)
@@ -166,29 +162,3 @@ def _over_episodes(score: Callable[..., tuple[Array, Array]], episodes: int, key
 def _mean(shares):
     """The mean over equal shares of a batch: the gradient, and the scores."""
     return jax.tree.map(lambda leaf: leaf.mean(axis=0), shares)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _bounded(limit: float, tree):
-    """The identity on a pytree with leading axes [M, L], whose gradient has at most the norm
-    `limit` for each of M × L.
-    """
-    return tree
-
-
-def _bounded_backward(limit, _, cotangent):
-    def each(function, tree):
-        """`function` of every leaf that has a gradient: integers have none."""
-        return jax.tree.map(lambda leaf: leaf if leaf.dtype == jax.dtypes.float0 else function(leaf), tree)
-
-    finite = each(lambda leaf: jnp.where(jnp.isfinite(leaf), leaf, 0.0), cotangent)
-    real = [leaf for leaf in jax.tree.leaves(finite) if leaf.dtype != jax.dtypes.float0]
-    flat = jnp.concatenate([leaf.reshape(*leaf.shape[:2], -1) for leaf in real], axis=-1)
-    # Divided by the largest first: squares of great numbers would overflow.
-    largest = jnp.maximum(jnp.max(jnp.abs(flat), axis=-1), 1e-30)
-    norm = largest * jnp.sqrt(jnp.sum((flat / largest[..., None]) ** 2, axis=-1))
-    factor = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
-    return (each(lambda leaf: leaf * factor.reshape(factor.shape + (1,) * (leaf.ndim - 2)), finite),)
-
-
-_bounded.defvjp(lambda limit, tree: (tree, None), _bounded_backward)

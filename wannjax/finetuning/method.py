@@ -6,6 +6,7 @@ To add a method, write its `Settings` with `trainer` beside them, and put them i
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -115,3 +116,34 @@ def descend(optimizer: optax.GradientTransformation, params: Any, gradient: Any,
 def where_lanes(mask: Bool[Array, "M L"], new: Array, old: Array) -> Array:
     """`new` where `mask` holds, else `old`, for leaves of a state with leading axes M and L."""
     return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - mask.ndim)), new, old)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def bounded(limit: float, tree):
+    """The identity on a pytree with leading axes [M, L], whose gradient has at most the norm
+    `limit` for each of M × L.
+    """
+    return tree
+
+
+def _bounded_backward(limit, _, cotangent):
+    def each(function, tree):
+        """`function` of every leaf that has a gradient: integers have none."""
+        return jax.tree.map(lambda leaf: leaf if leaf.dtype == jax.dtypes.float0 else function(leaf), tree)
+
+    finite = each(lambda leaf: jnp.where(jnp.isfinite(leaf), leaf, 0.0), cotangent)
+    real = [leaf for leaf in jax.tree.leaves(finite) if leaf.dtype != jax.dtypes.float0]
+    flat = jnp.concatenate([leaf.reshape(*leaf.shape[:2], -1) for leaf in real], axis=-1)
+    # Divided by the largest first: squares of great numbers would overflow.
+    largest = jnp.maximum(jnp.max(jnp.abs(flat), axis=-1), 1e-30)
+    norm = largest * jnp.sqrt(jnp.sum((flat / largest[..., None]) ** 2, axis=-1))
+    factor = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
+    return (each(lambda leaf: leaf * factor.reshape(factor.shape + (1,) * (leaf.ndim - 2)), finite),)
+
+
+bounded.defvjp(lambda limit, tree: (tree, None), _bounded_backward)
+
+
+def bounded_memory(limit: float, memory: Float32[Array, "V M L"]) -> Float32[Array, "V M L"]:
+    """A memory whose gradient is bounded likewise."""
+    return jnp.moveaxis(bounded(limit, jnp.moveaxis(memory, 0, -1)), -1, 0) if memory.shape[0] else memory

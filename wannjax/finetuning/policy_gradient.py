@@ -6,8 +6,14 @@ each group, says the action, which makes it a draw from their softmax; Gaussian 
 deviation elsewhere, switches and boxes of integers included. Without the noise it is the policy
 that `evaluate` scores. The baseline is a small perceptron per member. Episodes that end are
 followed by fresh ones within the same batch of steps.
+
+A recurrent network keeps its memory from step to step, also from one batch of steps to the next,
+and the baseline sees it beside the observation. Its minibatches are whole sequences, run again from
+the memory that they began with, and not single steps with the memory of their collection: to these
+the memory would be a given, so that a weight which only serves later steps would learn nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,7 +28,7 @@ from jaxtyping import Array, Bool, Float32, Int32
 from wannjax.common import devices
 from wannjax.common.settings import Settings, count, positive, rate, setting, share
 from wannjax.common.validation import require
-from wannjax.finetuning.method import Trainer, ascend, where_lanes
+from wannjax.finetuning.method import Trainer, ascend, bounded, where_lanes
 from wannjax.networks import gradients
 from wannjax.networks.gradients import SURROGATE, Topology
 from wannjax.problems.capabilities import Episodic
@@ -42,6 +48,7 @@ class Lanes(NamedTuple):
     """
 
     observations: Float32[Array, "M L I"]
+    memory: Float32[Array, "M L V"]
     state: Any
     age: Int32[Array, "M L"]
     returns: Float32[Array, "M L"]
@@ -59,11 +66,12 @@ class Learner(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Transitions. `choice` are the outputs with their noise, `reward` is scaled by 1 - γ,
-    `finished` the return of an episode that ended, nan elsewhere.
+    """Transitions. `memory` is that before each, `choice` are the outputs with their noise,
+    `reward` is scaled by 1 - γ, `finished` the return of an episode that ended, nan elsewhere.
     """
 
     observations: Float32[Array, "T M L I"]
+    memory: Float32[Array, "T M L V"]
     choice: Float32[Array, "T M L O"]
     log_probability: Float32[Array, "T M L"]
     value: Float32[Array, "T M L"]
@@ -85,7 +93,7 @@ class PolicyGradient(Settings):
     episodes: int = count(16, "episodes that run side by side, per member")
     horizon: int = count(128, "time steps of each episode, per training step")
     epochs: int = count(4, "how often a batch of time steps is gone through")
-    minibatches: int = count(4, "parts of a batch, each an update; a divisor of `episodes` x `horizon`")
+    minibatches: int = count(4, "parts of a batch, each an update; a divisor of `episodes` x `horizon`, with memory of `episodes`")
     # Below 1, since rewards are scaled by 1 - discount.
     discount: float = setting(0.99, "gamma of the advantages", "in [0, 1)", lambda value: 0 <= value < 1)
     trace: float = share(0.95, "lambda of the advantages")
@@ -107,8 +115,11 @@ class PolicyGradient(Settings):
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
         able = isinstance(problem, Episodic)
         require("method", f"policy_gradient for {problem.name}", "one that needs no actions, of which there are none", able)
-        given = f"policy_gradient, for a recurrent network on {problem.name}"
-        require("method", given, "evolution, or gradient", topology.remembered.shape[0] == 0)
+        remembered = topology.remembered.shape[0]
+        sequence = self.horizon if remembered else 1
+        sequences = self.episodes * (self.horizon // sequence)
+        allowed = f"a divisor of episodes = {self.episodes}, for a recurrent network"
+        require("minibatches", self.minibatches, allowed, sequences % self.minibatches == 0)
         from flax import linen  # where it is used, since importing it takes a while
 
         baseline: Any = linen.Sequential([linen.Dense(64), linen.tanh, linen.Dense(64), linen.tanh, linen.Dense(1)])
@@ -117,13 +128,14 @@ class PolicyGradient(Settings):
         groups = problem.environment.actions.groups
 
         @jax.vmap
-        def values(params, observations):
-            return baseline.apply(params, jnp.arcsinh(observations))[..., 0]
+        def values(params, observations, memory):
+            return baseline.apply(params, jnp.arcsinh(jnp.concatenate([observations, memory], axis=-1)))[..., 0]
 
-        def outputs_of(policy: Policy, observations):
-            """Outputs [M, B, O] at observations [M, B, I]."""
-            outputs = gradients.run(topology, policy.weights, jnp.moveaxis(observations, -1, 0), surrogate=self.surrogate)
-            return jnp.moveaxis(outputs, 0, -1)
+        def run(policy: Policy, memory, observations):
+            """Memory [M, B, V] and outputs [M, B, O] at observations [M, B, I]."""
+            given = (jnp.moveaxis(each, -1, 0) for each in (memory, observations))
+            after = gradients.step(topology, policy.weights, *given, surrogate=self.surrogate)
+            return tuple(jnp.moveaxis(each, 0, -1) for each in after)
 
         def of_groups(function, outputs):
             """`function` of each group of outputs [M, B, O]."""
@@ -149,7 +161,8 @@ class PolicyGradient(Settings):
         def fresh(key, members, params) -> Lanes:
             observations, state = problem.reset(jax.random.split(key, self.episodes), members, params)
             grid = members, self.episodes
-            return Lanes(jnp.moveaxis(observations, 0, -1), state, jnp.zeros(grid, jnp.int32), jnp.zeros(grid, jnp.float32))
+            memory = jnp.zeros((*grid, remembered), jnp.float32)
+            return Lanes(jnp.moveaxis(observations, 0, -1), memory, state, jnp.zeros(grid, jnp.int32), jnp.zeros(grid, jnp.float32))
 
         def collect(key, learner: Learner, params) -> tuple[Lanes, Batch]:
             reset_key, noise_key, step_key = jax.random.split(key, 3)
@@ -158,17 +171,18 @@ class PolicyGradient(Settings):
             step_keys = jax.random.split(step_key, self.episodes)
 
             def advance(lanes: Lanes, time):
-                outputs = outputs_of(policy, lanes.observations)
+                memory, outputs = run(policy, lanes.memory, lanes.observations)
                 choice = noisy(policy, outputs, jax.random.fold_in(noise_key, time))
                 led_to = problem.step(step_keys, time, lanes.state, jnp.moveaxis(choice, -1, 0), params)
                 reward = led_to.reward
-                after = Lanes(jnp.moveaxis(led_to.observation, 0, -1), led_to.state, lanes.age + 1, lanes.returns + reward)
-                ended, beyond = end_of(led_to, after.age >= problem.max_steps, values(learner.baseline, after.observations))
+                after = Lanes(jnp.moveaxis(led_to.observation, 0, -1), memory, led_to.state, lanes.age + 1, lanes.returns + reward)
+                ended, beyond = end_of(led_to, after.age >= problem.max_steps, values(learner.baseline, after.observations, memory))
                 batch = Batch(
                     lanes.observations,
+                    lanes.memory,
                     choice,
                     log_probability(policy, outputs, choice)[0],
-                    values(learner.baseline, lanes.observations),
+                    values(learner.baseline, lanes.observations, lanes.memory),
                     (1 - self.discount) * reward + self.discount * beyond,
                     ended,
                     jnp.where(ended, after.returns, jnp.nan),
@@ -179,24 +193,28 @@ class PolicyGradient(Settings):
 
             return lax.scan(advance, lanes, jnp.arange(self.horizon, dtype=jnp.int32))
 
+        # Both of sequences [M, n, T', ...].
         def policy_objective(policy: Policy, batch: Batch, advantage):
-            log_prob, entropy = log_probability(policy, outputs_of(policy, batch.observations), batch.choice)
-            gain = clipped_gain(log_prob - batch.log_probability, advantage, self.clip) + self.entropy * entropy
+            outputs = replayed(partial(run, policy), batch.memory[:, :, 0], batch.observations, batch.ended)
+            log_prob, entropy = log_probability(policy, _joined(outputs), _joined(batch.choice))
+            log_ratio = log_prob - _joined(batch.log_probability)
+            gain = clipped_gain(log_ratio, _joined(advantage), self.clip) + self.entropy * entropy
             return jnp.sum(jnp.mean(gain, axis=1))
 
         def value_objective(params, batch: Batch, target):
-            return -jnp.sum(jnp.mean((values(params, batch.observations) - target) ** 2, axis=1))
+            found = values(params, _joined(batch.observations), _joined(batch.memory))
+            return -jnp.sum(jnp.mean((found - _joined(target)) ** 2, axis=1))
 
         def improve(key, learner: Learner, batch: Batch, advantage) -> Learner:
-            # From [T, M, L, ...] to [M, T·L, ...], in an order of its own for each epoch.
-            def flat(leaf):
-                leaf = jnp.moveaxis(leaf, 0, 1)
-                return leaf.reshape(leaf.shape[0], -1, *leaf.shape[3:])
+            # From [T, M, L, ...] to [M, T/T'·L, T', ...], in an order of its own for each epoch.
+            def in_sequences(leaf):
+                leaf = leaf.reshape(self.horizon // sequence, sequence, *leaf.shape[1:])
+                leaf = jnp.moveaxis(leaf, (0, 1), (1, 3))
+                return leaf.reshape(leaf.shape[0], sequences, *leaf.shape[3:])
 
-            count = self.horizon * self.episodes
-            order = jax.vmap(lambda key: jax.random.permutation(key, count))(jax.random.split(key, self.epochs))
+            order = jax.vmap(lambda key: jax.random.permutation(key, sequences))(jax.random.split(key, self.epochs))
             order = order.reshape(self.epochs * self.minibatches, -1)
-            everything = jax.tree.map(flat, (batch, advantage))
+            everything = jax.tree.map(in_sequences, (batch, advantage))
 
             def update(carry, chosen):
                 policy, optimizer_state, params, params_state = carry
@@ -218,7 +236,7 @@ class PolicyGradient(Settings):
             members = weights.shape[0]
             baseline_key, reset_key = jax.random.split(key)
             policy = Policy(weights, jnp.full((members, problem.outputs), jnp.log(jnp.float32(self.deviation))))
-            one = jnp.zeros((1, problem.inputs), jnp.float32)
+            one = jnp.zeros((1, problem.inputs + remembered), jnp.float32)
             baselines = jax.vmap(lambda key: baseline.init(key, one))(jax.random.split(baseline_key, members))
             states = jax.vmap(optimizer.init)(policy), jax.vmap(baseline_optimizer.init)(baselines)
             lanes, score = fresh(reset_key, members, params), jnp.full(members, jnp.nan, jnp.float32)
@@ -228,7 +246,7 @@ class PolicyGradient(Settings):
         def advance(key, learner: Learner, params):
             collect_key, improve_key = jax.random.split(key)
             lanes, batch = collect(collect_key, learner, params)
-            advantage = advantages(batch, values(learner.baseline, lanes.observations), self.discount, self.trace)
+            advantage = advantages(batch, values(learner.baseline, lanes.observations, lanes.memory), self.discount, self.trace)
             learner = improve(improve_key, learner._replace(lanes=lanes), batch, advantage)
             finished = jnp.nanmean(batch.finished, axis=(0, 2))
             score = jnp.where(jnp.isnan(finished), learner.score, finished)
@@ -239,6 +257,34 @@ class PolicyGradient(Settings):
             lambda key, learner: advance(key, learner, problem.params),
             lambda learner: learner.policy.weights,
         )
+
+
+def replayed(
+    run: Callable[[Array, Array], tuple[Array, Array]],
+    memory: Float32[Array, "M B V"],
+    observations: Float32[Array, "M B T I"],
+    ended: Bool[Array, "M B T"],
+) -> Float32[Array, "M B T O"]:
+    """The outputs of `run`, which is (memory, observations [M, B, I]) → memory, outputs, over
+    sequences that begin with `memory`; after an end with none. How much flows back from one time
+    step to the one before is bounded, since it would explode.
+    """
+
+    if observations.shape[2] == 1:  # a loop around one time step costs a twentieth of training
+        return run(memory, observations[:, :, 0])[1][:, :, None]
+
+    def advance(memory, now):
+        seen, ended = now
+        memory, outputs = run(bounded(1.0, memory), seen)
+        return jnp.where(ended[..., None], 0.0, memory), outputs
+
+    by_time = tuple(jnp.moveaxis(each, 2, 0) for each in (observations, ended))
+    return jnp.moveaxis(lax.scan(advance, memory, by_time)[1], 0, 2)
+
+
+def _joined(leaf: Float32[Array, "M B T ..."]) -> Float32[Array, "M BT ..."]:
+    """The time steps of all sequences side by side."""
+    return leaf.reshape(leaf.shape[0], leaf.shape[1] * leaf.shape[2], *leaf.shape[3:])
 
 
 def end_of(

@@ -8,7 +8,7 @@ as in the published code. Functions are written for one genome; callers vmap.
 In a recurrent search a node lives if an output is reached from it through time: memory that is read
 at once, or one or many time steps later. A recurrent connection becomes a source whose row is that
 of the step itself or of a later one. The table of values still holds there what the last time step
-wrote (see `networks/network.py`). That is so for nodes of several steps too, since a node's value
+wrote (see `networks/tape.py`). That is so for nodes of several steps too, since a node's value
 stands in the row of its last one.
 """
 
@@ -19,7 +19,8 @@ from jaxtyping import Array, Float32, Int32, UInt32
 from wannjax.genomes import bits
 from wannjax.genomes.genome import Genome
 from wannjax.networks.activations import SUM
-from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network
+from wannjax.networks.network import Network
+from wannjax.networks.tape import FAN_IN, FIRST_INPUT
 
 
 def steps_needed(fan_in: Int32[Array, " targets"], genome: Genome) -> Int32[Array, ""]:

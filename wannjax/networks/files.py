@@ -27,10 +27,11 @@ from wannjax.common.files import (
     reading,
     write_text,
 )
+from wannjax.common.validation import require
 from wannjax.common.wording import counted
 from wannjax.networks.activations import LINEAR, NAMES
 from wannjax.networks.graph import Connection, Graph, default_names, graph_of, network_of, require_distinct, require_in_order
-from wannjax.networks.network import Network, require_feed_forward
+from wannjax.networks.network import Network
 
 FORMAT, FRONT_FORMAT = "wannjax network", "wannjax front"
 WITH_MEMORY = 2
@@ -53,7 +54,7 @@ def save(path: Pathlike, network: Network) -> None:
     if ending == ".json":
         write_text(path, network_text(graph) + "\n")
     elif ending == ".out":
-        require_feed_forward(network, "a file in .out, the published format")
+        require("network", network, "feed-forward for a file in .out, the published format", not graph.recurrent)
         write_text(path, _published_text(graph))
     else:
         raise ValueError(f"path: must end in .json or .out, got {str(path)!r}")

@@ -1,6 +1,6 @@
 """The forward pass with gradients: one topology, M copies of it with weights of their own.
 
-`network.forward` runs many topologies and is for scores. Here all copies share one, so what it sums
+`tape.forward` runs many topologies and is for scores. Here all copies share one, so what it sums
 is products of matrices, absent connections being 0: one product for all that nodes read of the
 inputs, which is most of a network trained on data, and one for each group of up to `GROUP` nodes of
 the same level for what they read of other nodes. A level is the nodes whose longest path from the
@@ -40,7 +40,8 @@ from wannjax.common.pytrees import Placeholder
 from wannjax.common.validation import require
 from wannjax.networks.activations import SUM, activate, slope
 from wannjax.networks.graph import Graph, graph_of
-from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, is_connection
+from wannjax.networks.network import Network, is_connection
+from wannjax.networks.tape import FAN_IN, FIRST_INPUT
 
 SURROGATE = 2.0
 """The sharpness of the step's surrogate gradient, 1 / (1 + SURROGATE·|x|)²."""
@@ -213,16 +214,32 @@ def step(
     return memory, outputs
 
 
-@partial(jax.jit, static_argnames="surrogate")
 def run_on_batch(
     topology: Topology, weights: Float32[Array, "M C"], batch: Float32[Array, "B I"], *, surrogate: float = SURROGATE
 ) -> Float32[Array, "O M B"]:
     """As `run`, with the same observations for every copy."""
-    bias = jnp.ones((1, batch.shape[0]), jnp.float32)
-    read = jnp.concatenate([bias, batch.astype(jnp.float32).T])[topology.read]
-    if not devices.on_cpu():  # the compiler for GPUs fails on a product of all copies with one matrix
+    return step_on_batch(topology, weights, no_memory(topology, weights.shape[0], batch.shape[0]), batch, surrogate=surrogate)[1]
+
+
+@partial(jax.jit, static_argnames="surrogate")
+def step_on_batch(
+    topology: Topology,
+    weights: Float32[Array, "M C"],
+    memory: Float32[Array, "V M B"],
+    batch: Float32[Array, "B I"],
+    *,
+    surrogate: float = SURROGATE,
+) -> tuple[Float32[Array, "V M B"], Float32[Array, "O M B"]]:
+    """As `step`, with the same observations for every copy."""
+    given = jnp.concatenate([jnp.ones((1, batch.shape[0]), jnp.float32), batch.astype(jnp.float32).T])
+    if memory.shape[0]:
+        given = jnp.broadcast_to(given, (weights.shape[0], *given.shape))
+        given = jnp.concatenate([given, jnp.moveaxis(memory.astype(jnp.float32), 0, 1)], axis=1)
+    read = given[..., topology.read, :]
+    if read.ndim == 2 and not devices.on_cpu():  # the compiler for GPUs fails on a product of all copies with one matrix
         read = jnp.broadcast_to(read, (weights.shape[0], *read.shape))
-    return _run(surrogate, topology, weights.astype(jnp.float32), read)[0]
+    outputs, memory = _run(surrogate, topology, weights.astype(jnp.float32), read)
+    return memory, outputs
 
 
 def _table(topology: Topology, weights: Float32[Array, "M C"]) -> Float32[Array, "S K M"]:

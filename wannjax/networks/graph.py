@@ -16,7 +16,8 @@ import numpy as np
 
 from wannjax.common.wording import printable
 from wannjax.networks.activations import NAMES, SUM
-from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, as_network
+from wannjax.networks.network import Network, as_network
+from wannjax.networks.tape import FAN_IN, FIRST_INPUT
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,29 @@ class Graph:
     def recurrent(self) -> bool:
         """Whether any connection is."""
         return any(connection.is_recurrent for connection in self.connections)
+
+    @property
+    def remembered(self) -> tuple[int, ...]:
+        """The hidden nodes whose value of the last time step is read."""
+        return tuple(sorted({connection.source for connection in self.connections if connection.is_recurrent}))
+
+    @property
+    def cell(self) -> "Graph":
+        """One time step as a feed-forward graph, whose last inputs are what the nodes `remembered`
+        were in the last time step. Connections are in the same order; names are default ones.
+        """
+        remembered = self.remembered
+        extra = len(remembered)
+        last = {node: self.first_hidden + place for place, node in enumerate(remembered)}
+
+        def number(node: int) -> int:
+            return node if node < self.first_hidden else node + extra
+
+        connections = tuple(
+            replace(each, source=last[each.source] if each.is_recurrent else number(each.source), target=number(each.target))
+            for each in self.connections
+        )
+        return Graph(default_names(self.inputs + extra, "input"), default_names(self.outputs, "output"), self.activations, connections)
 
     @property
     def in_no_time(self) -> "Graph":

@@ -24,7 +24,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Int32, UInt32
 
 from wannjax.networks.activations import NAMES, SUM
-from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network
+from wannjax.networks.network import Network
+from wannjax.networks.tape import FAN_IN, FIRST_INPUT
 
 Hashes = tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]]
 """Two halves of a hash of 64 bits each."""

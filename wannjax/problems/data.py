@@ -27,7 +27,8 @@ from wannjax.common import devices
 from wannjax.common.per_device import is_traced
 from wannjax.common.validation import as_weights, require, require_count, require_seed, require_text, whole
 from wannjax.common.wording import counted
-from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, individual_weights, initial_values, tape_of, value_rows
+from wannjax.networks.network import Network, individual_weights, tape_of, value_rows
+from wannjax.networks.tape import ALL_ACTIVATIONS, forward, initial_values
 from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctScores, in_blocks, over_groups
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sequences import ALL, LAST, at_each_time, over_time

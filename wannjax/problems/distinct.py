@@ -28,7 +28,8 @@ from wannjax.common import devices
 from wannjax.common.per_device import PerDevice, on_devices
 from wannjax.networks.activations import NAMES, SUM, activate
 from wannjax.networks.merging import Merged, merge
-from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, take
+from wannjax.networks.network import Network, take
+from wannjax.networks.tape import FAN_IN, FIRST_INPUT
 
 BLOCK = 256
 """Examples of a block: few enough that the values of all steps stay in the third-level cache."""

@@ -21,7 +21,8 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 from wannjax.common import devices
 from wannjax.common.keys import Purpose
 from wannjax.common.validation import as_weights, plain, require, require_count, whole
-from wannjax.networks.network import ALL_ACTIVATIONS, Network, forward, initial_values, tape_of, value_rows
+from wannjax.networks.network import Network, tape_of, value_rows
+from wannjax.networks.tape import ALL_ACTIVATIONS, forward, initial_values
 from wannjax.problems.environment import Environment, Tally, Transition, led_to
 from wannjax.problems.environment_check import checked_shapes
 from wannjax.problems.kernels.cells import LANES

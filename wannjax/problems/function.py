@@ -25,17 +25,8 @@ from wannjax.common.keys import Purpose, key_of
 from wannjax.common.validation import as_weights, require, require_count, require_one_of, require_text
 from wannjax.common.wording import counted
 from wannjax.networks.activations import NAMES
-from wannjax.networks.network import (
-    ALL_ACTIVATIONS,
-    Network,
-    Observation,
-    checked_observation,
-    forward,
-    initial_values,
-    take,
-    tape_of,
-    value_rows,
-)
+from wannjax.networks.network import Network, Observation, checked_observation, take, tape_of, value_rows
+from wannjax.networks.tape import ALL_ACTIVATIONS, forward, initial_values
 from wannjax.problems.problem import Evaluation, Problem, check_population, checked_names
 from wannjax.problems.sharding import Shares, on_population, sharded
 

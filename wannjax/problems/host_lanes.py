@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from wannjax.common import devices
-from wannjax.networks.network import Network, Tape, forward, initial_values, take, tape_of
+from wannjax.networks.network import Network, take, tape_of
+from wannjax.networks.tape import Tape, forward, initial_values
 from wannjax.problems.spaces import ActionSpace
 
 SHRINK = 4

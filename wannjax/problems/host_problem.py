@@ -21,7 +21,8 @@ from wannjax.common.files import reason_of
 from wannjax.common.keys import Purpose
 from wannjax.common.validation import as_weights, require, require_count, require_text, require_type
 from wannjax.common.wording import counted
-from wannjax.networks.network import ALL_ACTIVATIONS, Network, take
+from wannjax.networks.network import Network, take
+from wannjax.networks.tape import ALL_ACTIVATIONS
 from wannjax.problems.host_environment import FRAMES, HostEnvironment
 from wannjax.problems.host_lanes import Lanes
 from wannjax.problems.problem import Evaluation, check_population

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Float32, Int32, Key
 from wannjax.common.validation import require, require_text
 from wannjax.common.wording import counted
 from wannjax.networks.graph import default_names
-from wannjax.networks.network import ALL_ACTIVATIONS, Network, as_network, is_recurrent
+from wannjax.networks.network import Network, as_network, is_recurrent
+from wannjax.networks.tape import ALL_ACTIVATIONS
 
 
 class Evaluation(NamedTuple):
@@ -46,7 +47,7 @@ class Problem(Protocol):
         metric: what `measure` gives, for people; higher is better.
         stochastic: whether `measure` differs from key to key.
         sequential: whether networks are run over time and keep their values from step to step (see
-            `networks.network`), as recurrent ones need.
+            `networks.tape`), as recurrent ones need.
     """
 
     name: str

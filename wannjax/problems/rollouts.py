@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, Key
 
 from wannjax.common.wording import counted
-from wannjax.networks.network import ALL_ACTIVATIONS, Network
+from wannjax.networks.network import Network
+from wannjax.networks.tape import ALL_ACTIVATIONS
 from wannjax.problems.problem import Evaluation, Problem, as_names, checked_names
 
 

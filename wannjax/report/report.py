@@ -25,7 +25,7 @@ from wannjax.common.wording import counted
 from wannjax.networks.activations import NAMES
 from wannjax.networks.files import load
 from wannjax.networks.graph import graph_of
-from wannjax.networks.network import Network, connection_count, is_recurrent
+from wannjax.networks.network import Network, connection_count
 from wannjax.pictures.curves import draw_curves, plot_front, plot_scores, plot_sizes, plot_weights
 from wannjax.pictures.drawing import draw, drawing_svg, sketch_svg
 from wannjax.problems.capabilities import Supervised
@@ -187,12 +187,13 @@ def _champion(saved: run_directory.Saved) -> str:
 
 
 def _formulas(network: Network) -> str:
-    if is_recurrent(network):
-        return paragraph("There are none of a network with memory.")
     formulas = formula(network)
     said = "w is the shared weight, and scales the individual weights." if network.weights is not None else "w is the shared weight."
+    said += " h1, h2 and so on are hidden nodes, by their labels in the drawing."
+    if formulas.last:
+        said += " [t-1] marks what one was in the last time step, 0 in the first."
     return (
-        paragraph(f"{said} h1, h2 and so on are hidden nodes, by their labels in the drawing.")
+        paragraph(said)
         + preformatted(str(formulas), "Formulas")
         + folded("As LaTeX", preformatted(formulas.latex(), "Formulas as LaTeX"))
         + folded("As a Python function", preformatted(formulas.python().rstrip(), "Formulas as Python"))

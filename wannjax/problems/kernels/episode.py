@@ -29,7 +29,8 @@ from jax.experimental import pallas
 from jax.experimental.pallas import triton
 from jaxtyping import Array, Float32, Int32, Key
 
-from wannjax.networks.network import FIRST_INPUT, Network
+from wannjax.networks.network import Network
+from wannjax.networks.tape import FIRST_INPUT
 from wannjax.problems.environment import Environment
 from wannjax.problems.kernels.cells import LANES, Cells, is_key, keys_of, vector, vectors_of
 from wannjax.problems.kernels.step import step_on_lanes

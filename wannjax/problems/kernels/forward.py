@@ -13,7 +13,7 @@ from jax.experimental import pallas
 from jax.experimental.pallas import triton
 from jaxtyping import Array, Float32
 
-from wannjax.networks.network import FIRST_INPUT
+from wannjax.networks.tape import FIRST_INPUT
 from wannjax.problems.kernels.cells import LANES, vector
 from wannjax.problems.kernels.tape import Tapes, cells, of_network_and_lanes
 

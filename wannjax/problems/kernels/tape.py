@@ -2,7 +2,7 @@
 
     memory, a column a lane
     ┌─────────────────────────┐
-    │ rows that come before   │  the table of values: rows as in `networks.network`
+    │ rows that come before   │  the table of values: rows as in `networks.tape`
     ├─────────────────────────┤
     │ steps of the tape       ├──┐
     │ outputs                 │  │ rows that the tape names
@@ -25,7 +25,8 @@ from jax import lax
 from jax.experimental import pallas
 
 from wannjax.networks.activations import SUM
-from wannjax.networks.network import FAN_IN, FIRST_INPUT, Network, fire
+from wannjax.networks.network import Network
+from wannjax.networks.tape import FAN_IN, FIRST_INPUT, fire
 from wannjax.problems.kernels.cells import LANES, Cells, vector, vectors_of
 from wannjax.problems.kernels.lanes import OnLanes
 
