@@ -110,7 +110,7 @@ def recorded(
         rollout_seconds=work.seconds,
         seconds=seconds,
     )
-    figures = {name: float(value) for name, value in sorted(info.figures.items())}
+    figures = {name: float(np.mean(value)) for name, value in sorted(info.figures.items())}
     return cast(Record, _record_type(tuple(figures))(*record, *figures.values()))
 
 

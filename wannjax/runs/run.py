@@ -222,8 +222,8 @@ class Run:
         self.records = records_of(found.document["columns"], found.arrays["records"])
         self.champions = Champions.restored(found.arrays, jax.device_get(take(networks, np.arange(1))))
         require("checkpoint", self.number, f"of generation {found.number}", self.number == found.number)
-        jax.eval_shape(self.algorithm.tell, state, scores)
         self.last, self.bred = (state, scores), None
+        self._bred()
         self.seconds_before = seconds_of(found.document)
 
     def result(self, compilations: Compilations) -> Result:
