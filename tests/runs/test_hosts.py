@@ -25,13 +25,23 @@ def expected():
 
 
 def started(count, directory, kind="quick"):
-    """That many processes on one run; each has a directory of its own, but for the first it stays empty."""
+    """That many processes on one run. Where each holds islands of its own they have one directory; elsewhere each has one, and for all but
+    the first it stays empty."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     return [
         subprocess.Popen(
-            [sys.executable, SCRIPT, kind, f"{directory}{i or ''}", "1", coordinator, str(count), str(i)],
+            [
+                sys.executable,
+                SCRIPT,
+                kind,
+                str(directory) + ("" if kind.startswith("islands") else str(i or "")),
+                "1",
+                coordinator,
+                str(count),
+                str(i),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -91,6 +101,29 @@ def test_two_processes_find_on_data_what_one_finds(tmp_path):
 def test_two_processes_share_the_episodes_of_an_environment_on_the_host(kind, search, tmp_path):
     expected = saved_run.without_costs(saved_run.outcome(search(None)))
     assert outcomes(started(2, tmp_path / "run", kind)) == [expected, expected]
+
+
+@pytest.mark.slow
+def test_islands_of_two_processes_find_what_one_finds_and_go_on_when_one_was_killed(tmp_path):
+    alone = saved_run.without_costs(saved_run.outcome(saved_run.islands(None)))
+    assert_ended_clearly(killed(started(2, tmp_path / "run", "islands"), victim=1, after=4))
+    assert outcomes(started(2, tmp_path / "run", "islands")) == [alone, alone]
+
+
+@pytest.mark.nightly
+def test_islands_of_four_processes_are_killed_and_go_on_with_another_number(tmp_path):
+    alone = saved_run.without_costs(saved_run.outcome(saved_run.islands(None)))
+    for count, victim, after in [(4, 0, 3), (4, 3, 5), (2, 1, 7)]:
+        assert_ended_clearly(killed(started(count, tmp_path / "run", "islands"), victim, after))
+    assert outcomes(started(3, tmp_path / "run", "islands")) == [alone] * 3
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", ["islands on data", "islands raced", "islands of carts"])
+def test_islands_of_two_and_four_processes_score_as_those_of_one(kind, tmp_path):
+    alone = saved_run.without_costs(saved_run.outcome(saved_run.KINDS[kind](None)))
+    for count in (2, 4):
+        assert outcomes(started(count, tmp_path / f"run of {count}", kind)) == [alone] * count
 
 
 @pytest.mark.nightly

@@ -55,7 +55,7 @@ def test_an_island_is_a_search_by_itself_with_a_key_of_its_own():
 def test_what_comes_of_an_island_does_not_depend_on_which_others_are_held(changes):
     whole = searched(config(4, **changes).algorithm(inputs=INPUTS, outputs=1), range(4))
     for numbers in (range(2, 4), range(1)):
-        algorithm = config(4, **changes).algorithm(inputs=INPUTS, outputs=1, held=Held(numbers, lambda needs: needs))
+        algorithm = config(4, **changes).algorithm(inputs=INPUTS, outputs=1, held=Held(numbers, lambda what, tree: tree))
         part = searched(algorithm, numbers)
         for all_, some in zip(whole, part, strict=True):
             assert list(some) == list(numbers)
@@ -126,7 +126,7 @@ def test_all_islands_have_room_for_the_largest_genome_of_any():
         (dict(population=24, islands=5), "islands: must be a divisor of population=24 that leaves islands of at least 4 genomes, got 5"),
         (dict(population=24, islands=8), "islands: must be a divisor of population=24 that leaves islands of at least 4 genomes, got 8"),
         (dict(population=24, migrate_every=3), "migrate_every: must be 0 where there is one island, got 3"),
-        (dict(population=24, islands=2, migrate_every=3, migrants=13), "migrants: must be at most 12, the children of an island, got 13"),
+        (dict(population=24, islands=2, migrate_every=3, migrants=13), "migrants: must be at most 12, for which an island has places"),
     ],
 )
 def test_settings_that_make_no_sense(changes, message):

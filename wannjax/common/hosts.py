@@ -1,11 +1,13 @@
-"""Several processes, on one host or many, that work on one search: each scores a share of every
-generation.
+"""Several processes, on one host or many, that work on one search: what they exchange goes between
+CPU devices, whatever the networks run on.
 
-All of them hold the whole state and breed the same population from it, so that nothing but scores
-travels: one exchange a generation between CPU devices, whatever the networks run on. Only process 0
-shows progress and touches the disk. A process that fails ends at once, without waiting for the
-others, who notice and end as well: a search that lost a share cannot go on, but it can be resumed,
-on another number of processes, too. Nothing else in the package asks how many processes there are.
+Where a search has at least as many islands as there are processes, each process holds islands of
+its own, which it scores and breeds alone; what travels then is in `runs/exchange.py`. Elsewhere all
+of them hold the whole state, breed the same population from it, and score a share of it each.
+Process 0 shows progress. It alone touches the disk, but for the islands' share of a checkpoint,
+which each process writes. A process that fails ends at once, without waiting for the others, who
+notice and end as well: a search that lost a share cannot go on, but it can be resumed, on another
+number of processes, too.
 """
 
 import ctypes
@@ -15,9 +17,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -97,9 +100,30 @@ def is_first() -> bool:
     return index() == 0
 
 
-def any_of(flag: bool) -> bool:
-    """Whether `flag` is set in any process."""
-    return bool(gather(np.array(flag))[0].any())
+def any_of(*flags: bool) -> list[bool]:
+    """Whether each of the flags is set in any process, in one exchange."""
+    (everywhere,) = gather(np.array(flags))
+    return [bool(column.any()) for column in everywhere.T]
+
+
+def in_parts(pieces: int) -> list[range]:
+    """Which of so many pieces in a row each process has."""
+    ends = [pieces * process // count() for process in range(count() + 1)]
+    return [range(*pair) for pair in pairwise(ends)]
+
+
+def gather_rows(parts: Sequence[tuple[np.ndarray, Sequence[int]]]) -> list[np.ndarray]:
+    """Arrays whose rows the processes have a part of each, with the rows of all, in one exchange.
+
+    Args:
+        parts: an array of this process, and how many rows every process has of it.
+    """
+    filled = []
+    for array, lengths in parts:
+        missing = np.zeros((max(lengths) - len(array), *array.shape[1:]), array.dtype)
+        filled.append(np.concatenate([array, missing]))
+    found = zip(gather(*filled), (lengths for _, lengths in parts), strict=True)
+    return [np.concatenate([rows[:length] for rows, length in zip(all_, lengths, strict=True)]) for all_, lengths in found]
 
 
 def shares_of(lengths: np.ndarray) -> np.ndarray:

@@ -64,10 +64,11 @@ def drive(
         record = run.record(last=last)
         return record is not None and (any([callback(record) for callback in callbacks]) or interrupted())
 
-    stop = run.number == 0 and hosts.any_of(told(False))
+    stop = run.number == 0 and hosts.any_of(told(False))[0]
     while run.number < steps and not stop:
         run.advance()
-        stop = hosts.any_of(interrupted())
-        stop = hosts.any_of(told(stop or run.number == steps)) or stop
-        if saver is not None:
-            saver.keep(last=stop or run.number == steps)
+        stop, due = hosts.any_of(interrupted(), saver is not None and saver.is_due())
+        last = stop or run.number == steps
+        stop |= hosts.any_of(told(last))[0]
+        if saver is not None and (due or stop or last):
+            saver.keep()

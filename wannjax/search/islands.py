@@ -32,17 +32,17 @@ class Island(NamedTuple):
     """One population, and what it takes to hold several of them side by side.
 
     Attributes:
-        populate: key → the first state, as yet without room for the next.
+        populate: (key, number of the island) → the first state, as yet without room for the next.
         ask, tell: as of `Algorithm`.
         needs: state → how large its largest genomes are, in several measures.
         enlarge: (state, needs) → the same state, with room for what comes of genomes with these
             needs; itself where there is enough.
         emigrants: (state, index [k]) → these genomes with all that belongs to them, a pytree.
-        settle: (state, emigrants) → the state with these in place of its last children.
+        settle: (state, emigrants) → the state with these in place of some children.
         activation_ids, by_episode: as of `Algorithm`.
     """
 
-    populate: Callable[[Any], Any]
+    populate: Callable[[Any, int], Any]
     ask: Ask
     tell: Tell
     needs: Callable[[Any], tuple[int, ...]]
@@ -58,12 +58,12 @@ class Held(NamedTuple):
 
     Attributes:
         numbers: of the islands, from 0, in a row.
-        gather: a pytree of arrays with leading axis `numbers` → the same with that of all islands,
-            where others hold the others; all of them must ask for it.
+        gather: (what it is, a pytree of arrays with leading axis `numbers`) → the same with that of
+            all islands, where others hold the others, all of which must ask for it.
     """
 
     numbers: range
-    gather: Callable[[Any], Any]
+    gather: Callable[[str, Any], Any]
 
 
 class Settled(Protocol):
@@ -82,22 +82,23 @@ class Settled(Protocol):
     def migrants(self) -> int: ...
 
 
-def require_islands(config: Settled, elites: int) -> None:
-    """Raises ValueError for islands that make no sense, of which each keeps so many `elites`."""
+def require_islands(config: Settled, children: int) -> None:
+    """Raises ValueError for islands that make no sense, each of which has so many `children` that
+    migrants may replace.
+    """
     size = config.population // config.islands
     allowed = f"a divisor of population={config.population} that leaves islands of at least {LEAST} genomes"
     require("islands", config.islands, allowed, config.islands == 1 or (config.population % config.islands == 0 and size >= LEAST))
     require("migrate_every", config.migrate_every, "0 where there is one island", config.migrate_every == 0 or config.islands > 1)
-    children = size - elites
     fits = config.migrate_every == 0 or config.migrants <= children
-    require("migrants", config.migrants, f"at most {children}, the children of an island", fits)
+    require("migrants", config.migrants, f"at most {children}, for which an island has places", fits)
 
 
 def on_islands(config: Settled, island: Island, held: Held | None, racing: int = 0) -> Algorithm:
     """The search with these settings: `island` alone, or several side by side, all of them or those
     that are `held`. `racing` is the episodes after which the half that is ahead gets the others.
     """
-    here = held or Held(range(config.islands), lambda tree: tree)
+    here = held or Held(range(config.islands), lambda what, tree: tree)
     race = Race(racing, len(here.numbers)) if racing else None
     if config.islands > 1:
         return _side_by_side(island, here, config.population // config.islands, config, race)
@@ -106,7 +107,7 @@ def on_islands(config: Settled, island: Island, held: Held | None, racing: int =
         return island.enlarge(state, island.needs(state))
 
     return Algorithm(
-        lambda key: enlarge(island.populate(key)), island.ask, island.tell, enlarge, island.activation_ids, island.by_episode, race
+        lambda key: enlarge(island.populate(key, 0)), island.ask, island.tell, enlarge, island.activation_ids, island.by_episode, race
     )
 
 
@@ -116,13 +117,13 @@ def _side_by_side(island: Island, held: Held, size: int, config: Settled, race: 
     """
 
     def enlarge(states):
-        needs = held.gather(np.array([island.needs(state) for state in states.values()], np.int64))
+        needs = held.gather("needs", np.array([island.needs(state) for state in states.values()], np.int64))
         most = tuple(needs.max(axis=0).tolist())
         enlarged = {number: island.enlarge(state, most) for number, state in states.items()}
         return states if all(enlarged[number] is state for number, state in states.items()) else enlarged
 
     def init(key):
-        return enlarge({number: island.populate(jax.random.fold_in(key, number)) for number in held.numbers})
+        return enlarge({number: island.populate(jax.random.fold_in(key, number), number) for number in held.numbers})
 
     def ask(states):
         return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *map(island.ask, states.values()))
@@ -146,7 +147,7 @@ def _side_by_side(island: Island, held: Held, size: int, config: Settled, race: 
 
     def _arrived(following, best):
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *jax.device_get(best))
-        everywhere = held.gather(stacked)
+        everywhere = held.gather("migrants", stacked)
         count = len(jax.tree.leaves(everywhere)[0])
 
         def from_before(number):

@@ -132,7 +132,7 @@ def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int, start: Sequen
         genomes = genomes_of(graphs, more_slots(SMALLEST_CAPACITY, nodes + most_nodes(rules.blocks) - 1, with_others=True))
         populate = partial(populate_from, genomes)
     return Island(
-        lambda key: populate(key, rates),
+        lambda key, _: populate(key, rates),
         ask,
         tell,
         needs=_needs,

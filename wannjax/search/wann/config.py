@@ -126,7 +126,7 @@ class WannConfig(Settings):
             blocks = tuple(block_of(block) if isinstance(block, dict) else block for block in self.blocks)
             object.__setattr__(self, "blocks", blocks)
         super().__post_init__()
-        require_islands(self, elites=self._elites)
+        require_islands(self, self.population // self.islands - self._elites)
         require("racing", self.racing, f"0, or less than episodes={self.episodes}", self.racing < self.episodes)
         allowed = "> 0 where there are blocks, such as 0.1, and 0 where there are none"
         require("insert_block", self.insert_block, allowed, (self.insert_block > 0) == bool(self.blocks))
