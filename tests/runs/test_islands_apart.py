@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import saved_run
 from as_threads import in_processes
-from saved_run import ISLANDS, OfTapes, islands, outcome, without_costs
+from saved_run import ISLANDS, OfTapes, islands, islands_of_species, outcome, without_costs
 
 import wannjax
 from wannjax.common import hosts
@@ -42,6 +42,15 @@ def saved(tmp_path_factory, without_report):
 @pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
 def test_any_number_of_processes_finds_what_one_finds(count, expected):
     assert [found(result) for result in in_processes(count, lambda _: islands(None))] == [expected] * count
+
+
+@pytest.mark.slow
+def test_species_stay_on_their_islands_too(tmp_path):
+    expected = found(islands_of_species(None))
+    for count in (2, 4):
+        assert [found(result) for result in in_processes(count, lambda _: islands_of_species(None))] == [expected] * count
+    in_processes(3, lambda _: islands_of_species(tmp_path, generations=5))
+    assert [found(result) for result in in_processes(2, lambda _: islands_of_species(tmp_path, resume=True))] == [expected] * 2
 
 
 def test_each_process_scores_and_breeds_its_own_islands_only():

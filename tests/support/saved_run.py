@@ -25,6 +25,9 @@ from wannjax.networks.graph import graph_of
 TIMES = {"seconds", "rollout_seconds"}
 CONFIG = wannjax.WannConfig(population=47, generations=12, episodes=2, confirm_episodes=4, cases="episodes")
 ISLANDS = CONFIG.replace(population=48, islands=4, migrate_every=3, migrants=2)
+SPECIES = wannjax.NeatConfig(
+    population=48, generations=12, episodes=2, confirm_episodes=4, species=3, add_node=0.3, islands=4, migrate_every=3
+)
 METHOD = wannjax.EvolutionStrategy(population=8, episodes=2)
 
 
@@ -64,6 +67,10 @@ def islands(directory: Path | None, **options):
     return search(directory, problem=OfTapes(), config=ISLANDS, **options)
 
 
+def islands_of_species(directory: Path | None, **options):
+    return search(directory, problem=OfTapes(), config=SPECIES, **options)
+
+
 def islands_on_data(directory: Path | None, **options):
     return search(directory, problem=wannjax.DataProblem(*examples(900)), config=ISLANDS.replace(cases="weights"), **options)
 
@@ -86,7 +93,7 @@ def search(
     directory: Path | None,
     *,
     problem: wannjax.Problem | None = None,
-    config: wannjax.WannConfig = CONFIG,
+    config: wannjax.WannConfig | wannjax.NeatConfig = CONFIG,
     resume: bool = False,
     generations: int = CONFIG.generations,
     callbacks=(),
@@ -150,6 +157,7 @@ KINDS = {
     "raced": raced,
     "training": training,
     "islands": islands,
+    "islands of species": islands_of_species,
     "islands on data": islands_on_data,
     "islands raced": islands_raced,
     "islands of carts": islands_of_carts,

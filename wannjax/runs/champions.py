@@ -71,7 +71,9 @@ class Champions:
         """The `count` best networks of a generation with these `mean` scores [P], if the first of
         them promises more than the champion.
         """
-        leaders = np.lexsort((connections, -mean))[:count]
+        count = min(count, len(mean))
+        best = np.flatnonzero(mean >= np.partition(mean, -count)[-count])  # few, since sorting all takes long
+        leaders = best[np.lexsort((connections[best], -mean[best]))[:count]]
         promise = (float(mean[leaders[0]]), -int(connections[leaders[0]]))
         if np.isfinite(promise[0]) and (not self.archive or promise > self.archive[0].quality):
             return leaders
