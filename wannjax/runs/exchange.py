@@ -8,8 +8,8 @@ between them: genomes stay where they are bred, and networks where they are scor
   champion; and the scores of each process's share of them on fresh episodes.
 - Migrants, after every `migrate_every` generations: the best genomes of every island.
 - The front, at the end: the networks that no other of the same process dominates.
-- Two flags, twice a generation: whether a signal or a callback ends the run, and whether it is time
-  to save.
+- Two flags, in every generation: whether a signal or a callback ends the run, and whether it is
+  time to save.
 
 All processes learn the same, in the order of the islands, so that records and champions are the
 same in all of them, and those of one process.
