@@ -160,15 +160,22 @@ def gather(*arrays: np.ndarray) -> list[np.ndarray]:
     if count() == 1:
         return [array[None] for array in arrays]
     mesh, replicate = _exchange()
-    packed = np.frombuffer(b"".join(array.tobytes() for array in arrays), np.uint8)
+    plain = b"".join(array.tobytes() for array in arrays)
+    packed = np.frombuffer(plain.ljust(_room(len(plain)), b"\0"), np.uint8)
     rows = jax.make_array_from_process_local_data(NamedSharding(mesh, PartitionSpec("process")), packed[None])
     try:
         everywhere = np.asarray(replicate(rows).addressable_data(0))
     except (RuntimeError, ValueError) as error:  # which one depends on who notices first
         raise LostProcessError(f"lost the connection to another process ({str(error).splitlines()[0]})") from error
-    parts = np.split(everywhere, np.cumsum([array.nbytes for array in arrays])[:-1], axis=1)
-    pairs = zip(parts, arrays, strict=True)
+    parts = np.split(everywhere, np.cumsum([array.nbytes for array in arrays]), axis=1)
+    pairs = zip(parts[:-1], arrays, strict=True)  # the last one fills up
     return [np.frombuffer(part.tobytes(), array.dtype).reshape(count(), *array.shape) for part, array in pairs]
+
+
+def _room(size: int) -> int:
+    """So many bytes or up to an eighth more, since every new size is a compilation."""
+    step = max(1 << size.bit_length() - 4, 64) if size > 8 else 64
+    return -(-size // step) * step
 
 
 @lru_cache(maxsize=1)
