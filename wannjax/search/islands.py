@@ -10,7 +10,7 @@ A search is written as one `Island`; `on_islands` makes of it the search of all.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -66,6 +66,7 @@ class Held(NamedTuple):
     gather: Callable[[str, Any], Any]
 
 
+@runtime_checkable
 class Settled(Protocol):
     """The settings of a search on islands."""
 
