@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import saved_run
+from as_threads import in_processes
 
 import wannjax
 from wannjax.common import hosts
@@ -156,6 +157,33 @@ def test_shares_are_equally_many_and_hold_everything(monkeypatch):
     assert shares.shape == (4, 3)
     assert sorted(shares.ravel().tolist()) == sorted([*range(10), 1, 1])
     assert np.ptp(lengths[shares].sum(axis=1)) <= 9
+
+
+@pytest.mark.parametrize("pieces", [4, 5, 11])
+def test_parts_are_in_a_row_and_as_equal_as_can_be(pieces, monkeypatch):
+    monkeypatch.setattr(hosts, "count", lambda: 4)
+    parts = hosts.in_parts(pieces)
+    assert [piece for part in parts for piece in part] == list(range(pieces))
+    assert {len(part) for part in parts} <= {pieces // 4, pieces // 4 + 1}
+
+
+def test_rows_of_all_are_in_the_order_of_the_processes():
+    def rows(index):
+        lengths = [3, 0, 2]
+        own = np.full((lengths[index], 2), index, np.int16)
+        return hosts.gather_rows([(own, lengths), (np.array([index / 2]), [1] * 3)])
+
+    for pairs, halves in in_processes(3, rows):
+        np.testing.assert_array_equal(pairs, [[0, 0]] * 3 + [[2, 2]] * 2)
+        assert pairs.dtype == np.int16
+        assert halves.tolist() == [0.0, 0.5, 1.0]
+
+
+def test_messages_of_like_sizes_have_one():
+    sizes = np.arange(1, 20_000)
+    rooms = np.array([hosts._room(int(size)) for size in sizes])
+    assert np.all((rooms >= sizes) & (rooms - sizes < np.maximum(64, sizes / 7)))
+    assert len(np.unique(rooms)) < 80
 
 
 @pytest.mark.parametrize(

@@ -159,12 +159,12 @@ def gather(*arrays: np.ndarray) -> list[np.ndarray]:
     """
     if count() == 1:
         return [array[None] for array in arrays]
-    mesh, replicate = _exchange()
+    by_process, all_rows = _exchange()
     plain = b"".join(array.tobytes() for array in arrays)
     packed = np.frombuffer(plain.ljust(_room(len(plain)), b"\0"), np.uint8)
-    rows = jax.make_array_from_process_local_data(NamedSharding(mesh, PartitionSpec("process")), packed[None])
+    rows = jax.make_array_from_process_local_data(by_process, packed[None])
     try:
-        everywhere = np.asarray(replicate(rows).addressable_data(0))
+        everywhere = np.asarray(all_rows(rows).addressable_data(0))
     except (RuntimeError, ValueError) as error:  # which one depends on who notices first
         raise LostProcessError(f"lost the connection to another process ({str(error).splitlines()[0]})") from error
     parts = np.split(everywhere, np.cumsum([array.nbytes for array in arrays]), axis=1)
@@ -178,14 +178,36 @@ def _room(size: int) -> int:
     return -(-size // step) * step
 
 
+def hops(processes: int) -> list[int]:
+    """The prime factors of their number: an exchange is one among groups of each of these sizes in
+    turn, since a ring of all takes as many steps as there are processes.
+    """
+    factors, left = [], processes
+    for factor in range(2, processes + 1):
+        while left % factor == 0:
+            factors.append(factor)
+            left //= factor
+    return factors
+
+
 @lru_cache(maxsize=1)
 def _exchange():
     """A mesh of one CPU device of each process, and the program that gives all of them all rows."""
     firsts: dict[int, jax.Device] = {}
     for device in sorted(jax.devices("cpu"), key=lambda device: device.id):
         firsts.setdefault(device.process_index, device)
-    mesh = Mesh(np.array([firsts[process] for process in sorted(firsts)]), ("process",), axis_types=(AxisType.Auto,))
-    return mesh, jax.jit(lambda rows: rows, out_shardings=NamedSharding(mesh, PartitionSpec()))
+    sizes = hops(len(firsts))
+    axes = tuple(f"group{place}" for place in range(len(sizes)))
+    devices = np.array([firsts[process] for process in sorted(firsts)]).reshape(sizes)
+    mesh = Mesh(devices, axes, axis_types=(AxisType.Auto,) * len(axes))
+
+    def all_rows(rows):
+        for axis in reversed(axes):
+            rows = jax.lax.all_gather(rows, axis, tiled=True)
+        return rows
+
+    everywhere = jax.shard_map(all_rows, mesh=mesh, in_specs=PartitionSpec(axes), out_specs=PartitionSpec(), check_vma=False)
+    return NamedSharding(mesh, PartitionSpec(axes)), jax.jit(everywhere)
 
 
 def _end(error: BaseException) -> None:
