@@ -26,6 +26,7 @@ from wannjax.genomes.population import Sizes, sizes_of
 from wannjax.networks.activations import LINEAR, NAMES
 from wannjax.search.activation_settings import AUTO
 from wannjax.search.algorithm import Algorithm, Info
+from wannjax.search.islands import Held
 from wannjax.search.ranking import finite_or_worst, rank
 from wannjax.search.selection import lexicase, tournaments
 from wannjax.search.wann.algorithm import WannState, cases_of
@@ -49,9 +50,10 @@ class StudyConfig(WannConfig):
     duplicate_node: float = share(0.0, "share of operators that duplicate a hidden node")
     cases: str = choice("mean", "what lexicase selection selects for beside every weight", ("mean", "connections", "nothing"))
 
-    def algorithm(self, *, inputs: int, outputs: int, start: Sequence[wannjax.Network] = ()) -> Algorithm:
+    def algorithm(self, *, inputs: int, outputs: int, start: Sequence[wannjax.Network] = (), held: Held | None = None) -> Algorithm:
         """The variant's search."""
         require("start", len(start), "empty: the variants begin with random networks", not start)
+        require("held", held, "None: the variants hold all islands", held is None)
         return _algorithm(self, inputs=inputs, outputs=outputs)
 
 
@@ -69,7 +71,8 @@ class StudyState(WannState):
 @lru_cache(maxsize=16)
 def _algorithm(config: StudyConfig, *, inputs: int, outputs: int) -> Algorithm:
     """As `WannConfig.algorithm`."""
-    base = WannConfig(**{f.name: getattr(config, f.name) for f in fields(WannConfig)}).algorithm(inputs=inputs, outputs=outputs)
+    usual = {f.name: getattr(config, f.name) for f in fields(WannConfig)}
+    base = WannConfig(**{**usual, "islands": 1}).algorithm(inputs=inputs, outputs=outputs)  # a variant divides them by itself
     size = config.population // config.islands
     survivors = size - int(config.cull_ratio * size)
     elites, newcomers = int(config.elite_ratio * survivors), int(config.newcomers * size)

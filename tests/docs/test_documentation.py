@@ -56,7 +56,7 @@ def test_every_block_of_a_page_says_its_language():
     """Without one it would be checked by nobody. The README's two commands are alone on their lines, and have none."""
     for page in PAGES[1:]:
         fences = re.findall(r"^ *```(.*)$", page.read_text(), flags=re.MULTILINE)
-        assert set(fences[::2]) <= {"python", "bash", "text"}, page
+        assert set(fences[::2]) <= {"python", "bash", "text", "yaml"}, page
         assert set(fences[1::2]) <= {""}, page
 
 
@@ -85,7 +85,26 @@ def test_commands_parse(page):
             assert _parser(command).parse_args(command).run
 
 
+def test_the_job_of_kubernetes_calls_as_many_processes_as_it_starts():
+    yaml = pytest.importorskip("yaml")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs" / "accelerators.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+    service, job = yaml.safe_load_all(block)
+    spec, name = job["spec"], service["metadata"]["name"]
+    (container,) = spec["template"]["spec"]["containers"]
+    (command,) = commands_in(container["args"][0])
+    options = _parser(command).parse_args(command)
+    assert options.processes == spec["completions"] == spec["parallelism"] <= options.islands
+    assert spec["completionMode"] == "Indexed"
+    assert options.coordinator.split(":")[0] == f"{job['metadata']['name']}-0.{name}"
+    assert spec["template"]["spec"]["subdomain"] == name
+    assert service["spec"]["selector"] == {"job-name": job["metadata"]["name"]}
+    (mount,) = container["volumeMounts"]
+    assert options.out.is_relative_to(mount["mountPath"])
+    assert options.resume
+
+
 def test_the_commands_are_found():
+    assert any("--distributed" in command for command in commands_of(ROOT / "docs" / "accelerators.md"))
     assert ["evolve", "CartPoleSwingUp-v0"] in commands_of(ROOT / "README.md")
     assert len(commands_of(ROOT / "docs" / "runs.md")) >= 6
 
@@ -123,9 +142,12 @@ def commands_of(page):
     text, fenced = page.read_text(), re.compile(r"^ *```(\w*)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
     lines = [line for language, block in fenced.findall(text) if language in ("", "bash") for line in block.splitlines()]
     lines += [" ".join(code.split()) for code in re.findall(r"`(wannjax\s[^`]+)`", fenced.sub("", text))]
-    found = []
-    for line in lines:
-        words = shlex.split(line, comments=True)
-        starts = [place + 1 for place, word in enumerate(words) if word == "wannjax" and words[place - 1 : place] in ([], ["&&"], ["srun"])]
-        found += [words[start:] for start in starts]
-    return found
+    return [command for line in lines for command in commands_in(line)]
+
+
+def commands_in(line):
+    """The arguments of every `wannjax` in a line of the shell, of those that another command is given to run, too."""
+    words = shlex.split(line.replace("$JOB_COMPLETION_INDEX", "1"), comments=True)
+    before = ([], ["&&"], ["srun"], ["exec"])
+    found = [words[place + 1 :] for place, word in enumerate(words) if word == "wannjax" and words[place - 1 : place] in before]
+    return found + [command for word in words if word.startswith("--command=") for command in commands_in(word.removeprefix("--command="))]

@@ -9,6 +9,7 @@ from bridge import networks_of
 from wannjax.networks.network import connection_count, enlarge, signature, take
 from wannjax.runs.champions import ARCHIVE, Champions
 from wannjax.runs.past_champions import KEPT, Stage
+from wannjax.search.ranking import means
 
 STEPS = 20
 RNG = np.random.default_rng(0)
@@ -110,12 +111,12 @@ LEADING = np.array([[1.0, 1.0], [2.0, 4.0], [3.0, 3.0], [np.nan, 100.0]])
 
 
 def test_the_best_of_a_generation_are_promising_where_nobody_is_champion():
-    assert Champions().promising(LEADING, CONNECTIONS, 3).tolist() == [1, 2, 0]
-    assert Champions().promising(LEADING, CONNECTIONS, 1).tolist() == [1]
+    assert Champions().promising(means(LEADING), CONNECTIONS, 3).tolist() == [1, 2, 0]
+    assert Champions().promising(means(LEADING), CONNECTIONS, 1).tolist() == [1]
 
 
 def test_nobody_is_promising_without_a_finite_score():
-    assert Champions().promising(np.full((4, 2), np.nan), CONNECTIONS, 2) is None
+    assert Champions().promising(np.full(4, -np.inf), CONNECTIONS, 2) is None
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_who_promises_more_than_the_champion_is_promising(networks, champion, mo
     """A better mean score, or fewer connections for the same."""
     champions = confirmed(networks, {0: [champion, champion]})
     connections = np.array([1, champions.standing[1] + more])
-    leaders = champions.promising(np.array([[0.0, 0.0], [3.0, 3.0]]), connections, 2)
+    leaders = champions.promising(np.array([0.0, 3.0]), connections, 2)
     assert (leaders is not None) == promises
 
 

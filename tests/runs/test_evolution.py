@@ -183,22 +183,6 @@ def test_parents_are_those_that_lexicase_selection_over_the_weights_and_their_me
     assert len(set(drawn)) > 3
 
 
-@pytest.mark.parametrize("selection", ["lexicase", "tournament"])
-def test_islands_select_and_breed_each_by_itself(selection):
-    copies = dict(add_node=0, add_connection=0, enable=0, delete_connection=0, delete_node=0)
-    config = wannjax.WannConfig(population=30, islands=3, elite_ratio=0.3, selection=selection, weights=(-1.0, 2.0), **copies)
-    algorithm = config.algorithm(inputs=20, outputs=1)
-    state = algorithm.init(jax.random.key(0))
-    means = np.random.default_rng(0).permutation(30).astype(np.float32) + np.repeat([0, 100, 200], 10).astype(np.float32)
-    bred, _ = algorithm.tell(state, np.stack([means, means], axis=1))
-    known = {genes.tobytes(): parent for parent, genes in enumerate(np.asarray(state.genomes.connections))}
-    drawn = np.array([known[genes.tobytes()] for genes in np.asarray(bred.genomes.connections)]).reshape(3, 10)
-    assert np.all(drawn // 10 == np.arange(3)[:, None])
-    for island, best in zip(drawn, means.reshape(3, 10).argsort(axis=1)[:, ::-1], strict=True):
-        assert (island[:2] % 10 == best[:2]).all()  # 0.3 of the 8 that survive
-        assert len(set(island)) > 1
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import saved_run
+from as_threads import in_processes
 
 import wannjax
 from wannjax.common import hosts
@@ -25,13 +26,23 @@ def expected():
 
 
 def started(count, directory, kind="quick"):
-    """That many processes on one run; each has a directory of its own, but for the first it stays empty."""
+    """That many processes on one run. Where each holds islands of its own they have one directory; elsewhere each has one, and for all but
+    the first it stays empty."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     return [
         subprocess.Popen(
-            [sys.executable, SCRIPT, kind, f"{directory}{i or ''}", "1", coordinator, str(count), str(i)],
+            [
+                sys.executable,
+                SCRIPT,
+                kind,
+                str(directory) + ("" if kind.startswith("islands") else str(i or "")),
+                "1",
+                coordinator,
+                str(count),
+                str(i),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -93,6 +104,29 @@ def test_two_processes_share_the_episodes_of_an_environment_on_the_host(kind, se
     assert outcomes(started(2, tmp_path / "run", kind)) == [expected, expected]
 
 
+@pytest.mark.slow
+def test_islands_of_two_processes_find_what_one_finds_and_go_on_when_one_was_killed(tmp_path):
+    alone = saved_run.without_costs(saved_run.outcome(saved_run.islands(None)))
+    assert_ended_clearly(killed(started(2, tmp_path / "run", "islands"), victim=1, after=4))
+    assert outcomes(started(2, tmp_path / "run", "islands")) == [alone, alone]
+
+
+@pytest.mark.nightly
+def test_islands_of_four_processes_are_killed_and_go_on_with_another_number(tmp_path):
+    alone = saved_run.without_costs(saved_run.outcome(saved_run.islands(None)))
+    for count, victim, after in [(4, 0, 3), (4, 3, 5), (2, 1, 7)]:
+        assert_ended_clearly(killed(started(count, tmp_path / "run", "islands"), victim, after))
+    assert outcomes(started(3, tmp_path / "run", "islands")) == [alone] * 3
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", ["islands on data", "islands raced", "islands of carts"])
+def test_islands_of_two_and_four_processes_score_as_those_of_one(kind, tmp_path):
+    alone = saved_run.without_costs(saved_run.outcome(saved_run.KINDS[kind](None)))
+    for count in (2, 4):
+        assert outcomes(started(count, tmp_path / f"run of {count}", kind)) == [alone] * count
+
+
 @pytest.mark.nightly
 def test_each_of_four_can_be_killed_and_the_run_goes_on_with_another_number(tmp_path, expected):
     for victim in range(4):
@@ -123,6 +157,33 @@ def test_shares_are_equally_many_and_hold_everything(monkeypatch):
     assert shares.shape == (4, 3)
     assert sorted(shares.ravel().tolist()) == sorted([*range(10), 1, 1])
     assert np.ptp(lengths[shares].sum(axis=1)) <= 9
+
+
+@pytest.mark.parametrize("pieces", [4, 5, 11])
+def test_parts_are_in_a_row_and_as_equal_as_can_be(pieces, monkeypatch):
+    monkeypatch.setattr(hosts, "count", lambda: 4)
+    parts = hosts.in_parts(pieces)
+    assert [piece for part in parts for piece in part] == list(range(pieces))
+    assert {len(part) for part in parts} <= {pieces // 4, pieces // 4 + 1}
+
+
+def test_rows_of_all_are_in_the_order_of_the_processes():
+    def rows(index):
+        lengths = [3, 0, 2]
+        own = np.full((lengths[index], 2), index, np.int16)
+        return hosts.gather_rows([(own, lengths), (np.array([index / 2]), [1] * 3)])
+
+    for pairs, halves in in_processes(3, rows):
+        np.testing.assert_array_equal(pairs, [[0, 0]] * 3 + [[2, 2]] * 2)
+        assert pairs.dtype == np.int16
+        assert halves.tolist() == [0.0, 0.5, 1.0]
+
+
+def test_messages_of_like_sizes_have_one():
+    sizes = np.arange(1, 20_000)
+    rooms = np.array([hosts._room(int(size)) for size in sizes])
+    assert np.all((rooms >= sizes) & (rooms - sizes < np.maximum(64, sizes / 7)))
+    assert len(np.unique(rooms)) < 80
 
 
 @pytest.mark.parametrize(

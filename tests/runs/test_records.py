@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wannjax.runs.records import Record, TrainingRecord, Work, are_columns, history_of, record_table, recorded, records_of
+from wannjax.runs.records import Record, TrainingRecord, Work, are_columns, history_of, overview, record_table, recorded, records_of
 from wannjax.search.algorithm import Info
 
 SCORES = np.array([[1.0, 3.0], [5.0, 1.0], [np.nan, 9.0], [2.0, 2.5]], np.float32)
@@ -13,7 +13,7 @@ FIGURES = {"threshold": np.float32(2.5), "species": np.int32(3)}
 
 
 def record_of(generation, figures):
-    return recorded(generation, SCORES, ALL, (2.75, 6), Info(HIDDEN, CONNECTIONS, figures), Work(10, 20, 0.5), 1.5)
+    return recorded(generation, overview(SCORES, ALL, Info(HIDDEN, CONNECTIONS, figures), Work(10, 20, 0.5)), (2.75, 6), 1.5)
 
 
 @pytest.fixture(params=[{}, FIGURES], ids=["without figures", "with figures"])
@@ -35,13 +35,13 @@ def test_figures_stand_behind_the_fields_by_name():
 
 
 def test_a_generation_without_a_finite_score_has_none_on_record():
-    record = recorded(1, np.full((4, 2), np.nan, np.float32), ALL, (1.0, 2), Info(HIDDEN, CONNECTIONS, {}), Work(), 0.0)
+    record = recorded(1, overview(np.full((4, 2), np.nan, np.float32), ALL, Info(HIDDEN, CONNECTIONS, {}), Work()), (1.0, 2), 0.0)
     assert record.non_finite == 4
     assert np.isnan([record.mean_score, record.best_score, record.median_score]).all()
 
 
 def test_the_best_are_of_those_that_are_ahead_in_a_race_and_the_median_is_of_all():
-    record = recorded(4, SCORES, np.array([0, 2]), (2.75, 6), Info(HIDDEN, CONNECTIONS, {}), Work(), 0.0)
+    record = recorded(4, overview(SCORES, np.array([0, 2]), Info(HIDDEN, CONNECTIONS, {}), Work()), (2.75, 6), 0.0)
     assert (record.mean_score, record.best_score, record.median_score, record.non_finite) == (2.0, 3.0, 2.25, 1)
 
 

@@ -38,7 +38,7 @@ def during_a_generation(process, _folder, rng):
 def during_a_write(process, folder, rng):
     process.stdout.readline()
     until = time.monotonic() + 30
-    while not (folder / ".incoming").exists() and process.poll() is None and time.monotonic() < until:
+    while not list(folder.glob(".incoming*")) and process.poll() is None and time.monotonic() < until:
         time.sleep(0.0005)
     time.sleep(rng.uniform(0, 0.02))
 

@@ -53,7 +53,12 @@ def test_only_networks_that_are_ahead_are_kept_and_have_children(settings, islan
     ahead = algorithm.race.ahead(scores)
     told = np.full_like(scores, np.nan)
     told[ahead] = scores[ahead]
-    before, after = (np.asarray(each.genomes.connections).reshape(30, -1) for each in (state, algorithm.tell(state, told)[0]))
+
+    def genes(state):
+        parts = [state] if islands == 1 else state.values()
+        return np.concatenate([np.asarray(part.genomes.connections) for part in parts]).reshape(30, -1)
+
+    before, after = genes(state), genes(algorithm.tell(state, told)[0])
     assert len(np.unique(before, axis=0)) == 30
     same = (after[:, None] == before).all(axis=2)
     assert same.any(axis=1).all()

@@ -22,7 +22,7 @@ from wannjax.search.neat.reproduction import (
 
 CAPACITY = 10
 seeds = st.integers(0, 2**32 - 1)
-crossed, change_numbers = jax.jit(crossed, static_argnums=5), jax.jit(change_numbers)
+crossed, change_numbers = jax.jit(crossed, static_argnums=5), jax.jit(change_numbers, static_argnums=4)
 mutated_weights = jax.jit(mutated_weights, static_argnums=2)
 
 
@@ -91,7 +91,10 @@ def test_equal_changes_of_a_generation_have_one_number_and_others_none_of_theirs
     operators = rng.choice([ADD_NODE, ADD_CONNECTION, ENABLE, NOTHING], 24)
     sources, targets = rng.integers(0, 4, 24), rng.integers(0, 4, 24)
     first = int(rng.choice([7, 2**30 - 60]))
-    found, left = change_numbers(jnp.asarray(operators), jnp.asarray(sources), jnp.asarray(targets), jnp.int32(first))
+    every = int(rng.choice([1, 3]))  # as many as there are islands
+    found, left = change_numbers(jnp.asarray(operators), jnp.asarray(sources), jnp.asarray(targets), jnp.int32(first), every)
+    assert not np.any((np.append(found, left) - first) % every)
+    found, left = first + (np.asarray(found) - first) // every, first + (left - first) // every
     adds = np.isin(operators, [ADD_NODE, ADD_CONNECTION])
     changes = [tuple(map(int, change)) if add else None for add, *change in zip(adds, operators, sources, targets, strict=True)]
     groups, last = neat_oracle.numbers(changes, first)
@@ -108,7 +111,7 @@ def test_markings_last_for_a_hundred_thousand_generations_of_ten_thousand_childr
     assert 2 * last + 1 < EMPTY
     assert int(node_identity(jnp.int32(last), 100, 100)) == last + 201
     require_numbers(first + children - 10_000, 10_000, 201)
-    found, left = change_numbers(jnp.array([ADD_NODE]), jnp.array([0]), jnp.array([1]), jnp.int32(last))
+    found, left = change_numbers(jnp.array([ADD_NODE]), jnp.array([0]), jnp.array([1]), jnp.int32(last), 1)
     assert (int(found[0]), int(left)) == (last, last + 1)
     with pytest.raises(ValueError, match="historical markings fit 31 bits"):
         require_numbers(2**30 - 10_000, 10_000, 201)

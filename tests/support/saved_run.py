@@ -1,7 +1,7 @@
 """A search or a training that keeps checkpoints, for tests that kill and damage it; as a program it resumes and prints the outcome.
 
-Arguments: search, quick, data, host, raced or training, directory, devices, and for one of several processes its coordinator, how many
-there are and which one it is.
+Arguments: which search, or training, directory, devices, and for one of several processes its coordinator, how many there are and which one
+it is.
 """
 
 import sys
@@ -24,6 +24,10 @@ from wannjax.networks.graph import graph_of
 
 TIMES = {"seconds", "rollout_seconds"}
 CONFIG = wannjax.WannConfig(population=47, generations=12, episodes=2, confirm_episodes=4, cases="episodes")
+ISLANDS = CONFIG.replace(population=48, islands=4, migrate_every=3, migrants=2)
+SPECIES = wannjax.NeatConfig(
+    population=48, generations=12, episodes=2, confirm_episodes=4, species=3, add_node=0.3, islands=4, migrate_every=3
+)
 METHOD = wannjax.EvolutionStrategy(population=8, episodes=2)
 
 
@@ -59,6 +63,26 @@ def raced(directory: Path | None, **options):
     return on_host(directory, config=CONFIG.replace(racing=1), **options)
 
 
+def islands(directory: Path | None, **options):
+    return search(directory, problem=OfTapes(), config=ISLANDS, **options)
+
+
+def islands_of_species(directory: Path | None, **options):
+    return search(directory, problem=OfTapes(), config=SPECIES, **options)
+
+
+def islands_on_data(directory: Path | None, **options):
+    return search(directory, problem=wannjax.DataProblem(*examples(900)), config=ISLANDS.replace(cases="weights"), **options)
+
+
+def islands_raced(directory: Path | None, **options):
+    return on_host(directory, config=ISLANDS.replace(racing=1), **options)
+
+
+def islands_of_carts(directory: Path | None, **options):
+    return search(directory, config=ISLANDS, **options)
+
+
 @cache
 def environment(name: str = "CartPoleSwingUp-v0") -> wannjax.Problem:
     """One for all runs of a process, which then share what is compiled."""
@@ -69,7 +93,7 @@ def search(
     directory: Path | None,
     *,
     problem: wannjax.Problem | None = None,
-    config: wannjax.WannConfig = CONFIG,
+    config: wannjax.WannConfig | wannjax.NeatConfig = CONFIG,
     resume: bool = False,
     generations: int = CONFIG.generations,
     callbacks=(),
@@ -125,6 +149,21 @@ def without_costs(lines: list[str]) -> list[str]:
     return [line for line in lines if not line.startswith("computed_steps ")]
 
 
+KINDS = {
+    "search": search,
+    "quick": quick,
+    "data": data,
+    "host": on_host,
+    "raced": raced,
+    "training": training,
+    "islands": islands,
+    "islands of species": islands_of_species,
+    "islands on data": islands_on_data,
+    "islands raced": islands_raced,
+    "islands of carts": islands_of_carts,
+}
+
+
 if __name__ == "__main__":
     OfTapes.seconds = 0.1
 
@@ -134,6 +173,5 @@ if __name__ == "__main__":
     kind, directory = sys.argv[1], Path(sys.argv[2])
     several = sys.argv[4:]
     with wannjax.distributed(several[0], int(several[1]), int(several[2])) if several else nullcontext():
-        kinds = {"search": search, "quick": quick, "data": data, "host": on_host, "raced": raced, "training": training}
-        found = kinds[kind](directory, resume=True, callbacks=[say])
+        found = KINDS[kind](directory, resume=True, callbacks=[say])
         print("\n".join(["found", *outcome(found)]), flush=True)

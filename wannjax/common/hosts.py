@@ -1,11 +1,13 @@
-"""Several processes, on one host or many, that work on one search: each scores a share of every
-generation.
+"""Several processes, on one host or many, that work on one search: what they exchange goes between
+CPU devices, whatever the networks run on.
 
-All of them hold the whole state and breed the same population from it, so that nothing but scores
-travels: one exchange a generation between CPU devices, whatever the networks run on. Only process 0
-shows progress and touches the disk. A process that fails ends at once, without waiting for the
-others, who notice and end as well: a search that lost a share cannot go on, but it can be resumed,
-on another number of processes, too. Nothing else in the package asks how many processes there are.
+Where a search has at least as many islands as there are processes, each process holds islands of
+its own, which it scores and breeds alone; what travels then is in `runs/exchange.py`. Elsewhere all
+of them hold the whole state, breed the same population from it, and score a share of it each.
+Process 0 shows progress. It alone touches the disk, but for the islands' share of a checkpoint,
+which each process writes. A process that fails ends at once, without waiting for the others, who
+notice and end as well: a search that lost a share cannot go on, but it can be resumed, on another
+number of processes, too.
 """
 
 import ctypes
@@ -15,9 +17,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -97,9 +100,30 @@ def is_first() -> bool:
     return index() == 0
 
 
-def any_of(flag: bool) -> bool:
-    """Whether `flag` is set in any process."""
-    return bool(gather(np.array(flag))[0].any())
+def any_of(*flags: bool) -> list[bool]:
+    """Whether each of the flags is set in any process, in one exchange."""
+    (everywhere,) = gather(np.array(flags))
+    return [bool(column.any()) for column in everywhere.T]
+
+
+def in_parts(pieces: int) -> list[range]:
+    """Which of so many pieces in a row each process has."""
+    ends = [pieces * process // count() for process in range(count() + 1)]
+    return [range(*pair) for pair in pairwise(ends)]
+
+
+def gather_rows(parts: Sequence[tuple[np.ndarray, Sequence[int]]]) -> list[np.ndarray]:
+    """Arrays whose rows the processes have a part of each, with the rows of all, in one exchange.
+
+    Args:
+        parts: an array of this process, and how many rows every process has of it.
+    """
+    filled = []
+    for array, lengths in parts:
+        missing = np.zeros((max(lengths) - len(array), *array.shape[1:]), array.dtype)
+        filled.append(np.concatenate([array, missing]))
+    found = zip(gather(*filled), (lengths for _, lengths in parts), strict=True)
+    return [np.concatenate([rows[:length] for rows, length in zip(all_, lengths, strict=True)]) for all_, lengths in found]
 
 
 def shares_of(lengths: np.ndarray) -> np.ndarray:
@@ -135,16 +159,35 @@ def gather(*arrays: np.ndarray) -> list[np.ndarray]:
     """
     if count() == 1:
         return [array[None] for array in arrays]
-    mesh, replicate = _exchange()
-    packed = np.frombuffer(b"".join(array.tobytes() for array in arrays), np.uint8)
-    rows = jax.make_array_from_process_local_data(NamedSharding(mesh, PartitionSpec("process")), packed[None])
+    by_process, all_rows = _exchange()
+    plain = b"".join(array.tobytes() for array in arrays)
+    packed = np.frombuffer(plain.ljust(_room(len(plain)), b"\0"), np.uint8)
+    rows = jax.make_array_from_process_local_data(by_process, packed[None])
     try:
-        everywhere = np.asarray(replicate(rows).addressable_data(0))
+        everywhere = np.asarray(all_rows(rows).addressable_data(0))
     except (RuntimeError, ValueError) as error:  # which one depends on who notices first
         raise LostProcessError(f"lost the connection to another process ({str(error).splitlines()[0]})") from error
-    parts = np.split(everywhere, np.cumsum([array.nbytes for array in arrays])[:-1], axis=1)
-    pairs = zip(parts, arrays, strict=True)
+    parts = np.split(everywhere, np.cumsum([array.nbytes for array in arrays]), axis=1)
+    pairs = zip(parts[:-1], arrays, strict=True)  # the last one fills up
     return [np.frombuffer(part.tobytes(), array.dtype).reshape(count(), *array.shape) for part, array in pairs]
+
+
+def _room(size: int) -> int:
+    """So many bytes or up to an eighth more, since every new size is a compilation."""
+    step = max(1 << size.bit_length() - 4, 64) if size > 8 else 64
+    return -(-size // step) * step
+
+
+def hops(processes: int) -> list[int]:
+    """The prime factors of their number: an exchange is one among groups of each of these sizes in
+    turn, since a ring of all takes as many steps as there are processes.
+    """
+    factors, left = [], processes
+    for factor in range(2, processes + 1):
+        while left % factor == 0:
+            factors.append(factor)
+            left //= factor
+    return factors
 
 
 @lru_cache(maxsize=1)
@@ -153,8 +196,18 @@ def _exchange():
     firsts: dict[int, jax.Device] = {}
     for device in sorted(jax.devices("cpu"), key=lambda device: device.id):
         firsts.setdefault(device.process_index, device)
-    mesh = Mesh(np.array([firsts[process] for process in sorted(firsts)]), ("process",), axis_types=(AxisType.Auto,))
-    return mesh, jax.jit(lambda rows: rows, out_shardings=NamedSharding(mesh, PartitionSpec()))
+    sizes = hops(len(firsts))
+    axes = tuple(f"group{place}" for place in range(len(sizes)))
+    devices = np.array([firsts[process] for process in sorted(firsts)]).reshape(sizes)
+    mesh = Mesh(devices, axes, axis_types=(AxisType.Auto,) * len(axes))
+
+    def all_rows(rows):
+        for axis in reversed(axes):
+            rows = jax.lax.all_gather(rows, axis, tiled=True)
+        return rows
+
+    everywhere = jax.shard_map(all_rows, mesh=mesh, in_specs=PartitionSpec(axes), out_specs=PartitionSpec(), check_vma=False)
+    return NamedSharding(mesh, PartitionSpec(axes)), jax.jit(everywhere)
 
 
 def _end(error: BaseException) -> None:

@@ -53,9 +53,11 @@ def _name(prefix: str, path: tuple) -> str:
 
 
 def capacities_of(state: Any) -> dict[str, int]:
-    """The static fields of a state that is a dataclass: the capacities that its arrays are padded
-    to.
+    """The static fields of a state that is a dataclass, or of each in a dict of them: the
+    capacities that its arrays are padded to.
     """
+    if isinstance(state, dict):
+        return capacities_of(next(iter(state.values())))
     return {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.metadata.get("static")}
 
 
@@ -63,6 +65,8 @@ def with_capacities(state: Any, capacities: Any) -> Any:
     """`state` with these static fields. Raises ValueError unless they are the names and numbers of
     such.
     """
+    if isinstance(state, dict):
+        return {name: with_capacities(part, capacities) for name, part in state.items()}
     names = set(capacities_of(state))
     room = max(leaf.size // leaf.shape[0] for leaf in jax.tree.leaves(state) if leaf.ndim)
     fine = isinstance(capacities, dict) and set(capacities) == names and all(type(n) is int and 0 < n <= room for n in capacities.values())

@@ -19,7 +19,7 @@ from wannjax.common.pytrees import arrays_of, tree_like
 from wannjax.common.validation import require
 from wannjax.networks.network import Network, connection_count, enlarge, require_runnable, signature, take
 from wannjax.runs.past_champions import KEPT, Stage, remembered
-from wannjax.search.ranking import means, non_dominated, usable
+from wannjax.search.ranking import non_dominated, usable
 
 ARCHIVE = 8
 """Confirmed networks that are kept for the final comparison."""
@@ -67,12 +67,13 @@ class Champions:
         """The champion's mean score and number of connections; nan and 0 where there is none."""
         return (self.archive[0].mean, connection_count(self.archive[0].network)) if self.archive else (float("nan"), 0)
 
-    def promising(self, scores: np.ndarray, connections: np.ndarray, count: int) -> np.ndarray | None:
-        """The `count` best networks of a generation with `scores` [P, W], if the first of them
-        promises more than the champion.
+    def promising(self, mean: np.ndarray, connections: np.ndarray, count: int) -> np.ndarray | None:
+        """The `count` best networks of a generation with these `mean` scores [P], if the first of
+        them promises more than the champion.
         """
-        mean = means(scores)
-        leaders = np.lexsort((connections, -mean))[:count]
+        count = min(count, len(mean))
+        best = np.flatnonzero(mean >= np.partition(mean, -count)[-count])  # few, since sorting all takes long
+        leaders = best[np.lexsort((connections[best], -mean[best]))[:count]]
         promise = (float(mean[leaders[0]]), -int(connections[leaders[0]]))
         if np.isfinite(promise[0]) and (not self.archive or promise > self.archive[0].quality):
             return leaders
@@ -100,8 +101,7 @@ class Champions:
         """The networks of the final comparison, stacked: the archive, then the front of the last
         generation with its `scores` [P, W].
         """
-        fine = np.flatnonzero(usable(scores))
-        on_front = fine[non_dominated(_objectives(scores, connections)[fine])]
+        on_front = front_of(scores, connections)
         return _stacked([member.network for member in self.archive] + [take(population, i) for i in on_front])
 
     def settle(self, finalists: Network, fresh: np.ndarray, names: dict[str, Any]) -> tuple[Confirmed, list[Confirmed]]:
@@ -146,6 +146,12 @@ class Champions:
         if "growth.scores" in arrays:
             champions.growth = _Growth.read(arrays, template)
         return champions
+
+
+def front_of(scores: np.ndarray, connections: np.ndarray) -> np.ndarray:
+    """The indices of the networks that no other dominates, given `scores` [P, W]."""
+    fine = np.flatnonzero(usable(scores))
+    return fine[non_dominated(_objectives(scores, connections)[fine])]
 
 
 def _front_of(members: list[Confirmed]) -> list[Confirmed]:

@@ -5,51 +5,59 @@ checked before it is used.
     zarr
                          state.json      what was run, and the shape and type of every array
                          manifest.json   size and SHA-256 of all other files
+                         shares/0001     the arrays that process 1 alone has, where several hold
+                                         islands of one run
 
 A folder is written under another name, flushed to the disk and then renamed, so that under its
-number it is complete. What is read may come from a stranger: no path is taken from a file's
-content, and nothing is allocated that the files' own sizes do not cover. Who writes them, and when,
-is in `resuming.py`.
+number it is complete. Shares are written first, each by its process; the document has their sizes
+and digests, and process 0 writes it when all of them are there. What is read may come from a
+stranger: no path is taken from a file's content, and nothing is allocated that the files' own sizes
+do not cover. Who writes them, and when, is in `resuming.py`.
 """
 
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
-import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from wannjax.common.files import LARGEST_FILE, MALFORMED, check_header, parse_json, reason_of
+from wannjax.common import hosts
+from wannjax.common.files import MALFORMED, check_header, reason_of
 from wannjax.common.validation import require
+from wannjax.runs.shares import read_share, write_share
+from wannjax.runs.stored_arrays import check, read_arrays, read_json, write_arrays
 
 FORMAT = "wannjax checkpoint"
 KEEP = 3
 """Checkpoints that are kept, the newest ones."""
 DISCARD_SECONDS = 5.0
 """How long the rest of a checkpoint that could not be written is tried to be removed."""
-_STATE, _MANIFEST, _ARRAYS, _INCOMING = "state.json", "manifest.json", "arrays", ".incoming"
-_NAME = re.compile(r"[A-Za-z]\w*(\.\w+)*", re.ASCII)
-_TYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float16", "float32", "float64")
+_STATE, _MANIFEST, _ARRAYS, _SHARES, _INCOMING = "state.json", "manifest.json", "arrays", "shares", ".incoming"
 
 
 class Checkpoint(NamedTuple):
-    """A run's state after `number` generations or steps: a document of plain values, and named
-    arrays.
+    """A run's state after `number` generations or steps.
+
+    Attributes:
+        document: plain values.
+        arrays: by name.
+        own: those that this process alone has, where several hold parts of one run; none where they
+            are read again.
     """
 
     number: int
     document: dict[str, Any]
     arrays: dict[str, np.ndarray]
+    own: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class Checkpoints:
@@ -70,24 +78,98 @@ class Checkpoints:
 
         Raises OSError, and leaves the earlier ones as they were, when it cannot be written.
         """
-        incoming, place = self.directory / _INCOMING, self.directory / f"{checkpoint.number:08d}"
+        whole = checkpoint._replace(arrays={**checkpoint.arrays, **checkpoint.own}, own={})
+        with self._writing(checkpoint.number) as incoming:
+            self._begin(incoming)
+            _write(incoming, whole)
+        self._settle(incoming, checkpoint.number)
+
+    def save_shares(self, checkpoint: Checkpoint) -> None:
+        """As `save`, by all processes together, each of which writes its `own` arrays, and the
+        first one all else. Where one of them cannot, all raise.
+        """
+        first, incoming = hosts.is_first(), self._incoming(checkpoint.number)
+        with self._together(checkpoint.number):
+            if first:
+                self._begin(incoming)
+                (incoming / _SHARES).mkdir()
+        with self._together(checkpoint.number):
+            if not incoming.is_dir():
+                raise OSError("it is on no disk that all processes share")
+            share = incoming / _SHARES / _name_of(hosts.index())
+            write_share(share, checkpoint.own)
+            _flush(incoming / _SHARES)
+        size, digest = hosts.gather(np.array(share.stat().st_size), np.frombuffer(bytes.fromhex(_digest(share)), np.uint8))
+        with self._together(checkpoint.number):
+            if first:
+                shares = [{"bytes": int(bytes_), "sha256": row.tobytes().hex()} for bytes_, row in zip(size, digest, strict=True)]
+                _write(incoming, Checkpoint(checkpoint.number, {**checkpoint.document, _SHARES: shares}, checkpoint.arrays))
+        if first:
+            self._settle(incoming, checkpoint.number)
+        hosts.any_of(False)  # it is in its place
+
+    def _incoming(self, number: int) -> Path:
+        """Where a checkpoint is written. Every one has a name of its own, since a host may remember
+        for a while what was not there.
+        """
+        return self.directory / f"{_INCOMING}-{number:08d}"
+
+    def _begin(self, incoming: Path) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for left in self.directory.glob(f"{_INCOMING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        incoming.mkdir()
+
+    @contextmanager
+    def _writing(self, number: int) -> Iterator[Path]:
+        """Where the checkpoint is written; raises OSError with all that there is to say where it
+        cannot be.
+        """
+        incoming = self._incoming(number)
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(incoming, ignore_errors=True)
-            incoming.mkdir()
-            _write(incoming, checkpoint)
+            yield incoming
+        except hosts.LostProcessError:
+            raise
         except Exception as error:  # orbax and tensorstore raise their own for a full disk
             _discard(incoming)
             last = next(iter(self.numbers()), None)
             kept = "none was saved before" if last is None else f"the last one that was saved is {last}"
-            raise OSError(f"checkpoint {checkpoint.number}: cannot be written to {self.directory} ({reason_of(error)}); {kept}") from error
-        for number in self.numbers():
-            if number >= checkpoint.number:
-                _remove(self.directory / f"{number:08d}")
-        os.rename(incoming, place)
+            raise OSError(f"checkpoint {number}: cannot be written to {self.directory} ({reason_of(error)}); {kept}") from error
+
+    @contextmanager
+    def _together(self, number: int) -> Iterator[None]:
+        """A step of writing that all processes take; none goes on where one has failed."""
+        with self._writing(number):
+            try:
+                yield
+            except Exception:
+                hosts.any_of(True)
+                raise
+            if hosts.any_of(False)[0]:
+                raise OSError("another process could not write its share")
+
+    def _settle(self, incoming: Path, number: int) -> None:
+        """Puts what is written in its place."""
+        for earlier in self.numbers():
+            if earlier >= number:
+                _remove(self._place(earlier))
+        os.rename(incoming, self._place(number))
         _flush(self.directory)
-        for number in self.numbers()[KEEP:]:
-            _remove(self.directory / f"{number:08d}")
+        for earlier in self.numbers()[KEEP:]:
+            _remove(self._place(earlier))
+
+    def _place(self, number: int) -> Path:
+        return self.directory / _name_of(number, 8)
+
+    def read(self, number: int, wanted: Container[str]) -> Checkpoint:
+        """The checkpoint of that number, without shares that have no `wanted` array. Raises
+        ValueError when there is no sound one.
+        """
+        try:
+            return _read(self._place(number), number, wanted)
+        except (OSError, *MALFORMED) as error:
+            allowed = f"on a disk that all processes share, with checkpoint {number} sound in it ({reason_of(error)})"
+            raise ValueError(f"run_dir: must be {allowed}, got {str(self.directory)!r}") from error
 
     def newest(self) -> Checkpoint | None:
         """The newest sound checkpoint, None where there is none at all; says so in a warning when
@@ -98,7 +180,7 @@ class Checkpoints:
         faults = []
         for number in self.numbers():
             try:
-                found = _read(self.directory / f"{number:08d}", number)
+                found = _read(self._place(number), number)
             except (OSError, *MALFORMED) as error:
                 faults.append(f"{number} ({reason_of(error)})")
                 continue
@@ -111,13 +193,13 @@ class Checkpoints:
         return None
 
 
+def _name_of(number: int, digits: int = 4) -> str:
+    return f"{number:0{digits}d}"
+
+
 def _write(folder: Path, checkpoint: Checkpoint) -> None:
     arrays = {name: np.asarray(array) for name, array in checkpoint.arrays.items()}
-    for name, array in arrays.items():
-        _check(_NAME.fullmatch(name) is not None and array.dtype.name in _TYPES, f"{name} of type {array.dtype} cannot be stored")
-    stored = {name: np.ascontiguousarray(np.atleast_1d(array)) for name, array in arrays.items() if array.size}
-    with _quietly() as checkpointer:
-        checkpointer.save(folder.resolve() / _ARRAYS, stored)
+    write_arrays(folder / _ARRAYS, arrays)
     document = {
         "format": FORMAT,
         "version": 1,
@@ -132,51 +214,36 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
         _flush(path)
 
 
-def _read(folder: Path, number: int) -> Checkpoint:
-    """Raises one of the errors that `newest` takes for damage."""
+class _Everything:
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _read(folder: Path, number: int, wanted: Container[str] = _Everything()) -> Checkpoint:
+    """Without shares that have no `wanted` array. Raises one of the errors that `newest` takes for
+    damage.
+    """
     files = _files(folder)  # first, since what is no file may never end
-    manifest = _read_json(folder / _MANIFEST)
-    _check(set(files) - {_MANIFEST} == set(manifest), "files are missing, or foreign ones are there")
+    manifest = read_json(folder / _MANIFEST)
+    check(set(files) - {_MANIFEST} == set(manifest), "files are missing, or foreign ones are there")
     for path in manifest:
         size = (folder / path).stat().st_size
-        _check(size == manifest[path]["bytes"], f"{path} has {size} bytes, not {manifest[path]['bytes']}")
-        _check(_digest(folder / path) == manifest[path]["sha256"], f"{path} has changed")
-    document = _read_json(folder / _STATE)
+        check(size == manifest[path]["bytes"], f"{path} has {size} bytes, not {manifest[path]['bytes']}")
+        check(_digest(folder / path) == manifest[path]["sha256"], f"{path} has changed")
+    document = read_json(folder / _STATE)
     check_header(document, FORMAT)
-    _check(document["number"] == number, f"it is number {document['number']}")
-    return Checkpoint(number, document, _read_arrays(folder / _ARRAYS, document.pop("arrays")))
-
-
-def _read_arrays(folder: Path, declared: dict[str, Any]) -> dict[str, np.ndarray]:
-    import orbax.checkpoint as ocp
-
-    arrays, stored = {}, {}
-    for name, entry in declared.items():
-        shape, dtype = entry["shape"], entry["dtype"]
-        _check(_NAME.fullmatch(name) is not None and dtype in _TYPES, f"array {name!r} of type {dtype!r} is foreign")
-        _check(isinstance(shape, list) and all(type(n) is int and 0 <= n < 2**31 for n in shape), f"{name} has shape {shape}")
-        if 0 in shape:
-            arrays[name] = np.zeros(shape, dtype)
-            continue
-        written = shape or [1]
-        zarr = _read_json(folder / name / ".zarray")
-        bytes_ = (folder / name / ".".join("0" * len(written))).stat().st_size
-        plain = zarr["compressor"] is None and zarr["filters"] is None and zarr["shape"] == zarr["chunks"] == written
-        plain &= np.dtype(zarr["dtype"]) == dtype and zarr["order"] == "C" and zarr["zarr_format"] == 2
-        fits = bytes_ == np.dtype(dtype).itemsize * int(np.prod(written, dtype=object))
-        _check(plain and fits, f"{name} is not stored as {dtype}{shape}")
-        stored[name] = tuple(shape)
-    tree = _read_json(folder / "_METADATA")
-    known = {key for entry in tree["tree_metadata"].values() for key in [entry["key_metadata"][0]["key"]]}
-    _check(known == set(stored) and not tree["use_ocdbt"] and not tree["use_zarr3"], "its arrays are not those of its document")
-    template = dict.fromkeys(stored, 0)
-    options = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in stored}
-    try:
-        with _quietly() as checkpointer:
-            restored = checkpointer.restore(folder.resolve(), args=ocp.args.PyTreeRestore(item=template, restore_args=options))
-    except Exception as error:
-        raise ValueError(reason_of(error)) from error
-    return arrays | {name: np.asarray(restored[name]).reshape(shape) for name, shape in stored.items()}
+    check(document["number"] == number, f"it is number {document['number']}")
+    shares, arrays = document.pop(_SHARES, []), read_arrays(folder / _ARRAYS, document.pop("arrays"))
+    names, there = [_name_of(share) for share in range(len(shares))], sorted(path.name for path in (folder / _SHARES).glob("*"))
+    check(there == names, f"it has {len(names)} shares, and there are {', '.join(there) or 'none'}")
+    for name, share in zip(names, shares, strict=True):
+        path = folder / _SHARES / name
+        size, found = path.stat().st_size, read_share(path, wanted)
+        check(size == share["bytes"], f"share {name} has {size} bytes, not {share['bytes']}")
+        check(not found or _digest(path) == share["sha256"], f"share {name} has changed, or is another checkpoint's")
+        check(not arrays.keys() & found.keys(), f"share {name} has what others have")
+        arrays |= found
+    return Checkpoint(number, document, arrays)
 
 
 def _discard(folder: Path) -> None:
@@ -198,52 +265,16 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-@contextmanager
-def _quietly() -> Iterator[Any]:
-    """Orbax's checkpointer, of this process alone, whatever others there are.
-
-    Its notes about formats that are not used here are kept from the log; and errors of its threads,
-    which it raises here as well, from standard error.
-    """
-    import orbax.checkpoint as ocp
-
-    alone = ocp.options.MultiprocessingOptions(primary_host=jax.process_index(), active_processes={jax.process_index()})
-    handler = ocp.PyTreeCheckpointHandler(use_ocdbt=False, use_zarr3=False, use_compression=False, multiprocessing_options=alone)
-    log, hook = logging.getLogger("absl"), threading.excepthook
-    log.addFilter(_not_about_ocdbt)
-    threading.excepthook = lambda _: None
-    try:
-        yield ocp.Checkpointer(handler, multiprocessing_options=alone)
-    finally:
-        threading.excepthook = hook
-        log.removeFilter(_not_about_ocdbt)
-
-
-def _not_about_ocdbt(record: logging.LogRecord) -> bool:
-    return "OCDBT" not in record.getMessage()
-
-
-def _check(condition: bool, fault: str) -> None:
-    if not condition:
-        raise ValueError(fault)
-
-
-def _read_json(path: Path) -> Any:
-    _check(path.stat().st_size <= LARGEST_FILE, f"{path.name} is too large")
-    document = parse_json(path.read_text(encoding="utf-8"))
-    _check(isinstance(document, dict), f"{path.name} is not an object")
-    return document
-
-
 def _files(folder: Path) -> list[str]:
-    """All files in `folder`, by their path in it. Raises ValueError for links, devices and
-    pipes.
+    """All files in `folder` but for those of shares, by their path in it. Raises ValueError for
+    links, devices and pipes.
     """
-    _check(not folder.is_symlink(), "it is a link")
+    check(not folder.is_symlink(), "it is a link")
     paths = sorted(folder.rglob("*"))
-    _check(not any(path.is_symlink() for path in paths), "it contains links")
-    _check(all(path.is_file() or path.is_dir() for path in paths), "it contains devices or pipes")
-    return [path.relative_to(folder).as_posix() for path in paths if not path.is_dir()]
+    check(not any(path.is_symlink() for path in paths), "it contains links")
+    check(all(path.is_file() or path.is_dir() for path in paths), "it contains devices or pipes")
+    found = [path.relative_to(folder) for path in paths if not path.is_dir()]
+    return [path.as_posix() for path in found if path.parts[0] != _SHARES]
 
 
 def _digest(path: Path) -> str:

@@ -93,7 +93,7 @@ def evolve(
         run = Run(problem, config, seed, () if start is None else given_networks(start))
         arguments = {"generations": config.generations, "resume": resume, "saved": run_dir is not None}
         hosts.require_same({**run.identity, **hidden_settings(), **arguments})
-        saver = stack.enter_context(saving(run_dir, run_directory.CHECKPOINTS, run, resume=resume, every=save_every))
+        saver = stack.enter_context(saving(run_dir, run_directory.CHECKPOINTS, run, resume=resume, every=save_every, parts=run.parts))
         view = None
         if progress and hosts.is_first():
             view = stack.enter_context(LiveView(problem, config, run.number))

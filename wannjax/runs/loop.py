@@ -57,17 +57,21 @@ def drive(
     """
     callbacks = list(callbacks)
 
-    def told(last: bool) -> bool:
-        """Whether what is on record of the latest step, if anything is, ends the run; so does a
-        signal that came meanwhile.
-        """
+    def told(last: bool) -> tuple[bool, bool]:
+        """Whether anything is on record of the latest step, and whether a callback ends the run."""
         record = run.record(last=last)
-        return record is not None and (any([callback(record) for callback in callbacks]) or interrupted())
+        return record is not None, record is not None and any([callback(record) for callback in callbacks])
 
-    stop = run.number == 0 and hosts.any_of(told(False))
+    stop = False
+    if run.number == 0:
+        on_record, ends = told(False)
+        (stop,) = hosts.any_of(on_record and (ends or interrupted()))
     while run.number < steps and not stop:
         run.advance()
-        stop = hosts.any_of(interrupted())
-        stop = hosts.any_of(told(stop or run.number == steps)) or stop
-        if saver is not None:
-            saver.keep(last=stop or run.number == steps)
+        last = run.number == steps
+        on_record, ends = told(last)
+        stop, due = hosts.any_of(ends or interrupted(), saver is not None and saver.is_due())  # one exchange, since each takes long
+        if stop and not on_record:
+            told(True)
+        if saver is not None and (due or stop or last):
+            saver.keep()

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from wannjax.common.validation import require
 from wannjax.search.algorithm import Info
@@ -87,30 +88,59 @@ class Work(NamedTuple):
         return Work(self.alive_steps + other.alive_steps, self.computed_steps + other.computed_steps, self.seconds + other.seconds)
 
 
-def recorded(
-    generation: int, scores: np.ndarray, ahead: np.ndarray, champion: tuple[float, int], info: Info, work: Work, seconds: float
-) -> Any:
-    """The record of a generation with these `scores` [P, W], on all episodes of those networks that
-    are `ahead`, and this `info`, whose champion has a mean score and connections.
+class Overview(NamedTuple):
+    """What of a generation's P networks goes on record and makes champions.
+
+    Attributes:
+        mean: float32[P], mean scores over the sweep; minus infinity for those that are not usable.
+        connections: int32[P].
+        ahead: bool[P], which have `mean` on all episodes: all of them where there was no race.
+        best: the best score at any weight of those ahead; minus infinity where none is usable.
+        largest_hidden: hidden nodes of the largest genome.
+        figures: of the search; where there are islands, an array with one for each.
+        work: what scoring cost.
     """
-    fine, mean = usable(scores), means(scores)
-    best = ahead[fine[ahead]]
+
+    mean: Float[np.ndarray, " P"]
+    connections: Int[np.ndarray, " P"]
+    ahead: Bool[np.ndarray, " P"]
+    best: float
+    largest_hidden: int
+    figures: dict[str, Any]
+    work: Work
+
+
+def overview(scores: np.ndarray, ahead: np.ndarray, info: Info, work: Work) -> Overview:
+    """That of networks with these `scores` [P, W], on all episodes of those at the indices
+    `ahead`.
+    """
+    is_ahead, fine = np.isin(np.arange(len(scores)), ahead), usable(scores)
+    best = float(np.max(scores[is_ahead & fine], initial=-np.inf))
+    return Overview(means(scores), np.asarray(info.connections), is_ahead, best, int(np.max(info.hidden)), info.figures, work)
+
+
+def recorded(generation: int, found: Overview, champion: tuple[float, int], seconds: float) -> Any:
+    """The record of a generation of which this was `found`, whose champion has a mean score and
+    connections.
+    """
+    fine = np.isfinite(found.mean)
+    best = found.mean[fine & found.ahead]
     record = Record(
         generation=generation,
-        mean_score=float(np.max(mean[best])) if best.size else float("nan"),
-        best_score=float(np.max(scores[best])) if best.size else float("nan"),
-        median_score=float(np.median(mean[fine])) if fine.any() else float("nan"),
+        mean_score=float(np.max(best)) if best.size else float("nan"),
+        best_score=found.best if best.size else float("nan"),
+        median_score=float(np.median(found.mean[fine])) if fine.any() else float("nan"),
         champion_score=champion[0],
         champion_connections=champion[1],
-        median_connections=float(np.median(info.connections)),
-        largest_hidden=int(np.max(info.hidden)),
+        median_connections=float(np.median(found.connections)),
+        largest_hidden=found.largest_hidden,
         non_finite=int(np.sum(~fine)),
-        alive_steps=work.alive_steps,
-        computed_steps=work.computed_steps,
-        rollout_seconds=work.seconds,
+        alive_steps=found.work.alive_steps,
+        computed_steps=found.work.computed_steps,
+        rollout_seconds=found.work.seconds,
         seconds=seconds,
     )
-    figures = {name: float(value) for name, value in sorted(info.figures.items())}
+    figures = {name: float(np.mean(value)) for name, value in sorted(found.figures.items())}
     return cast(Record, _record_type(tuple(figures))(*record, *figures.values()))
 
 

@@ -10,7 +10,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -47,31 +47,38 @@ class Resumable(Protocol):
 
 class Saver:
     """Saves `run` now and then: after its first step, so that there is something to go on from, and
-    then not before `every` seconds have passed.
+    then not before `every` seconds have passed. It is the first of several processes that does, or
+    all of them together where each holds a part of it (`apart`).
     """
 
-    def __init__(self, checkpoints: Checkpoints, run: Resumable, every: float):
-        self.checkpoints, self.run, self.every = checkpoints, run, every
+    def __init__(self, checkpoints: Checkpoints, run: Resumable, every: float, apart: bool):
+        self.checkpoints, self.run, self.every, self.apart = checkpoints, run, every, apart
         self.saved, self.when = run.number, time.perf_counter() if run.number else -math.inf
 
-    def keep(self, *, last: bool) -> None:
-        """Saves the run if it is time to, or if this is the `last` opportunity. Raises OSError when
-        it cannot.
-        """
-        if hosts.is_first() and self.run.number > self.saved and (last or time.perf_counter() - self.when >= self.every):
+    def is_due(self) -> bool:
+        """Whether it is time to save, as this process sees it."""
+        return (self.apart or hosts.is_first()) and time.perf_counter() - self.when >= self.every
+
+    def keep(self) -> None:
+        """Saves the run, if it has gone on. Raises OSError when it cannot."""
+        if self.run.number > self.saved and (self.apart or hosts.is_first()):
             found = self.run.snapshot()
             circumstances = {"jax": hidden_settings(), "versions": _versions()}
-            self.checkpoints.save(found._replace(document={**self.run.identity, **found.document, **circumstances}))
+            found = found._replace(document={**self.run.identity, **found.document, **circumstances})
+            (self.checkpoints.save_shares if self.apart else self.checkpoints.save)(found)
             self.saved, self.when = self.run.number, time.perf_counter()
 
 
 @contextmanager
-def saving(run_dir: str | os.PathLike | None, folder: str, run: Resumable, *, resume: bool, every: float) -> Iterator[Saver | None]:
+def saving(
+    run_dir: str | os.PathLike | None, folder: str, run: Resumable, *, resume: bool, every: float, parts: Container[str] | None = None
+) -> Iterator[Saver | None]:
     """Keeps checkpoints of `run` in a `folder` of its `run_dir`; restores it first from the newest
     one if it is to `resume`. None where there is no `run_dir`.
 
     When something goes wrong, what is complete is saved, and the error says so. Of several
     processes on one run, only the first one reads and writes here; what it finds, all restore.
+    Where each holds a part of the run, the names of whose arrays are its `parts`, all of them do.
 
     Raises ValueError when there are checkpoints and it is not to `resume`, or when they are another
     run's or damaged.
@@ -84,7 +91,8 @@ def saving(run_dir: str | os.PathLike | None, folder: str, run: Resumable, *, re
     directory = as_path(run_dir, "run_dir")
     with locked(directory) if hosts.is_first() else nullcontext():
         checkpoints = Checkpoints(directory / folder)
-        found = _from_first(checkpoints.newest() if resume and hosts.is_first() else None)
+        found = checkpoints.newest() if resume and hosts.is_first() else None
+        found = _from_first(found) if parts is None else _at_all(found, checkpoints, parts)
         if found is not None:
             before, now = found.document.get("versions"), _versions()
             if before != now:
@@ -98,12 +106,13 @@ def saving(run_dir: str | os.PathLike | None, folder: str, run: Resumable, *, re
         numbers = checkpoints.numbers()
         free = resume or not numbers or not hosts.is_first()
         require("run_dir", str(directory), f"without checkpoints, or to be resumed: it holds number {max(numbers, default=0)}", free)
-        saver = Saver(checkpoints, run, every)
+        saver = Saver(checkpoints, run, every, parts is not None)
         try:
             yield saver
         except Exception as error:
-            with suppress(OSError):
-                saver.keep(last=True)
+            if not saver.apart:  # the others may not know of the error
+                with suppress(OSError):
+                    saver.keep()
             if saver.saved:
                 error.add_note(f"the run up to number {saver.saved} is saved in {directory} and can be resumed")
             raise
@@ -125,6 +134,12 @@ def _from_first(found: Checkpoint | None) -> Checkpoint | None:
         number, document = json.loads(received["document"].tobytes())
         names = [name for name in received.files if name != "document"]
         return Checkpoint(number, document, {name.removeprefix("array "): received[name] for name in names})
+
+
+def _at_all(found: Checkpoint | None, checkpoints: Checkpoints, parts: Container[str]) -> Checkpoint | None:
+    """The checkpoint that the first of several processes found, with what is this one's part."""
+    number = int(hosts.gather(np.array(-1 if found is None else found.number))[0][0])
+    return found if hosts.is_first() or number < 0 else checkpoints.read(number, parts)
 
 
 def require_same(wanted: dict[str, Any], found: dict[str, Any], path: str = "") -> None:

@@ -25,15 +25,15 @@ from wannjax.networks.files import network_text, parse_network
 from wannjax.networks.graph import graph_of, network_of
 from wannjax.networks.network import Network, require_runnable, take
 from wannjax.problems.problem import Problem, checked_names, require_time
-from wannjax.runs.champions import Champions, Confirmed
+from wannjax.runs.champions import Champions, Confirmed, front_of
 from wannjax.runs.checkpoints import Checkpoint
 from wannjax.runs.compilations import Compilations
-from wannjax.runs.records import Record, Work, history_of, record_table, recorded, records_of
+from wannjax.runs.exchange import Exchange
+from wannjax.runs.records import Record, Work, history_of, overview, record_table, recorded, records_of
 from wannjax.runs.result import Result
 from wannjax.runs.resuming import seconds_of
 from wannjax.search.activation_settings import AUTO
 from wannjax.search.algorithm import Info
-from wannjax.search.ranking import usable
 from wannjax.search.registry import Config
 
 FINAL_EPISODES, FINAL_ROUNDS = 128, 4
@@ -57,6 +57,7 @@ class Run:
     Attributes:
         config: the settings, those that were left to the problem included.
         start: networks that it begins with, where some are given.
+        exchange: which islands this process holds, and how it learns of the others.
         champions: the networks that may become champion, and those that were.
         records: one per generation.
         last: the state that was scored last and its scores as told, [P, W] or [P, W, R], from
@@ -73,6 +74,7 @@ class Run:
         self.held_out = problem.split("validation")
         self.sweep = jnp.array(config.weights, jnp.float32)
         self.search_key, self.episode_key, self.confirm_key, self.final_key = jax.random.split(key_of(seed, Purpose.SEARCH), 4)
+        self.exchange = Exchange(config.population, getattr(config, "islands", 1))
         self._begin(tuple(start))
         self.champions = Champions()
         self.records: list[Record] = []
@@ -82,6 +84,8 @@ class Run:
 
     def _begin(self, start: tuple[Network, ...]) -> None:
         given: dict[str, Any] = {"start": start} if start else {}
+        if self.exchange.apart:
+            given["held"] = self.exchange.held
         self.start = start
         require_time(self.problem, getattr(self.config, "recurrent", False))
         self.algorithm = self.config.algorithm(inputs=self.problem.inputs, outputs=self.problem.outputs, **given)
@@ -111,24 +115,26 @@ class Run:
         number = self.number + 1
         networks = jax.block_until_ready(self.algorithm.ask(state))
         scores, told, ahead, work = self._score_all(jax.random.fold_in(self.episode_key, number), networks)
-        if not usable(scores[ahead]).any():
-            name, seed = self.problem.name, self.seed
-            raise ValueError(f"problem: {name} gave no finite score to any network of generation {number} of seed {seed}")
         following, info = self.algorithm.tell(state, told)
 
         # While the device breeds, the host keeps records and champions.
         info = jax.device_get(info)
-        leaders = self.champions.promising(scores[ahead], info.connections[ahead], self.config.candidates)
+        found = self.exchange.overview(overview(scores, ahead, info, work))
+        ahead = np.flatnonzero(found.ahead)
+        if not np.isfinite(found.mean[ahead]).any():
+            name, seed = self.problem.name, self.seed
+            raise ValueError(f"problem: {name} gave no finite score to any network of generation {number} of seed {seed}")
+        leaders = self.champions.promising(found.mean[ahead], found.connections[ahead], self.config.candidates)
         if leaders is not None:
-            candidates = take(jax.device_get(networks), ahead[leaders])
+            candidates = self.exchange.candidates(networks, ahead[leaders])
             fresh, _, more = self._score(
                 self.held_out, jax.random.fold_in(self.confirm_key, number), candidates, self.config.confirm_episodes
             )
             self.champions.confirm(number, candidates, fresh)
-            work = work.plus(more)
+            found = found._replace(work=found.work.plus(more))
         self.last, self.bred = (state, told), (self.algorithm.enlarge(following), info)
         seconds = time.perf_counter() - begun
-        self.records.append(recorded(number, scores, ahead, self.champions.standing, info, work, seconds))
+        self.records.append(recorded(number, found, self.champions.standing, seconds))
 
     def _bred(self) -> tuple[Any, Info]:
         """What the last generation led to, bred again where it was restored."""
@@ -139,33 +145,34 @@ class Run:
         return self.bred
 
     def _score_all(self, key, networks: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray, Work]:
-        """The scores [P, W] of a generation; what the algorithm is told, which are these or, if it
-        goes by them, those of every episode [P, W, R]; which networks these rest on all episodes
-        of; and what it cost. After a race nothing is told of the others.
+        """The scores [P, W] of a generation, as far as it is held here; what the algorithm is told,
+        which are these or, if it goes by them, those of every episode [P, W, R]; which networks
+        these rest on all episodes of; and what it cost. After a race nothing is told of the others.
         """
-        race, episodes = self.algorithm.race, self.config.episodes
+        race, episodes, dealt = self.algorithm.race, self.config.episodes, not self.exchange.apart
         if race is None:
-            scores, each, work = self._score(self.problem, key, networks, episodes)
+            scores, each, work = self._score(self.problem, key, networks, episodes, dealt=dealt)
             return scores, each, np.arange(len(scores)), work
-        none = np.zeros((self.config.population, len(self.config.weights), 0), np.float32)
-        scores, first, work = self._score(self.problem, key, networks, race.episodes, none)
+        none = np.zeros((self.exchange.networks, len(self.config.weights), 0), np.float32)
+        scores, first, work = self._score(self.problem, key, networks, race.episodes, none, dealt=dealt)
         ahead = race.ahead(scores)
-        full, each, more = self._score(self.problem, key, take(networks, ahead), episodes, first[ahead])
+        full, each, more = self._score(self.problem, key, take(networks, ahead), episodes, first[ahead], dealt=dealt)
         each = each if self.algorithm.by_episode else full
         scores, told = scores.copy(), np.full((len(scores), *each.shape[1:]), np.nan, np.float32)
         scores[ahead], told[ahead] = full, each
         return scores, told, ahead, work.plus(more)
 
     def _score(
-        self, problem: Problem, key, networks: Network, episodes: int, first: np.ndarray | None = None
+        self, problem: Problem, key, networks: Network, episodes: int, first: np.ndarray | None = None, dealt: bool = True
     ) -> tuple[np.ndarray, np.ndarray, Work]:
-        """The scores [N, W] of `networks` over the sweep, of which every process finds its share;
-        these again or, if the algorithm or its race goes by them, those of every episode [N, W, R];
-        and what it cost. Of some episodes those scores may be known: the `first` ones.
+        """The scores [N, W] of `networks` over the sweep, of which every process finds its share
+        where they are `dealt` out, since all have them; these again or, if the algorithm or its
+        race goes by them, those of every episode [N, W, R]; and what it cost. Of some episodes
+        those scores may be known: the `first` ones.
         """
         begun = time.perf_counter()
-        mine = np.arange(len(networks.steps))
-        if hosts.count() > 1:
+        mine, several = np.arange(len(networks.steps)), dealt and hosts.count() > 1
+        if several:
             shares = hosts.shares_of(np.asarray(networks.steps))
             mine, networks = shares[hosts.index()], take(networks, shares[hosts.index()])
         evaluate = problem.evaluate if first is None else partial(problem.evaluate_after, first=first[mine])
@@ -177,7 +184,7 @@ class Run:
             scores = np.asarray(evaluation.scores, np.float32)
             each = [] if evaluation.by_episode is None else [np.asarray(evaluation.by_episode, np.float32)]
         steps, computed = np.asarray(evaluation.steps, np.int64).sum(axis=1), np.asarray(evaluation.computed_steps, np.float64)
-        if hosts.count() > 1:
+        if several:
             scores, steps, computed, *each = hosts.gather(scores, steps, computed, *each)
             _, places = np.unique(shares, return_index=True)  # in the order of `networks`, without what fills up
             scores, steps, *each = (part.reshape(-1, *part.shape[2:])[places] for part in (scores, steps, *each))
@@ -204,7 +211,21 @@ class Run:
             "columns": columns,
             "seconds": self.seconds,
         }
-        return Checkpoint(self.number, document, arrays_of(state, "state") | {"scores": scores, "records": rows} | self.champions.arrays())
+        own = arrays_of(state, "state") | arrays_of(self._by_island(scores), "scores")
+        return Checkpoint(self.number, document, {"records": rows} | self.champions.arrays(), own)
+
+    def _by_island(self, rows: np.ndarray) -> Any:
+        """What there is of every network held here, as the state has its islands."""
+        if not isinstance(self.first, dict):
+            return rows
+        return dict(zip(self.first, np.split(rows, len(self.first)), strict=True))
+
+    @property
+    def parts(self) -> set[str] | None:
+        """The names of the arrays that this process alone has; None where all have all."""
+        if not self.exchange.apart:
+            return None
+        return {*arrays_of(self.first, "state"), *arrays_of(self._by_island(np.zeros(self.exchange.networks)), "scores")}
 
     def restore(self, found: Checkpoint) -> None:
         """Continues where `snapshot` was taken, of a run that began with the same networks. Raises
@@ -213,8 +234,9 @@ class Run:
         if _START in found.document and not self.start:
             self._begin(tuple(network_of(parse_network(document)) for document in found.document[_START]))
         state = with_capacities(tree_like(self.first, found.arrays, "state"), found.document.get("capacities"))
-        scores = found.arrays["scores"]
-        expected = self.config.population, len(self.config.weights)
+        names = arrays_of(self._by_island(np.zeros(self.exchange.networks)), "scores")
+        scores = np.concatenate([found.arrays[name] for name in names])
+        expected = self.exchange.networks, len(self.config.weights)
         fits = scores.shape[:2] == expected and scores.ndim in ((2, 3) if self.algorithm.by_episode else (2,))
         require("checkpoint", scores.shape, "scores of the population", fits)
         networks = self.algorithm.ask(state)
@@ -222,8 +244,8 @@ class Run:
         self.records = records_of(found.document["columns"], found.arrays["records"])
         self.champions = Champions.restored(found.arrays, jax.device_get(take(networks, np.arange(1))))
         require("checkpoint", self.number, f"of generation {found.number}", self.number == found.number)
-        jax.eval_shape(self.algorithm.tell, state, scores)
         self.last, self.bred = (state, scores), None
+        self._bred()
         self.seconds_before = seconds_of(found.document)
 
     def result(self, compilations: Compilations) -> Result:
@@ -233,8 +255,10 @@ class Run:
         assert self.last is not None
         state, scores = self.last
         scores = scores if scores.ndim == 2 else np.mean(scores, axis=2)
-        population = jax.device_get(self.algorithm.ask(state))
-        finalists = self.champions.finalists(population, scores, np.asarray(self._bred()[1].connections))
+        connections = np.asarray(self._bred()[1].connections)
+        on_front = front_of(scores, connections)
+        members = take(jax.device_get(self.algorithm.ask(state)), on_front)
+        finalists = self.champions.finalists(*self.exchange.front(members, scores[on_front], connections[on_front]))
         count = len(finalists.steps)
         filled = np.arange(-(-count // _FEW) * _FEW) % count  # few sizes, since each is compiled
         fresh = self._score(self.held_out, self.final_key, take(finalists, filled), final_episodes(self.config))[0][:count]

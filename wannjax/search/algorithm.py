@@ -30,12 +30,12 @@ class Info(NamedTuple):
         connections: int32[P], enabled connections of every genome, those that no output depends on
             included.
         figures: what else the search counts, by name, each a number, such as the species that there
-            are.
+            are; where there are islands, one for each.
     """
 
     hidden: Int32[Array, " P"]
     connections: Int32[Array, " P"]
-    figures: dict[str, Float32[Array, ""] | Int32[Array, ""]]
+    figures: dict[str, Float32[Array, "*islands"] | Int32[Array, "*islands"]]
 
 
 class Init(Protocol):

@@ -28,7 +28,8 @@ def usable(scores: Any) -> Any:
 
 def means(scores: np.ndarray) -> np.ndarray:
     """Mean scores [P] on the host; of rows that are not usable minus infinity."""
-    return np.where(usable(scores), np.mean(scores, axis=1), -np.inf)
+    fine = usable(scores)
+    return np.where(fine, np.mean(np.where(fine[:, None], scores, 0), axis=1), -np.inf)
 
 
 def finite_or_worst(values: Float[Array, " P"], valid: Bool[Array, " P"]) -> Float[Array, " P"]:

@@ -33,7 +33,8 @@ from wannjax.genomes.operators import NOTHING, changed
 from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, larger, more_slots, sizes_of
 from wannjax.networks.activations import SUM
 from wannjax.networks.network import Network
-from wannjax.search.algorithm import Algorithm, Info, require_scores
+from wannjax.search.algorithm import Info, require_scores
+from wannjax.search.islands import Island
 from wannjax.search.neat.genes import (
     EMPTY,
     Distance,
@@ -65,6 +66,7 @@ from wannjax.search.neat.species import (
     children_of,
     fitness_of,
     inhabited,
+    members_of,
     no_records,
     parents_of,
     representatives,
@@ -113,7 +115,8 @@ class Rules(NamedTuple):
     """What the programs of a search are compiled for: searches with equal rules share them.
 
     Attributes:
-        population: genomes.
+        population: genomes of an island.
+        islands: that there are: changes are numbered so that no two islands share a number.
         species: that the threshold is steered to.
         threshold, threshold_step: the compatibility threshold at the start, and the share by which
             a generation moves it.
@@ -134,6 +137,7 @@ class Rules(NamedTuple):
     """
 
     population: int
+    islands: int
     species: int
     threshold: float
     threshold_step: float
@@ -169,10 +173,10 @@ class _Birth(NamedTuple):
     gene_draws: Float[Array, "2 G"]
 
 
-def neat(rules: Rules, *, inputs: int, outputs: int, start: Sequence[Network] = ()) -> Algorithm:
-    """The NEAT search for networks of `inputs` inputs and `outputs` outputs. Where it has a
-    `start`, it begins with those networks and their children; no two of them have a hidden node in
-    common.
+def neat(rules: Rules, *, inputs: int, outputs: int, start: Sequence[Network] = ()) -> Island:
+    """The NEAT search for networks of `inputs` inputs and `outputs` outputs, as one island. Where
+    it has a `start`, it begins with those networks and their children; no two of them have a hidden
+    node in common.
 
     >>> import wannjax
     >>> algorithm = wannjax.NeatConfig(population=8).algorithm(inputs=2, outputs=1)
@@ -183,25 +187,38 @@ def neat(rules: Rules, *, inputs: int, outputs: int, start: Sequence[Network] = 
     >>> state = algorithm.enlarge(state)
     """
     inputs, outputs = require_count("inputs", inputs), require_count("outputs", outputs)
-    populate, populate_from, ask, tell, enlarge_state = _programs(rules, inputs, outputs)
+    populate, populate_from, ask, tell, settle = _programs(rules, inputs, outputs)
     ids = {SUM, rules.output_activation, *rules.activations}
     if start:
         graphs = graphs_of(start, inputs=inputs, outputs=outputs, most=rules.population, recurrent=rules.recurrent)
         ids = ids.union(*(graph.activations for graph in graphs))
         hidden = more_slots(SMALLEST_CAPACITY, max(len(graph.activations) for graph in graphs) - outputs, with_others=True)
-        populate = partial(populate_from, genomes_of(graphs, hidden), *given_genes(graphs, hidden, rules.slope))
-    return Algorithm(lambda key: enlarge_state(populate(key)), ask, tell, enlarge_state, tuple(sorted(ids)))
+        genes, identities, first = given_genes(graphs, hidden, rules.slope)
+        populate = partial(populate_from, genomes_of(graphs, hidden), genes, identities)
+    else:
+        first = first_number(inputs, outputs)
+    return Island(
+        lambda key, island: populate(jnp.int32(first + island), key),
+        ask,
+        tell,
+        needs=_needs,
+        enlarge=partial(_enlarge, population=rules.population * rules.islands, nodes=1 + inputs + outputs),
+        emigrants=lambda state, chosen: jax.tree.map(lambda leaf: leaf[chosen], (state.genomes, state.genes, state.ids)),
+        settle=settle,
+        activation_ids=tuple(sorted(ids)),
+    )
 
 
 @lru_cache(maxsize=16)
 def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
-    """The compiled functions of searches with these rules: key → state, (genomes to start from,
-    their genes and identities, number of the next change, key) → state, `ask`, `tell`, `enlarge`.
+    """The compiled functions of searches with these rules: (number of the next change, key) →
+    state, (genomes to start from, their genes and identities, number of the next change, key) →
+    state, `ask`, `tell`, and (state, emigrants) → state with these among its genomes.
     """
     places, new_weight = 2 * rules.species, rules.weight_mutation.scale
 
     @jax.jit
-    def populate(key):
+    def populate(number, key):
         topology, weights, key = jax.random.split(key, 3)
         capacity = doubled(SMALLEST_CAPACITY, (1 + inputs) * outputs + 1)
 
@@ -219,7 +236,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
 
         genomes, genes = jax.vmap(one)(*(jax.random.split(each, rules.population) for each in (topology, weights)))
         ids = jnp.zeros((rules.population, SMALLEST_CAPACITY), jnp.int32)
-        return first_state(genomes, genes, ids, first_number(inputs, outputs), key)
+        return first_state(genomes, genes, ids, number, key)
 
     def first_state(genomes, genes, ids, number, key):
         return NeatState(
@@ -230,7 +247,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
             species=jnp.zeros(rules.population, jnp.int32),  # one, until there are scores
             records=no_records(places),
             threshold=jnp.float32(rules.threshold),
-            number=jnp.int32(number),
+            number=number,
             key=key,
             generation=jnp.int32(0),
             steps=SMALLEST_CAPACITY,
@@ -289,7 +306,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
     def born(births: _Birth, number):
         """All children: genomes, genes, identities, and the number of the next change."""
         genomes, genes, ids, change, (sources, targets) = in_chunks(child, births)
-        numbers, number = change_numbers(change.operator, sources, targets, number)
+        numbers, number = change_numbers(change.operator, sources, targets, number, rules.islands)
         genes, ids = jax.vmap(partial(numbered, inputs=inputs, outputs=outputs))(genes, ids, change, numbers)
         return genomes, genes, ids, number
 
@@ -345,21 +362,56 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
         figures = {"species": jnp.sum(existed), "threshold": state.threshold}
         return following, Info(state.sizes.hidden, state.sizes.connections, figures)
 
-    def enlarge_state(state):
-        require_numbers(int(state.number), rules.population, 1 + inputs + outputs)
-        hidden, steps, count = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps)), int(_most_genes(state.genes))
-        # A generation adds at most one node, two genes, and two steps. What can be enlarged at once
-        # is: every new shape is a compilation.
-        room = larger(state.steps, steps + 1)
-        places = doubled(state.genes.markings.shape[1], count + 1)
-        enlarges = room != state.steps or places != state.genes.markings.shape[1]
-        capacity = more_slots(state.genomes.hidden, hidden, with_others=enlarges)
-        if (capacity, places, room) == (state.genomes.hidden, state.genes.markings.shape[1], state.steps):
-            return state
-        genomes, genes, ids = _enlarged(state.genomes, state.genes, state.ids, capacity, places)
-        return replace(state, genomes=genomes, genes=genes, ids=ids, steps=room)
+    @jax.jit
+    def settle(state, arrived):
+        """They take the places of those who come last in their species, and join a species, or
+        found one, as children do: by their distance to its first member.
+        """
+        count = arrived[2].shape[0]
+        of_species = members_of(state.species, places)
+        before = jnp.take_along_axis(jnp.cumsum(of_species, axis=1), state.species[None, :], axis=0)[0]
+        place = jnp.argsort(-before, stable=True)[:count]
+        stay = of_species & jnp.ones(rules.population, bool).at[place].set(False)[None, :]
+        existed = jnp.any(stay, axis=1)
+        models = take_genes(state.genes, jnp.argmax(stay, axis=1))
+        species, exist = speciate(arrived[1], models, existed, state.threshold, rules.distance)
+        genomes, genes, ids = jax.tree.map(lambda leaf, new: leaf.at[place].set(new), (state.genomes, state.genes, state.ids), arrived)
+        return replace(
+            state,
+            genomes=genomes,
+            genes=genes,
+            ids=ids,
+            sizes=_sizes(genomes),
+            species=state.species.at[place].set(species),
+            records=with_founded(state.records, exist & ~existed),
+        )
 
-    return populate, populate_from, ask, tell, enlarge_state
+    return populate, populate_from, ask, tell, settle
+
+
+def _needs(state: NeatState) -> tuple[int, int, int, int]:
+    """The number of the next change; and the hidden nodes, the steps and the genes of the largest
+    genomes.
+    """
+    return int(state.number), int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps)), int(_most_genes(state.genes))
+
+
+def _enlarge(state: NeatState, needs: tuple[int, int, int, int], population: int, nodes: int) -> NeatState:
+    """The state with room for what comes of genomes with these needs; of a search of so many
+    genomes in all, that have so many `nodes` at the start.
+    """
+    number, hidden, steps, count = needs
+    require_numbers(number, population, nodes)
+    # A generation adds at most one node, two genes, and two steps. What can be enlarged at once is:
+    # every new shape is a compilation.
+    room = larger(state.steps, steps + 1)
+    places = doubled(state.genes.markings.shape[1], count + 1)
+    enlarges = room != state.steps or places != state.genes.markings.shape[1]
+    capacity = more_slots(state.genomes.hidden, hidden, with_others=enlarges)
+    if (capacity, places, room) == (state.genomes.hidden, state.genes.markings.shape[1], state.steps):
+        return state
+    genomes, genes, ids = _enlarged(state.genomes, state.genes, state.ids, capacity, places)
+    return replace(state, genomes=genomes, genes=genes, ids=ids, steps=room)
 
 
 def _sizes(genomes: Genome) -> Sizes:

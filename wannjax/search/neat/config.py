@@ -16,6 +16,7 @@ from wannjax.networks.activations import NAMES, activation_ids
 from wannjax.networks.network import Network
 from wannjax.search.activation_settings import AUTO, activation_names, output_activation_id
 from wannjax.search.algorithm import Algorithm
+from wannjax.search.islands import Held, on_islands, require_islands
 from wannjax.search.neat.algorithm import Rules, neat
 from wannjax.search.neat.genes import Distance
 from wannjax.search.neat.reproduction import WeightMutation
@@ -70,7 +71,10 @@ class NeatConfig(Settings):
     episodes: int = count(4, "episodes per generation")
     confirm_episodes: int = count(32, "fresh episodes that confirm a champion")
     candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
-    species: int = count(12, "species that the compatibility threshold is steered to; twice as many at the most")
+    islands: int = count(1, "equal parts of the population that have species of their own and breed each by itself")
+    migrate_every: int = count(0, "generations after which the best networks of every island go to the next one as well; 0: never", least=0)
+    migrants: int = count(2, "networks of every island that go")
+    species: int = count(12, "species of an island that the compatibility threshold is steered to; twice as many at the most")
     threshold: float = positive(3.0, "compatibility distance from which on a genome is of another species, at the start")
     threshold_step: float = setting(0.1, "share by which a generation moves the threshold; 0 leaves it", "in [0, 1)", lambda v: 0 <= v < 1)
     excess: float = rate(1.0, "weight of excess genes in the compatibility distance")
@@ -112,6 +116,7 @@ class NeatConfig(Settings):
 
     def __post_init__(self):
         super().__post_init__()
+        require_islands(self, self.population // self.islands // 2)
         require(", ".join(_NEAT_OPERATORS), self.rates, "at most 1 together", sum(self.rates) <= 1 + 1e-6)
 
     @property
@@ -126,13 +131,15 @@ class NeatConfig(Settings):
         """
         return tuple(getattr(self, name) for name in _NEAT_OPERATORS)
 
-    def algorithm(self, *, inputs: int, outputs: int, start: Sequence[Network] = ()) -> Algorithm:
+    def algorithm(self, *, inputs: int, outputs: int, start: Sequence[Network] = (), held: Held | None = None) -> Algorithm:
         """The search with these settings, for networks of so many inputs and outputs, linear ones
         where `output_activation` is `AUTO`. Where it has a `start`, it begins with those networks,
-        with their weights, or with weights of 1, and outputs keep their activations.
+        with their weights, or with weights of 1, and outputs keep their activations. Of the islands
+        it holds all, or those that are `held`.
         """
         rules = Rules(
-            population=self.population,
+            population=self.population // self.islands,
+            islands=self.islands,
             species=self.species,
             threshold=self.threshold,
             threshold_step=self.threshold_step,
@@ -152,4 +159,4 @@ class NeatConfig(Settings):
             activations=activation_ids(self.activations),
             recurrent=self.recurrent,
         )
-        return neat(rules, inputs=inputs, outputs=outputs, start=tuple(start))
+        return on_islands(self, neat(rules, inputs=inputs, outputs=outputs, start=tuple(start)), held)

@@ -141,9 +141,10 @@ def node_identity(number: Int32[Array, "..."], inputs: int, outputs: int) -> Int
 
 
 def change_numbers(
-    operators: Int[Array, " P"], sources: Int[Array, " P"], targets: Int[Array, " P"], first: Int32[Array, ""]
+    operators: Int[Array, " P"], sources: Int[Array, " P"], targets: Int[Array, " P"], first: Int32[Array, ""], every: int
 ) -> tuple[Int32[Array, " P"], Int32[Array, ""]]:
-    """The number of every genome's change, from `first` on, and the first number that is left.
+    """The number of every genome's change, `first` and `every` so many from there on, and the first
+    number that is left.
 
     Changes with the same operator, source and target are the same. Genomes whose change adds no
     gene have a number without meaning.
@@ -155,8 +156,8 @@ def change_numbers(
     differs = (kind[1:] != kind[:-1]) | (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])
     starts = jnp.concatenate([jnp.ones(1, bool), differs]) & (kind != NOTHING)
     rank = jnp.cumsum(starts, dtype=jnp.int32) - 1
-    numbers = jnp.zeros(order.shape[0], jnp.int32).at[order].set(first + rank)
-    return numbers, first + jnp.sum(starts, dtype=jnp.int32)
+    numbers = jnp.zeros(order.shape[0], jnp.int32).at[order].set(first + every * rank)
+    return numbers, first + every * jnp.sum(starts, dtype=jnp.int32)
 
 
 def numbered(genes: Genes, ids: Int32[Array, " H"], change: Change, number, inputs: int, outputs: int) -> tuple[Genes, Int32[Array, " H"]]:

@@ -4,7 +4,7 @@
 sweep; `tell` breeds the next population. Its elite are the best by rank: mean score with either the
 best score or the number of connections, drawn anew each generation. The others are children of
 parents that `selection.py` selects, by every weight (or every episode at every weight) in turn or
-by that rank. Islands are equal parts of the population that do so each by itself. The settings,
+by that rank. This is one island; several side by side are in `search/islands.py`. The settings,
 from which all this is called, are in `config.py`.
 """
 
@@ -29,7 +29,8 @@ from wannjax.genomes.operators import draws_of, most_nodes, most_steps, mutate
 from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, in_chunks, larger, more_slots, sizes_of
 from wannjax.networks.activations import NAMES, SUM
 from wannjax.networks.network import Network
-from wannjax.search.algorithm import Algorithm, Info, require_scores
+from wannjax.search.algorithm import Info, require_scores
+from wannjax.search.islands import Island, with_last
 from wannjax.search.ranking import finite_or_worst, rank, usable
 from wannjax.search.selection import lexicase, tournaments
 
@@ -38,10 +39,9 @@ class Rules(NamedTuple):
     """What the programs of a search are compiled for: searches with equal rules share them.
 
     Attributes:
-        population, islands: genomes, and the equal parts of them that select and breed each by
-            itself.
-        survivors, elites: of an island: genomes that tournaments draw from, and those of them that
-            are kept unchanged.
+        population: genomes.
+        survivors, elites: genomes that tournaments draw from, and those of them that are kept
+            unchanged.
         lexicase: whether parents are selected by every weight in turn; by tournaments on their rank
             otherwise.
         by_episode: whether lexicase selection goes by every episode at every weight.
@@ -54,7 +54,6 @@ class Rules(NamedTuple):
     """
 
     population: int
-    islands: int
     survivors: int
     elites: int
     lexicase: bool
@@ -107,9 +106,9 @@ class WannState:
     steps: int = field(metadata={"static": True})
 
 
-def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int, start: Sequence[Network] = ()) -> Algorithm:
-    """The WANN search for networks of `inputs` inputs and `outputs` outputs. Where it has a
-    `start`, every island begins with those networks, without their weights, and their children.
+def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int, start: Sequence[Network] = ()) -> Island:
+    """The WANN search for networks of `inputs` inputs and `outputs` outputs, as one island. Where
+    it has a `start`, it begins with those networks, without their weights, and their children.
 
     >>> import wannjax
     >>> algorithm = wannjax.WannConfig(population=8).algorithm(inputs=2, outputs=1)
@@ -120,12 +119,11 @@ def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int, start: Sequen
     >>> state = algorithm.enlarge(state)
     """
     inputs, outputs = require_count("inputs", inputs), require_count("outputs", outputs)
-    populate, populate_from, ask, tell = _programs(rules, inputs, outputs)
+    populate, populate_from, ask, tell, settle = _programs(rules, inputs, outputs)
     of_blocks = {NAMES.index(name) for block in rules.blocks for name in block.activations}
     ids = {SUM, rules.output_activation, *rules.activations, *of_blocks}
-    enlarge = partial(_enlarge, blocks=rules.blocks)
     if start:
-        graphs = graphs_of(start, inputs=inputs, outputs=outputs, most=rules.population // rules.islands, recurrent=rules.recurrent)
+        graphs = graphs_of(start, inputs=inputs, outputs=outputs, most=rules.population, recurrent=rules.recurrent)
         ids = ids.union(*(graph.activations for graph in graphs))
         most = max(len(graph.connections) for graph in graphs)
         bound = int(rates.connections)
@@ -133,16 +131,26 @@ def wann(rules: Rules, rates: Rates, *, inputs: int, outputs: int, start: Sequen
         nodes = max(len(graph.activations) for graph in graphs) - outputs
         genomes = genomes_of(graphs, more_slots(SMALLEST_CAPACITY, nodes + most_nodes(rules.blocks) - 1, with_others=True))
         populate = partial(populate_from, genomes)
-    activation_ids = tuple(sorted(ids))
-    return Algorithm(lambda key: enlarge(populate(key, rates)), ask, tell, enlarge, activation_ids, rules.by_episode)
+    return Island(
+        lambda key, _: populate(key, rates),
+        ask,
+        tell,
+        needs=_needs,
+        enlarge=partial(_enlarge, blocks=rules.blocks),
+        emigrants=lambda state, chosen: _taken(state.genomes, chosen),
+        settle=settle,
+        activation_ids=tuple(sorted(ids)),
+        by_episode=rules.by_episode,
+    )
 
 
 @lru_cache(maxsize=16)
-def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callable, Callable, Callable]:
+def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
     """The compiled functions of searches with these rules, whatever their rates: (key, rates) →
-    state, (genomes to start from, key, rates) → state, `ask` and `tell`.
+    state, (genomes to start from, key, rates) → state, `ask`, `tell`, and (state, genomes) → state
+    with these in the last places.
     """
-    size = rules.population // rules.islands
+    size = rules.population
     child_of = partial(mutate, activations=rules.activations, blocks=rules.blocks, recurrent=rules.recurrent)
 
     def first_state(genomes, key, rates):
@@ -159,14 +167,14 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
             density=rates.density,
             output_activation=rules.output_activation,
         )
-        genomes = jax.vmap(genome)(jax.random.split(draw, rules.population))
+        genomes = jax.vmap(genome)(jax.random.split(draw, size))
         return first_state(genomes, key, rates)
 
     @jax.jit
     def populate_from(given, key, rates):
         draw, key = jax.random.split(key)
-        draws = jax.random.uniform(draw, (rules.population, draws_of(rules.blocks)), jnp.float32)
-        place, count = jnp.arange(rules.population) % size, given.activations.shape[0]
+        draws = jax.random.uniform(draw, (size, draws_of(rules.blocks)), jnp.float32)
+        place, count = jnp.arange(size), given.activations.shape[0]
 
         def one(child):
             place, draws = child
@@ -183,49 +191,47 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, Callab
 
     @jax.jit
     def tell(state, scores):
-        require_scores(scores, rules.population, by_episode=rules.by_episode)
-        each = scores.reshape(rules.population, -1)
+        require_scores(scores, size, by_episode=rules.by_episode)
+        each = scores.reshape(size, -1)
         scores = scores if scores.ndim == 2 else jnp.mean(scores, axis=2)
         which, draw_parents, draw_moves, key = jax.random.split(state.key, 4)
         by_complexity = jax.random.bernoulli(which, state.rates.by_complexity)
-
-        def select(key, scores, each, connections):
-            """An island's elite, and the parents of its children."""
-            order = jnp.argsort(_rank(connections, scores, by_complexity))
-            if rules.lexicase:
-                parents = lexicase(key, *cases_of(scores, each), tolerance=rules.tolerance, count=size - rules.elites)
-            else:  # a parent is the better of two tournaments' winners
-                parents = tournaments(key, order[: rules.survivors], size=2 * rules.tournament, count=size - rules.elites)
-            return order[: rules.elites], parents
-
-        keys = draw_parents[None] if rules.islands == 1 else jax.random.split(draw_parents, rules.islands)
-        islands = (leaf.reshape(rules.islands, size, *leaf.shape[1:]) for leaf in (scores, each, state.sizes.connections))
-        first = size * jnp.arange(rules.islands)[:, None]
-        kept, parents = (first + chosen for chosen in jax.vmap(select)(keys, *islands))
-        draws = jax.random.uniform(draw_moves, (parents.size, draws_of(rules.blocks)), jnp.float32)
-        draws = draws.reshape(rules.islands, size - rules.elites, -1)
+        order = jnp.argsort(_rank(state.sizes.connections, scores, by_complexity))
+        count = size - rules.elites
+        if rules.lexicase:
+            parents = lexicase(draw_parents, *cases_of(scores, each), tolerance=rules.tolerance, count=count)
+        else:  # a parent is the better of two tournaments' winners
+            parents = tournaments(draw_parents, order[: rules.survivors], size=2 * rules.tournament, count=count)
+        draws = jax.random.uniform(draw_moves, (count, draws_of(rules.blocks)), jnp.float32)
 
         def succeed(place):
             origin, draws, is_child = place
-            parent = jax.tree.map(lambda leaf: leaf[origin], state.genomes)
+            parent = _taken(state.genomes, origin)
             room = state.rates.connections - state.sizes.connections[origin]
             return child_of(parent, draws, state.rates.ends, changes=is_child, room=room)
 
-        # Island by island, the elite before the children.
-        origins = jnp.concatenate([kept, parents], axis=1)
-        draws = jnp.pad(draws, ((0, 0), (rules.elites, 0), (0, 0)))
-        is_child = jnp.broadcast_to(jnp.arange(size) >= rules.elites, origins.shape)
-        places = (leaf.reshape(rules.population, *leaf.shape[2:]) for leaf in (origins, draws, is_child))
-        genomes = in_chunks(succeed, tuple(places), of=state.genomes)
+        # The elite before the children.
+        origins = jnp.concatenate([order[: rules.elites], parents])
+        draws = jnp.pad(draws, ((rules.elites, 0), (0, 0)))
+        genomes = in_chunks(succeed, (origins, draws, jnp.arange(size) >= rules.elites), of=state.genomes)
         following = WannState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps)
         return following, Info(state.sizes.hidden, state.sizes.connections, {})
 
-    return populate, populate_from, ask, tell
+    @jax.jit
+    def settle(state, genomes):
+        return replace(state, genomes=with_last(state.genomes, genomes), sizes=with_last(state.sizes, sizes_of(genomes)))
+
+    return populate, populate_from, ask, tell, settle
 
 
-def _enlarge(state: WannState, blocks: tuple[Block, ...]) -> WannState:
-    """`Algorithm.enlarge`."""
-    hidden, steps = int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
+def _needs(state: WannState) -> tuple[int, int]:
+    """The hidden nodes, and the steps, of the largest genomes."""
+    return int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps))
+
+
+def _enlarge(state: WannState, needs: tuple[int, int], blocks: tuple[Block, ...]) -> WannState:
+    """The state with room for what comes of genomes with these needs."""
+    hidden, steps = needs
     # What there will be after a generation, at the most.
     room = larger(state.steps, steps + most_steps(blocks) - 1)
     capacity = more_slots(state.genomes.hidden, hidden + most_nodes(blocks) - 1, with_others=room != state.steps)
@@ -235,6 +241,11 @@ def _enlarge(state: WannState, blocks: tuple[Block, ...]) -> WannState:
 
 
 _enlarged = jax.jit(enlarge_genome, static_argnums=1)
+
+
+def _taken(genomes: Genome, index) -> Genome:
+    """The genome at `index`, or those."""
+    return jax.tree.map(lambda leaf: leaf[index], genomes)
 
 
 def _rank(connections: Int32[Array, " P"], scores: Float[Array, "P W"], by_complexity) -> Int32[Array, " P"]:

@@ -18,7 +18,7 @@ from wannjax.networks.activations import NAMES, PUBLISHED, activation_ids
 from wannjax.networks.network import Network
 from wannjax.search.activation_settings import AUTO, activation_names, output_activation_id
 from wannjax.search.algorithm import Algorithm
-from wannjax.search.racing import Race
+from wannjax.search.islands import Held, on_islands, require_islands
 from wannjax.search.wann.algorithm import Rates, Rules, wann
 
 LEXICASE, TOURNAMENT = "lexicase", "tournament"
@@ -95,6 +95,8 @@ class WannConfig(Settings):
         (WEIGHTS, EPISODES),
     )
     islands: int = count(1, "equal parts of the population that select and breed each by itself")
+    migrate_every: int = count(0, "generations after which the best networks of every island go to the next one as well; 0: never", least=0)
+    migrants: int = count(2, "networks of every island that go")
     tolerance: float = rate(0.5, "how near to the best lexicase selection keeps genomes, in median absolute deviations")
     tournament: int = count(2, "genomes per tournament of tournament selection; a parent is the better of two winners")
     elite_ratio: float = share(0.05, "share of the survivors that is kept unchanged")
@@ -124,7 +126,7 @@ class WannConfig(Settings):
             blocks = tuple(block_of(block) if isinstance(block, dict) else block for block in self.blocks)
             object.__setattr__(self, "blocks", blocks)
         super().__post_init__()
-        require("islands", self.islands, f"a divisor of population={self.population}", self.population % self.islands == 0)
+        require_islands(self, self.population // self.islands - self._elites)
         require("racing", self.racing, f"0, or less than episodes={self.episodes}", self.racing < self.episodes)
         allowed = "> 0 where there are blocks, such as 0.1, and 0 where there are none"
         require("insert_block", self.insert_block, allowed, (self.insert_block > 0) == bool(self.blocks))
@@ -148,20 +150,27 @@ class WannConfig(Settings):
             blocks=self.blocks,
         )
 
-    def algorithm(self, *, inputs: int, outputs: int, start: Sequence[Network] = ()) -> Algorithm:
-        """The search with these settings, for networks of so many inputs and outputs, linear ones
-        where `output_activation` is `AUTO`. Where it has a `start`, it begins with those networks,
-        whose weights have no say, and whose outputs keep their activations.
-        """
+    @property
+    def _survivors(self) -> int:
+        """Of an island."""
         size = self.population // self.islands
         survivors = size - int(self.cull_ratio * size)
-        if self.racing:
-            survivors = min(survivors, size - size // 2)
+        return min(survivors, size - size // 2) if self.racing else survivors
+
+    @property
+    def _elites(self) -> int:
+        return int(self.elite_ratio * self._survivors)
+
+    def algorithm(self, *, inputs: int, outputs: int, start: Sequence[Network] = (), held: Held | None = None) -> Algorithm:
+        """The search with these settings, for networks of so many inputs and outputs, linear ones
+        where `output_activation` is `AUTO`. Where it has a `start`, it begins with those networks,
+        whose weights have no say, and whose outputs keep their activations. Of the islands it holds
+        all, or those that are `held`.
+        """
         rules = Rules(
-            population=self.population,
-            islands=self.islands,
-            survivors=survivors,
-            elites=int(self.elite_ratio * survivors),
+            population=self.population // self.islands,
+            survivors=self._survivors,
+            elites=self._elites,
             lexicase=self.selection == LEXICASE,
             by_episode=self.selection == LEXICASE and self.cases == EPISODES,
             tolerance=self.tolerance,
@@ -178,5 +187,4 @@ class WannConfig(Settings):
             ends=jnp.asarray(self.operators.ends),
             connections=jnp.int32(self.max_connections),
         )
-        race = Race(self.racing, self.islands) if self.racing else None
-        return wann(rules, rates, inputs=inputs, outputs=outputs, start=start)._replace(race=race)
+        return on_islands(self, wann(rules, rates, inputs=inputs, outputs=outputs, start=start), held, self.racing)
