@@ -48,7 +48,7 @@ _MOST = "the most that there can be"
 _FEW = {"generations": 8, "population": 24, "episodes": 1, "confirm_episodes": 4, "candidates": 2}
 """For a task of which a CPU takes some thousand steps a second."""
 _SOME = {"generations": 40, "population": 64, "episodes": 1, "confirm_episodes": 8, "candidates": 4}
-"""For a task on the host."""
+"""For a task on the host, or of long episodes."""
 _SOLVED = "solved, gymnasium's documentation"
 TASKS = {
     "CartPole-v1": Task("500", _GYMNAX, {"generations": 50}),
@@ -64,7 +64,7 @@ TASKS = {
     "envpool:LunarLander-v3": Task("200", _SOLVED, _SOME, episodes=20),
     "envpool:LunarLanderContinuous-v3": Task("200", _SOLVED, _SOME, episodes=20),
     "jumanji:Maze-v0": Task("1", _MOST, {"generations": 50, "population": 256}),
-    "jumanji:Snake-v1": Task("143", _MOST, {"generations": 50, "population": 256}),
+    "jumanji:Snake-v1": Task("143", _MOST, {**_SOME, "generations": 20}, episodes=20),
 }
 RANDOM_EPISODES = 256
 
