@@ -91,13 +91,13 @@ def test_two_processes_find_what_one_finds_and_go_on_when_one_was_killed(tmp_pat
     assert not (tmp_path / "run1").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_processes_find_on_data_what_one_finds(tmp_path):
     alone = saved_run.without_costs(saved_run.outcome(saved_run.data(None)))
     assert outcomes(started(2, tmp_path / "run", "data")) == [alone, alone]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("kind", "search"), [("host", saved_run.on_host), ("raced", saved_run.raced)])
 def test_two_processes_share_the_episodes_of_an_environment_on_the_host(kind, search, tmp_path):
     expected = saved_run.without_costs(saved_run.outcome(search(None)))

@@ -56,7 +56,7 @@ def test_every_run_is_the_one_that_evolve_gives(name):
     assert_as_alone(problem, many.results[1:3])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_runs_that_outgrow_the_padding_at_different_times_are_the_same_as_alone():
     problem = Larger(lambda _call, scores: np.round(scores, 1))
     many = wannjax.evolve_many(problem, [SMALL.replace(generations=60), GROWING], seeds=[1, 2], progress=False)

@@ -58,7 +58,7 @@ def test_no_process_has_a_single_network_unless_all_have(monkeypatch):
     assert [hosts.shares_of(np.arange(count)).shape for count in (1, 2, 3, 6, 7)] == [(3, 1), (3, 2), (3, 2), (3, 2), (3, 3)]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_several_runs_are_each_what_evolve_gives():
     config = wannjax.WannConfig(population=32, generations=8)
     many = wannjax.evolve_many(on_devices.SWING_UP, config, seeds=range(3), progress=False)

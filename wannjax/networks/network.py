@@ -51,7 +51,7 @@ class Network:
     output_names: tuple[str, ...] = field(default=(), metadata={"static": True})
     recurrent: bool = field(default=False, metadata={"static": True})
 
-    def __call__(self, observation: Observation, weight: float = 1.0) -> Array:
+    def __call__(self, observation: Observation, weight: float | np.number | Array = 1.0) -> Array:
         """The raw outputs for one `observation` [I] or a batch [B, I]: float32[O] or [B, O].
 
         `weight` is the shared weight; with individual weights it scales all of them.
@@ -73,7 +73,9 @@ class Network:
         lanes = () if batch is None else (require_count("batch", batch),)
         return jnp.zeros((*lanes, self.activations.shape[0] - self.outputs), jnp.float32)
 
-    def step(self, state: Float32[Array, "*B steps"], observation: Observation, weight: float = 1.0) -> tuple[Array, Array]:
+    def step(
+        self, state: Float32[Array, "*B steps"], observation: Observation, weight: float | np.number | Array = 1.0
+    ) -> tuple[Array, Array]:
         """The raw outputs for the next observations, as in a call, and the state after them: of
         every lane [B] what each step of the tape has computed. That of a feed-forward network has
         no say.
