@@ -12,7 +12,7 @@ import optax
 
 import wannjax
 from wannjax.genomes.genome import enlarge
-from wannjax.networks import gradients, network
+from wannjax.networks import gradients, network, tape
 
 KEY = jax.random.key(0)
 WANN = wannjax.WannConfig(population=16)
@@ -128,7 +128,7 @@ def metric_on_data():
     networks, _ = networks_for(problem)
 
     def metric(networks, examples):
-        return problem._measure(networks, jnp.ones(1), examples, activation_ids=network.ALL_ACTIVATIONS)
+        return problem._measure(networks, jnp.ones(1), examples, activation_ids=tape.ALL_ACTIVATIONS)
 
     return metric, (replace(networks, weights=jnp.ones(networks.sources.shape)), problem.examples)
 
