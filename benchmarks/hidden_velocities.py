@@ -13,9 +13,8 @@ TASK [--seeds N]`, where TASK is one of
 NEAT has the preset small, and paper, each with the paper's population of 1,000 and its rate of new
 connections for this task, 0.3; paper has its thresholds, too, and up to 200 species. WANN has its
 defaults at that population; its fitness at each shared weight counts, and its best weight is what
-is tested. An evaluation is one network scored once (of a WANN at six weights);
-every generation counts as a whole. Finished runs are kept in the JSON file; a second call does only
-what is missing.
+is tested. An evaluation is one network scored once (of a WANN at six weights); every generation
+counts as a whole. Finished runs are kept in the JSON file; a second call does only what is missing.
 """
 
 import argparse
@@ -50,12 +49,11 @@ ALGORITHMS: dict[str, Any] = {
 
 
 class Wobble(NamedTuple):
-    """The environment's own state, the steps so far, and how far cart and long pole were from rest
-    in each of the last steps.
+    """The environment's own state, and how far cart and long pole were from rest in each of the
+    last steps.
     """
 
     inner: Any
-    time: Any
     last: Any
 
 
@@ -64,17 +62,17 @@ class Gruau(WrappedEnvironment):
 
     def reset(self, key, params):
         observation, inner = self.environment.reset(key, params)
-        return observation, Wobble(inner, jnp.int32(0), jnp.zeros(WINDOW, jnp.float32))
+        return observation, Wobble(inner, jnp.zeros(WINDOW, jnp.float32))
 
     def step(self, key, state, action, params):
         after = self.environment.step(key, state.inner, action, params)
-        poles, time = after.state, state.time + 1
+        poles, time = after.state, after.state.time
         far = jnp.abs(poles.x) + jnp.abs(poles.x_dot) + jnp.abs(poles.theta1) + jnp.abs(poles.theta1_dot)
         last = jnp.concatenate([state.last[1:], far[None]])
         calm = jnp.where(time < WINDOW, 0.0, 0.75 / jnp.sum(last))
         over = after.terminated | (time >= LIMIT)
         reward = jnp.where(over, 0.1 * time / LIMIT + 0.9 * calm, 0.0)
-        return after._replace(state=Wobble(poles, time, last), reward=reward.astype(jnp.float32))
+        return after._replace(state=Wobble(poles, last), reward=reward.astype(jnp.float32))
 
 
 def two_poles() -> EnvironmentProblem:
