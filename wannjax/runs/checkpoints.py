@@ -214,14 +214,9 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
         _flush(path)
 
 
-class _Everything:
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-def _read(folder: Path, number: int, wanted: Container[str] = _Everything()) -> Checkpoint:
-    """Without shares that have no `wanted` array. Raises one of the errors that `newest` takes for
-    damage.
+def _read(folder: Path, number: int, wanted: Container[str] | None = None) -> Checkpoint:
+    """Without shares that have no `wanted` array, if some are. Raises one of the errors that
+    `newest` takes for damage.
     """
     files = _files(folder)  # first, since what is no file may never end
     manifest = read_json(folder / _MANIFEST)

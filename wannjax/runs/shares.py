@@ -32,13 +32,13 @@ def write_share(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         os.fsync(file.fileno())
 
 
-def read_share(path: Path, wanted: Container[str]) -> dict[str, np.ndarray]:
-    """All arrays of a file that has a `wanted` one, else none. Raises ValueError, or an error of
-    `common.files.MALFORMED`, for anything else.
+def read_share(path: Path, wanted: Container[str] | None) -> dict[str, np.ndarray]:
+    """All arrays of a file that has a `wanted` one, or of any file if `wanted` is None; else none.
+    Raises ValueError, or an error of `common.files.MALFORMED`, for anything else.
     """
     with open(path, "rb") as file:
         declared = parse_json(file.readline(_LONGEST).decode())
-        if not any(name in wanted for name in declared):
+        if wanted is not None and not any(name in wanted for name in declared):
             return {}
         sizes = {}
         for name, entry in declared.items():
