@@ -10,8 +10,8 @@ import pytest
 from export_support import (
     STEPS,
     assert_oracle_agrees,
+    in_every_form,
     large_graph,
-    needs_compiler,
     needs_torch,
     random_case,
     run_c,
@@ -28,15 +28,7 @@ from wannjax.export import to_c, to_flax, to_onnx, to_python, to_torch, to_torch
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of
 
-RUNS = {
-    "flax": run_flax,
-    "onnx": run_onnx,
-    "python": run_python,
-    "c": pytest.param(run_c, marks=needs_compiler),
-    "torch": pytest.param(run_torch, marks=needs_torch),
-    "torch source": pytest.param(run_torch_source, marks=needs_torch),
-}
-every_form = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+every_form = in_every_form(flax=run_flax, onnx=run_onnx, python=run_python, c=run_c, torch=run_torch, torch_source=run_torch_source)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import oracle
 import pytest
-from export_support import WEIRD_NAMES, compiled, function_of, needs_compiler, needs_torch
+from export_support import WEIRD_NAMES, compiled, function_of, in_every_form, needs_compiler, needs_torch
 from flax import nnx
 
 from wannjax.export import from_flax, from_onnx, from_torch, to_c, to_flax, to_onnx, to_python, to_torch, to_torch_source
@@ -106,17 +106,7 @@ def stepped_in_torch(module, observations):
         return stepped(module, module.initial_state(LANES), observations)
 
 
-RUNS = {
-    "flax": run_flax,
-    "onnx": run_onnx,
-    "python": run_python,
-    "c": pytest.param(run_c, marks=needs_compiler),
-    "torch": pytest.param(run_torch, marks=needs_torch),
-    "torch source": pytest.param(run_torch_source, marks=needs_torch),
-}
-
-
-@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+@in_every_form(flax=run_flax, onnx=run_onnx, python=run_python, c=run_c, torch=run_torch, torch_source=run_torch_source)
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 14))])
 def test_an_exported_network_steps_as_the_oracle_does(run, seed, tmp_path):
     genes, weights, shared, individual, observations = random_case(seed)

@@ -19,6 +19,14 @@ STEPS = 40
 COMPILER = shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no gcc")
 needs_torch = [pytest.mark.slow, pytest.mark.skipif(find_spec("torch") is None, reason='needs pip install "wannjax[torch]"')]
+
+
+def in_every_form(**runs):
+    """A test once for each form of export, by what runs it: `run`."""
+    needs = {"c": needs_compiler, "torch": needs_torch, "torch_source": needs_torch}
+    return pytest.mark.parametrize("run", [pytest.param(run, marks=needs.get(form, ())) for form, run in runs.items()], ids=list(runs))
+
+
 WEIRD_NAMES = (
     "a\n    raise SystemExit",
     "b*/ }; int x = 1; /*",
