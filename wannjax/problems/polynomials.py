@@ -61,9 +61,9 @@ def _rewritten(traced: Any) -> Any:
     """What was traced, or a tuple of it, with polynomials; anything else as it is."""
     if isinstance(traced, tuple):
         return tuple(map(_rewritten, traced)) if any(isinstance(each, core.ClosedJaxpr) for each in traced) else traced
-    if isinstance(traced, core.ClosedJaxpr):
-        return traced.replace(jaxpr=_rewritten(traced.jaxpr))
-    return traced.replace(eqns=list(map(_equation, traced.eqns))) if isinstance(traced, core.Jaxpr) else traced
+    if isinstance(traced, core.Jaxpr):  # asked first: since JAX 0.11 a ClosedJaxpr is one too
+        return traced.replace(eqns=list(map(_equation, traced.eqns)))
+    return traced.replace(jaxpr=_rewritten(traced.jaxpr)) if isinstance(traced, core.ClosedJaxpr) else traced
 
 
 def _equation(equation: Any) -> Any:
