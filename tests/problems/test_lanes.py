@@ -59,6 +59,27 @@ def test_cells_are_moved_as_arrays_are():
     assert_same(moved, draw(4, 3))
 
 
+def test_a_shift_by_all_bits_or_more_is_what_xla_says_and_is_left_to_no_compiler():
+    def shifted(x, words, distance):
+        shifts = (lax.shift_left, lax.shift_right_logical, lax.shift_right_arithmetic)
+        return [shift(bits, distance.astype(bits.dtype)) for shift in shifts for bits in (x, words)]
+
+    x, distance = index(low=-(2**31), high=2**31 - 1), np.resize([0, 1, 9, 31, 32, 33, 40, 2**30, -1], LANES).astype(np.int32)
+    arguments = x, x.view(np.uint32), distance
+    assert_same(shifted, *arguments)
+
+    program, found = jax.make_jaxpr(partial(on_lanes, shifted))(*arguments).jaxpr, 0
+    known = dict(zip(program.invars, arguments, strict=True))
+    for equation in program.eqns:
+        values = [known.get(each) if not hasattr(each, "val") else each.val for each in equation.invars]
+        if equation.primitive.name.startswith("shift"):
+            found += 1
+            assert np.all((np.asarray(values[1], np.int64) >= 0) & (np.asarray(values[1], np.int64) < 32)), "LLVM does not say what that is"
+        results = equation.primitive.bind(*values, **equation.params)
+        known.update(zip(equation.outvars, results if equation.primitive.multiple_results else [results], strict=True))
+    assert found >= 6
+
+
 def test_a_dynamic_index_reads_and_writes_as_jax_does():
     def indexed(x, table, i, pair):
         row = jnp.array([[3, 1], [4, 1], [5, 9]])[i % 3]

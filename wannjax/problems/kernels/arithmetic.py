@@ -56,6 +56,17 @@ def _convert(equation, x):
     return x != vector(0, x.dtype) if dtype == jnp.bool_ else lax.convert_element_type(x, dtype)
 
 
+def _shift(equation, x, distance):
+    """By so many bits. By as many as there are or more nothing is left, as XLA has it, but copies
+    of the sign; LLVM, to which Triton gives it, leaves open what that gives. Folding a number into
+    a key shifts by 32.
+    """
+    most, shift = vector(jnp.iinfo(x.dtype).bits - 1, x.dtype), equation.primitive.bind
+    inside = (distance >= vector(0, x.dtype)) & (distance <= most)
+    beyond = shift(x, most) if equation.primitive.name == "shift_right_arithmetic" else vector(0, x.dtype)
+    return lax.select(inside, shift(x, lax.select(inside, distance, most)), beyond)
+
+
 def _integer_power(equation, x):
     """By repeated squaring, as XLA has it."""
     exponent = equation.params["y"]
@@ -76,8 +87,8 @@ _CELLWISE: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("add", "sub", "mul", "div", "rem", "neg", "abs", "pow", "sqrt", "rsqrt", "cbrt", "floor", "ceil"), _bind),
     **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "erf_inv"), _bind),
     **dict.fromkeys(("sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "logistic", "exp", "exp2", "expm1", "log", "log1p"), _bind),
-    **dict.fromkeys(("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "xor", "not"), _bind),
-    **dict.fromkeys(("shift_left", "shift_right_logical", "shift_right_arithmetic", "bitcast_convert_type"), _bind),
+    **dict.fromkeys(("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "xor", "not", "bitcast_convert_type"), _bind),
+    **dict.fromkeys(("shift_left", "shift_right_logical", "shift_right_arithmetic"), _shift),
     "max": lambda _, x, y: _greater(x, y),
     "min": lambda _, x, y: _less(x, y),
     "clamp": lambda _, low, x, high: _less(_greater(x, low), high),
