@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,6 +21,7 @@ from wannjax.common import hosts
 from wannjax.common.files import MALFORMED, as_path, reason_of
 from wannjax.common.keys import hidden_settings
 from wannjax.common.validation import real, require
+from wannjax.common.versions import versions_of
 from wannjax.runs.checkpoints import Checkpoint, Checkpoints
 
 SAVE_EVERY = 30.0
@@ -164,7 +164,7 @@ def _require_same_settings(before: Any) -> None:
 
 
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("wannjax", "jax", "jaxlib")}
+    return versions_of("wannjax", "jax", "jaxlib")
 
 
 @contextmanager

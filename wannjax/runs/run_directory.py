@@ -6,7 +6,6 @@ import json
 import platform
 import shutil
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from wannjax.common.devices import describe
 from wannjax.common.digits import kept
 from wannjax.common.files import MALFORMED, parse_json, parse_score, read_document, read_text, reading, reason_of, write_text
 from wannjax.common.validation import require, require_seed
+from wannjax.common.versions import versions_of
 from wannjax.genomes.blocks import save_blocks
 from wannjax.networks.files import load, load_scored_front, save, save_front
 from wannjax.networks.network import Network
@@ -197,7 +197,7 @@ def write_json(path: Path, document: dict) -> None:
 
 def circumstances() -> dict:
     """What a result depends on besides its settings."""
-    versions = {"python": platform.python_version(), **{name: version(name) for name in ("wannjax", "jax", "gymnax")}}
+    versions = {"python": platform.python_version(), **versions_of("wannjax", "jax", "gymnax")}
     return {"devices": describe(), "versions": versions}
 
 
