@@ -85,7 +85,7 @@ NUMBERS = Y.astype(float)
         ("y", {"y": Y[:-1]}),
         ("y", {"y": 1}),
         ("y", {"y": Y[:0]}),
-        ("y", {"y": np.where(Y, 2**63, 1).astype(np.uint64)}),
+        ("y", {"y": np.where(Y, np.uint64(2**63), np.uint64(1))}),
         ("y", {"y": np.where(Y, 1e300, 1)}),
         ("y", {"y": np.eye(2)[Y] * 2}),
         ("y", {"y": np.eye(2)[Y] * [3, -2]}),
