@@ -1,5 +1,5 @@
 """What runs find: `python -m benchmarks.champions [--environment ENV] [--preset default] [--seeds 0
-1 2 3 4]`.
+1 2 3 4] [--generations N and other settings, as of wannjax evolve]`.
 
 Every seed is one run. Its champion is then scored on 100 fresh episodes per figure: at each weight
 of the sweep, their mean, and the paper's columns. Its size stands there as it is and in normal
@@ -18,6 +18,7 @@ import wannjax
 from benchmarks.common import machine, print_table, write_json
 from benchmarks.tasks import quartiles
 from wannjax.analysis.score_table import PAPER
+from wannjax.cli.options import add_settings_of, given_settings
 from wannjax.common.digits import number
 from wannjax.runs import run_directory
 
@@ -32,14 +33,17 @@ def main() -> None:
     parser.add_argument("--preset", default="default", choices=list(wannjax.PRESETS))
     parser.add_argument("--runs", type=Path, default=Path("benchmarks/results/champions"), help="the folder for run directories")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/champions.json"))
+    add_settings_of(parser.add_argument_group("settings that change the preset"), [wannjax.WannConfig])
     options = parser.parse_args()
 
     wannjax.use_all_cores()
     problem = wannjax.make(options.environment)
-    config = wannjax.WannConfig.preset(options.preset)
+    given = given_settings(options, wannjax.WannConfig)
+    config = wannjax.WannConfig.preset(options.preset, **given)
+    name = "-".join([options.preset, *(f"{setting}={value}" for setting, value in given.items())])
     rows, record = [], []
     for seed in options.seeds:
-        directory = options.runs / f"{options.environment}-{options.preset}-{seed}"
+        directory = options.runs / f"{options.environment}-{name}-{seed}"
         result = wannjax.evolve(problem, config, seed=seed, run_dir=directory, resume=True, finish=None)
         wannjax.save(directory / run_directory.CHAMPION, result.champion)
         report = wannjax.evaluate(result.champion, problem, seed=seed)
@@ -87,8 +91,8 @@ def main() -> None:
         "tuned shared",
         "seconds",
     ]
-    print_table(f"Champions of {options.preset} runs on {options.environment}", columns, rows)
-    write_json(options.json, {"machine": machine(), "preset": options.preset, "runs": record})
+    print_table(f"Champions of {name} runs on {options.environment}", columns, rows)
+    write_json(options.json, {"machine": machine(), "preset": name, "runs": record})
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def double_pole(seed: int, algorithm: str, generations: int) -> dict[str, Any]:
 def swing_up(seed: int, memory: bool, generations: int) -> dict[str, Any]:
     """One search, and its champion on fresh episodes."""
     problem = make_environment("CartPoleSwingUp-v0", observe=("x", "cos θ", "sin θ"))
-    config = wannjax.WannConfig(recurrent=memory)
+    config = wannjax.WannConfig(recurrent=memory, racing=4)
     result = wannjax.evolve(problem, config, generations=generations, seed=seed, progress=False)
     report = wannjax.evaluate(result.champion, problem, seed=seed)
     scores = {"mean": report.mean, "shared": report.tuned_shared.mean, "connections": report.connections}

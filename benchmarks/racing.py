@@ -38,6 +38,8 @@ from wannjax.search.wann.algorithm import cases_of
 from wannjax.search.wann.config import SWEEP
 
 SWING_UP = "CartPoleSwingUp-v0"
+FOUR: dict[str, Any] = dict(episodes=4, cases="weights")
+"""What searches on both have: the defaults of when races were tried."""
 MEASURED = 64
 """Fresh episodes per shared weight that measure a champion."""
 
@@ -100,9 +102,10 @@ def parents(seed: int, population: int, generations: int, cases: str) -> dict[st
 
 def problem_and_settings(study: str, options: argparse.Namespace) -> tuple[Problem, wannjax.WannConfig]:
     if study == "swing-up":
-        return wannjax.make(SWING_UP, max_steps=options.max_steps), wannjax.WannConfig(population=options.population)
+        return wannjax.make(SWING_UP, max_steps=options.max_steps), wannjax.WannConfig(population=options.population, **FOUR)
     problem = wannjax.make(options.environment, max_steps=options.max_steps)
-    return problem, wannjax.WannConfig(population=options.host_population, confirm_episodes=16, candidates=4, initial_density=0.25)
+    few = dict(confirm_episodes=16, candidates=4, initial_density=0.25)
+    return problem, wannjax.WannConfig(population=options.host_population, **few, **FOUR)
 
 
 def _cell(values: list[float]) -> str:

@@ -50,7 +50,7 @@ def test_everything_compiles_for_an_h100():
             assert kernel["registers"] <= 128, name
     for name in ("ask, wann", "tell, wann", "tell, wann with blocks"):
         assert found[name]["turns"] == []
-        assert found[name]["once"]["launches"] <= 250, f"{name}: of a whole population"
+        assert found[name]["once"]["launches"] <= 400, f"{name}: of a whole population, some five for each case"
     for kind in ("evaluate", "evaluate recurrent", "rollout of lanes", "copies"):
         for name in EPISODE_KERNEL:
             if (entry := found.get(f"{kind}, {name}")) is not None:

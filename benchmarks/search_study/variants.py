@@ -48,7 +48,7 @@ class StudyConfig(WannConfig):
     moves: int = count(1, "operators per child at the most")
     further: float = share(0.0, "probability of each further operator")
     duplicate_node: float = share(0.0, "share of operators that duplicate a hidden node")
-    cases: str = choice("mean", "what lexicase selection selects for beside every weight", ("mean", "connections", "nothing"))
+    beside: str = choice("mean", "what lexicase selection selects for beside every weight", ("mean", "connections", "nothing"))
 
     def algorithm(self, *, inputs: int, outputs: int, start: Sequence[wannjax.Network] = (), held: Held | None = None) -> Algorithm:
         """The variant's search."""
@@ -212,9 +212,9 @@ def _select(config: StudyConfig, key, order, scores, connections, *, survivors: 
     if config.selection != LEXICASE:
         return tournaments(key, order[:survivors], size=2 * config.tournament, count=count)
     cases, valid = cases_of(scores, scores)
-    if config.cases == "nothing":
+    if config.beside == "nothing":
         cases = cases[:, :-1]
-    elif config.cases == "connections":
+    elif config.beside == "connections":
         cases = jnp.concatenate([cases, -connections[:, None].astype(jnp.float32)], axis=1)
     return lexicase(key, cases, valid, tolerance=config.tolerance, count=count)
 

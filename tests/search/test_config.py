@@ -21,7 +21,7 @@ from wannjax.genomes.operators import SHARED
         ("islands", 3),
         ("islands", 0),
         ("racing", -1),
-        ("racing", 4),
+        ("racing", 8),
         ("racing", 1.0),
         ("tolerance", -1.0),
         ("weights", (1.0, float("nan"))),

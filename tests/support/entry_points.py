@@ -20,7 +20,7 @@ BLOCKS = (wannjax.Block(("tanh", "step"), ((0, 1),)), wannjax.Block(("sin", "abs
 NEAT = wannjax.NeatConfig(population=16, delete_node=0.01, delete_connection=0.01)
 BRED = 256  # so many that what is launched for each of them would show
 CONFIGS = {
-    "wann": WANN.replace(population=BRED),
+    "wann": WANN.replace(population=BRED, cases="episodes"),
     "wann with blocks": WANN.replace(population=BRED, blocks=BLOCKS, insert_block=0.1),
     "neat": NEAT.replace(population=BRED),
     "wann, recurrent": WANN.replace(population=BRED, recurrent=True),
@@ -67,7 +67,8 @@ def ask(config):
 
 def tell(config):
     algorithm, state = started(config)
-    return algorithm.tell, (state, jnp.zeros((BRED, len(config.weights) if hasattr(config, "weights") else 1)))
+    episodes = (config.episodes,) if algorithm.by_episode else ()
+    return algorithm.tell, (state, jnp.zeros((BRED, len(config.weights), *episodes)))
 
 
 def enlarging():

@@ -35,6 +35,7 @@ from wannjax.runs.resuming import seconds_of
 from wannjax.search.activation_settings import AUTO
 from wannjax.search.algorithm import Info
 from wannjax.search.registry import Config
+from wannjax.search.wann.config import EPISODES, WEIGHTS
 
 FINAL_EPISODES, FINAL_ROUNDS = 128, 4
 """Fresh episodes per weight of the final comparison, at the most; and how many times those that
@@ -69,6 +70,8 @@ class Run:
     def __init__(self, problem: Problem, config: Config, seed: int, start: Sequence[Network] = ()):
         if config.output_activation == AUTO:
             config = config.replace(output_activation=problem.output_activation)
+        if getattr(config, "cases", None) == AUTO:  # which NEAT has not
+            config = config.replace(cases=EPISODES if problem.stochastic else WEIGHTS)
         checked_names(problem.input_names, problem.output_names, problem.inputs, problem.outputs)  # which files are to have
         self.problem, self.config, self.seed = problem, config, seed
         self.held_out = problem.split("validation")

@@ -52,7 +52,7 @@ _PAPER = dict(
 
 PRESETS: dict[str, dict] = {
     "default": {},
-    "thorough": dict(population=8192, islands=8),
+    "thorough": dict(population=8192, islands=8, generations=200),
     "paper-swingup": dict(_PAPER, population=192, tournament=8, elite_ratio=0.2),
     "paper-laptop": dict(_PAPER, population=64, tournament=4, elite_ratio=0.05),
 }
@@ -80,9 +80,9 @@ class WannConfig(Settings):
     presets = PRESETS
 
     population: int = count(1024, "genomes per generation", least=4)
-    generations: int = count(200, "generations of a run")
+    generations: int = count(160, "generations of a run")
     weights: tuple[float, ...] = setting(SWEEP, "the sweep of shared weights", "finite values, each once, at least one", _is_sweep)
-    episodes: int = count(4, "episodes per shared weight and generation")
+    episodes: int = count(8, "episodes per shared weight and generation")
     racing: int = count(
         0, "episodes after which only the half that is ahead gets the others, and has children; 0: all networks get all", least=0
     )
@@ -90,9 +90,10 @@ class WannConfig(Settings):
     candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
     selection: str = choice(LEXICASE, "how parents are selected: by every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
     cases: str = choice(
-        WEIGHTS,
-        "what lexicase selection takes in turn: the mean score at every weight, or the score of every episode at every weight",
-        (WEIGHTS, EPISODES),
+        AUTO,
+        "what lexicase selection takes in turn: the mean score at every weight, or the score of every episode at every weight; "
+        f"{AUTO} is {WEIGHTS} for data and {EPISODES} where episodes differ",
+        (AUTO, WEIGHTS, EPISODES),
     )
     islands: int = count(1, "equal parts of the population that select and breed each by itself")
     migrate_every: int = count(0, "generations after which the best networks of every island go to the next one as well; 0: never", least=0)
@@ -163,7 +164,7 @@ class WannConfig(Settings):
 
     def algorithm(self, *, inputs: int, outputs: int, start: Sequence[Network] = (), held: Held | None = None) -> Algorithm:
         """The search with these settings, for networks of so many inputs and outputs, linear ones
-        where `output_activation` is `AUTO`. Where it has a `start`, it begins with those networks,
+        where `output_activation` is `AUTO`; and by weights where `cases` is. Where it has a `start`, it begins with those networks,
         whose weights have no say, and whose outputs keep their activations. Of the islands it holds
         all, or those that are `held`.
         """
