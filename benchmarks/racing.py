@@ -104,7 +104,7 @@ def problem_and_settings(study: str, options: argparse.Namespace) -> tuple[Probl
     if study == "swing-up":
         return wannjax.make(SWING_UP, max_steps=options.max_steps), wannjax.WannConfig(population=options.population, **FOUR)
     problem = wannjax.make(options.environment, max_steps=options.max_steps)
-    few = dict(confirm_episodes=16, candidates=4, initial_density=0.25)
+    few: dict[str, Any] = dict(confirm_episodes=16, candidates=4, initial_density=0.25)
     return problem, wannjax.WannConfig(population=options.host_population, **few, **FOUR)
 
 

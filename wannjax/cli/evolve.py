@@ -17,16 +17,21 @@ from wannjax.cli.options import (
     named_early,
     networks_of,
     new_directory,
+    seeds_of,
 )
-from wannjax.cli.tables import report_table
+from wannjax.cli.tables import report_table, seeds_table
 from wannjax.common import hosts
 from wannjax.common.terminal import say
 from wannjax.common.validation import require, require_one_of
 from wannjax.common.wording import counted
+from wannjax.networks.network import Network
+from wannjax.pictures.curves import draw_seeds
 from wannjax.problems.problem import Problem
 from wannjax.runs import run_directory
 from wannjax.runs.progress import describe_speed
-from wannjax.search.registry import ALGORITHMS
+from wannjax.runs.result import Result
+from wannjax.runs.seeds import Standing, run_seeds
+from wannjax.search.registry import ALGORITHMS, Config
 from wannjax.search.wann.config import WannConfig
 
 HELP = "search for a network that solves an environment with one shared weight"
@@ -43,6 +48,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="networks to begin with: a run's champion and front, or a .json or .out file",
     )
     command.add_argument("--seed", type=int, default=0, help="same seed, same result (default: 0)")
+    command.add_argument(
+        "--seeds",
+        nargs="+",
+        default=None,
+        metavar="SEED",
+        help="a search for each, such as 0-31, in folders of --out: start the same command in as many processes as there are places",
+    )
     command.add_argument("--out", type=Path, default=None, help="run directory (default: runs/ENV-seedSEED-TIME)")
     command.add_argument("--overwrite", action="store_true", help="replace the files of an existing run directory")
     command.add_argument("--resume", action="store_true", help="continue the same run in --out where it has a checkpoint, for job scripts")
@@ -68,7 +80,9 @@ def run(options: argparse.Namespace) -> int:
     config = settings.preset(options.preset, **given_settings(options, settings))
     problem = make_problem(options.environment, options)
     start = None if options.start is None else networks_of(options.start, problem)
-    directory = options.out or new_directory(options.environment, options.seed)
+    if options.seeds is not None:
+        return run_all(problem, config, options, start)
+    directory = options.out or new_directory(options.environment, f"seed{options.seed}")
     if options.resume:
         require("--resume", options.resume, "given with --out and without --overwrite", options.out is not None and not options.overwrite)
     elif hosts.is_first():
@@ -77,6 +91,35 @@ def run(options: argparse.Namespace) -> int:
         problem, config, seed=options.seed, start=start, run_dir=directory, resume=options.resume, save_every=options.save_every
     )
     return show(problem, result, directory)
+
+
+def run_all(problem: Problem, config: Config, options: argparse.Namespace, start: list[Network] | None) -> int:
+    """Searches with every seed that no other process has, and prints and draws all of them once
+    they are done.
+    """
+    seeds = seeds_of(options.seeds)
+    require("--seed", options.seed, "left out where there are --seeds", options.seed == 0)
+    require("--overwrite", options.overwrite, "left out where there are --seeds, whose runs go on", not options.overwrite)
+    folder = options.out or new_directory(options.environment, "-".join(["seeds", *options.seeds]))
+
+    def search(seed: int, directory: Path) -> Result:
+        say(f"seed {seed}: {directory}")
+        return wannjax.evolve(problem, config, seed=seed, start=start, run_dir=directory, resume=True, save_every=options.save_every)
+
+    standing = Standing({}, [], None)
+    for standing in run_seeds(problem, config, seeds, folder, search):
+        say(f"{len(standing.done)} of {counted(len(seeds), 'seed')} done")
+    if standing.interrupted is not None:
+        say(f"seed {standing.interrupted} was ended early: the same command with --out {shlex.quote(str(folder))} goes on")
+        return 0
+    if standing.elsewhere:
+        say(f"the last process shows all seeds; others run {', '.join(map(str, standing.elsewhere))}")
+        return 0
+    say(seeds_table(problem.name, standing.done))
+    picture = folder / run_directory.CURVES
+    draw_seeds({seed: saved.history for seed, saved in standing.done.items()}, picture, title=problem.name)
+    say(f"written to {folder}{os.sep}, to look at: {picture}")
+    return 0
 
 
 def show(problem: Problem, result: Any, directory: Path) -> int:

@@ -59,7 +59,9 @@ def run(options: argparse.Namespace) -> int:
     network, problem = network_and_problem(options)
     method: Any = method_for(options.method, problem)
     method = method.replace(**_settings(options, method, problem))
-    directory = options.out or (options.network if options.network.is_dir() else new_directory(f"{problem.name}-finetune", options.seed))
+    directory = options.out or (
+        options.network if options.network.is_dir() else new_directory(f"{problem.name}-finetune", f"seed{options.seed}")
+    )
     if not options.resume:
         run_directory.require_untrained(directory, overwrite=options.overwrite)
     tuned = wannjax.finetune(

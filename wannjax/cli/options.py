@@ -32,6 +32,8 @@ def add_process_options(command: argparse.ArgumentParser) -> None:
 
 def processes(options: argparse.Namespace) -> AbstractContextManager[None]:
     """What the commands that several processes can share run in."""
+    if getattr(options, "seeds", None) is not None:  # each searches by itself, see `wannjax.runs.seeds`
+        return nullcontext()
     given = [getattr(options, name, None) for name in ("coordinator", "processes", "process")]
     if getattr(options, "distributed", False) or given != [None] * 3:
         return wannjax.distributed(*given)
@@ -118,8 +120,20 @@ def network_and_problem(options: argparse.Namespace):
     return wannjax.load(path, inputs=problem.inputs, outputs=problem.outputs), problem
 
 
-def new_directory(name: str, seed: int) -> Path:
-    return Path("runs") / f"{name}-seed{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+def new_directory(name: str, seeds: str) -> Path:
+    return Path("runs") / f"{name}-{seeds}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def seeds_of(words: Sequence[str]) -> list[int]:
+    """The seeds that words such as "0-31" or "7" name, in order. Raises ValueError."""
+    seeds = list[int]()
+    for word in words:
+        first, dash, last = word.partition("-")
+        number = first.isdecimal() and (last.isdecimal() if dash else True) and int(first) <= int(last or first)
+        require("--seeds", word, "a number or a range of them, such as 0-31", number)
+        seeds.extend(range(int(first), int(last or first) + 1))
+    require("--seeds", " ".join(words), "different seeds", len(seeds) == len(set(seeds)))
+    return seeds
 
 
 def named_early(arguments: list[str], option: str) -> str | None:

@@ -21,6 +21,7 @@ from wannjax.networks.network import connection_count
 from wannjax.problems.registry import entries
 from wannjax.runs.many import ManyResults, Statistics
 from wannjax.runs.result import Result
+from wannjax.runs.run_directory import Saved
 
 
 def report_table(*reports: Report) -> Group:
@@ -70,6 +71,26 @@ def many_table(many: ManyResults) -> Group:
     ended = " (interrupted)" if many.interrupted else ""
     title = f"{many.problem_name}: champions of {counted(len(many.seeds), 'seed')} after {generations}{ended}, median [quartiles]"
     return _titled(title, table)
+
+
+def seeds_table(problem: str, runs: dict[int, Saved]) -> Group:
+    """The champions of searches over seeds, one a line, and their median and quartiles."""
+    table = LiteralTable()
+    for column in ("seed", "mean score", "connections", "generations", "seconds"):
+        table.add_column(column, justify="right")
+    columns = [
+        [run.mean for run in runs.values()],
+        [float(connection_count(run.champion)) for run in runs.values()],
+        [float(len(run.history["generation"])) for run in runs.values()],
+        [run.seconds for run in runs.values()],
+    ]
+    cells = zip(*map(numbers, columns), strict=True)
+    for place, (seed, row) in enumerate(zip(runs, cells, strict=True), 1):
+        table.add_row(f"{seed}", *row, end_section=place == len(runs))
+    quartiles = (np.quantile(column, (0.5, 0.25, 0.75)) for column in columns)
+    shown = (numbers(each.tolist(), each[2] - each[1]) for each in quartiles)
+    table.add_row("median [quartiles]", *(f"{median} [{lower}, {upper}]" for median, lower, upper in shown))
+    return _titled(f"{problem}: champions of {counted(len(runs), 'seed')}", table, "mean scores are of the final comparisons")
 
 
 def tuned_table(tuned: Tuned) -> Group:

@@ -93,6 +93,27 @@ def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title:
     return finished(figure, path)
 
 
+def draw_seeds(histories: dict[int, dict[str, np.ndarray]], path: str | Path | None = None, *, title: str = "") -> Figure:
+    """Draws the champions of runs with several seeds over generations, each (`Result.history`) and
+    their median; writes it to `path` unless that is None. Returns the figure.
+    """
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    columns = {"champion_score": "champion's mean score, when confirmed: optimistic", "champion_connections": "champion's connections"}
+    for axes, (column, label) in zip(figure.subplots(1, 2), columns.items(), strict=True):
+        for history in histories.values():
+            axes.plot(history["generation"], history[column], color="#9fb4cc", linewidth=1)
+        shared = min(len(history[column]) for history in histories.values())
+        median = np.median([history[column][:shared] for history in histories.values()], axis=0)
+        axes.plot(np.arange(1, shared + 1), median, color="#1f4e8c", linewidth=2, label=f"median of {counted(len(histories), 'seed')}")
+        axes.set(xlabel="generation", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    scores, sizes = figure.axes
+    scores.set_title(title)
+    scores.legend(frameon=False)
+    sizes.set_ylim(bottom=0)
+    return finished(figure, path)
+
+
 def draw_training(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
     """Draws the history of training (`Tuned.history`); writes it to `path` unless that is None.
     Returns the figure.

@@ -167,12 +167,16 @@ def _versions() -> dict[str, str]:
     return versions_of("wannjax", "jax", "jaxlib")
 
 
+class HeldError(ValueError):
+    """A directory is in use by another process."""
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Keeps other processes from `directory`, which is made if need be, until this one leaves or
     dies.
 
-    Raises ValueError when another one is there, and OSError when the directory cannot be written.
+    Raises HeldError when another one is there, and OSError when the directory cannot be written.
     """
     from filelock import FileLock, Timeout
 
@@ -181,7 +185,7 @@ def locked(directory: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise ValueError(f"run_dir: must be used by one process at a time, and another one runs in {str(directory)!r}") from None
+        raise HeldError(f"run_dir: must be used by one process at a time, and another one runs in {str(directory)!r}") from None
     try:
         yield
     finally:

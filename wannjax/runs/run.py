@@ -35,7 +35,7 @@ from wannjax.runs.resuming import seconds_of
 from wannjax.search.activation_settings import AUTO
 from wannjax.search.algorithm import Info
 from wannjax.search.registry import Config
-from wannjax.search.wann.config import EPISODES, WEIGHTS
+from wannjax.search.wann.config import EPISODES, WEIGHTS, WannConfig
 
 FINAL_EPISODES, FINAL_ROUNDS = 128, 4
 """Fresh episodes per weight of the final comparison, at the most; and how many times those that
@@ -50,6 +50,15 @@ _FEW = 8
 def final_episodes(config: Config) -> int:
     """Fresh episodes per weight of the final comparison."""
     return min(FINAL_EPISODES, FINAL_ROUNDS * config.confirm_episodes)
+
+
+def suited(config: Config, problem: Problem) -> Config:
+    """The settings with what was left to the problem."""
+    if config.output_activation == AUTO:
+        config = config.replace(output_activation=problem.output_activation)
+    if isinstance(config, WannConfig) and config.cases == AUTO:
+        config = config.replace(cases=EPISODES if problem.stochastic else WEIGHTS)
+    return config
 
 
 class Run:
@@ -68,10 +77,7 @@ class Run:
     """
 
     def __init__(self, problem: Problem, config: Config, seed: int, start: Sequence[Network] = ()):
-        if config.output_activation == AUTO:
-            config = config.replace(output_activation=problem.output_activation)
-        if getattr(config, "cases", None) == AUTO:  # which NEAT has not
-            config = config.replace(cases=EPISODES if problem.stochastic else WEIGHTS)
+        config = suited(config, problem)
         checked_names(problem.input_names, problem.output_names, problem.inputs, problem.outputs)  # which files are to have
         self.problem, self.config, self.seed = problem, config, seed
         self.held_out = problem.split("validation")

@@ -164,9 +164,9 @@ class WannConfig(Settings):
 
     def algorithm(self, *, inputs: int, outputs: int, start: Sequence[Network] = (), held: Held | None = None) -> Algorithm:
         """The search with these settings, for networks of so many inputs and outputs, linear ones
-        where `output_activation` is `AUTO`; and by weights where `cases` is. Where it has a `start`, it begins with those networks,
-        whose weights have no say, and whose outputs keep their activations. Of the islands it holds
-        all, or those that are `held`.
+        where `output_activation` is `AUTO`, and by weights where `cases` is. Where it has a
+        `start`, it begins with those networks, whose weights have no say, and whose outputs keep
+        their activations. Of the islands it holds all, or those that are `held`.
         """
         rules = Rules(
             population=self.population // self.islands,

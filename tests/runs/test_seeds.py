@@ -1,0 +1,97 @@
+"""Searches over seeds as jobs: each seed once, whoever takes it, and all of them on record in the end."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+import wannjax
+from wannjax.cli import main
+from wannjax.runs.resuming import locked
+from wannjax.runs.run_directory import read
+from wannjax.runs.seeds import run_seeds
+
+CONFIG = wannjax.WannConfig(population=8, generations=2, episodes=1, confirm_episodes=1, candidates=1)
+OPTIONS = "--population 8 --generations 2 --episodes 1 --confirm-episodes 1 --candidates 1".split()
+
+
+def problem():
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    return wannjax.DataProblem(x, x[:, 0] != x[:, 1], validation=None)
+
+
+class Searches:
+    """Which seeds were searched, in order."""
+
+    def __init__(self, problem, config=CONFIG):
+        self.problem, self.config, self.seeds = problem, config, []
+
+    def __call__(self, seed, directory):
+        result = wannjax.evolve(self.problem, self.config, seed=seed, run_dir=directory, resume=True, finish=None, progress=False)
+        self.seeds.append(seed)
+        return result
+
+
+def test_every_seed_is_searched_once_and_gives_what_evolve_gives(tmp_path):
+    searches = Searches(problem())
+    *_, first = run_seeds(problem(), CONFIG, [3, 5], tmp_path, searches)
+    assert (sorted(first.done), first.elsewhere, first.interrupted) == ([3, 5], [], None)
+    alone = wannjax.evolve(problem(), CONFIG, seed=5, progress=False)
+    assert first.done[5].mean == pytest.approx(alone.champion_scores.mean(), abs=1e-4)
+    *_, second = run_seeds(problem(), CONFIG, [3, 4, 5], tmp_path, searches)
+    assert searches.seeds == [3, 5, 4]
+    assert list(second.done) == [3, 4, 5]
+
+
+def test_a_seed_that_another_process_holds_is_left_to_it(tmp_path):
+    searches = Searches(problem())
+    with locked(tmp_path / "seed-0"):
+        *_, standing = run_seeds(problem(), CONFIG, [0, 1], tmp_path, searches)
+        assert (searches.seeds, list(standing.done), standing.elsewhere) == ([1], [1], [0])
+    *_, standing = run_seeds(problem(), CONFIG, [0, 1], tmp_path, searches)
+    assert (searches.seeds, list(standing.done), standing.elsewhere) == ([1, 0], [0, 1], [])
+
+
+def test_a_run_that_was_ended_early_goes_on(tmp_path):
+    short = Searches(problem(), CONFIG.replace(generations=1))
+    short(2, tmp_path / "seed-2")
+    *_, standing = run_seeds(problem(), CONFIG, [2], tmp_path, searches := Searches(problem()))
+    assert searches.seeds == [2]
+    assert len(standing.done[2].history["generation"]) == 2
+
+
+def test_runs_with_other_settings_are_refused(tmp_path):
+    list(run_seeds(problem(), CONFIG, [0], tmp_path, Searches(problem())))
+    with pytest.raises(ValueError, match="^run directory: must be a run with these settings"):
+        list(run_seeds(problem(), CONFIG.replace(add_node=0.5), [0], tmp_path, Searches(problem())))
+
+
+@pytest.mark.slow
+def test_the_command_leaves_a_run_for_each_seed_a_table_and_a_picture(tmp_path, capsys):
+    out = tmp_path / "all"
+    command = ["evolve", "CartPole-v1", "--seeds", "0-1", "4", "--out", str(out), *OPTIONS]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert "champions of 3 seeds" in shown
+    assert "median [quartiles]" in shown
+    assert (out / "curves.png").exists()
+    configs = [read(out / f"seed-{seed}").config for seed in (0, 1, 4)]
+    assert all(asdict(config) == asdict(configs[0]) for config in configs)
+    assert configs[0].cases == "episodes"
+    assert main([*command, "--distributed"]) == 0, "which needs no other process"
+    assert "champions of 3 seeds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--seeds", "3-1"], "--seeds: must be a number or a range of them, such as 0-31, got '3-1'"),
+        (["--seeds", "a"], "--seeds: must be a number or a range of them, such as 0-31, got 'a'"),
+        (["--seeds", "0-2", "1"], "--seeds: must be different seeds, got '0-2 1'"),
+        (["--seeds", "0-2", "--seed", "1"], "--seed: must be left out where there are --seeds, got 1"),
+        (["--seeds", "0-2", "--overwrite"], "--overwrite: must be left out where there are --seeds, whose runs go on, got True"),
+    ],
+)
+def test_wrong_seeds_are_one_line(capsys, given, message):
+    assert main(["evolve", "CartPole-v1", *given]) == 2
+    assert capsys.readouterr().err.strip() == f"wannjax: {message}"
