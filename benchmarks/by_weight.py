@@ -1,7 +1,7 @@
 """What a swing-up champion does at each shared weight: `python -m benchmarks.by_weight [RUN …]
 [--generations 5]`.
 
-A RUN is the directory of a finished search (by default the five of `benchmarks.champions`). Its
+A RUN is the directory of a finished search (by default those of `benchmarks.champions`). Its
 champion, and with `--generations` some of the champions before it, run 32 fresh episodes at each
 weight of the sweep:
     score        the mean return.
@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import wannjax
+from benchmarks.champions import SEEDS
 from benchmarks.common import machine, print_table, write_json
 from wannjax.analysis.activity import activity
 from wannjax.analysis.episodes import episodes_of
@@ -73,7 +74,7 @@ def rows_of(figures: dict[str, dict[str, float]], name: str) -> list[list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = [Path(f"benchmarks/results/champions/CartPoleSwingUp-v0-default-{seed}") for seed in range(5)]
+    default = [Path(f"benchmarks/results/champions/CartPoleSwingUp-v0-default-{seed}") for seed in SEEDS]
     parser.add_argument("runs", type=Path, nargs="*", default=default, metavar="RUN")
     parser.add_argument("--generations", type=int, default=0, help="champions before the last one (default 0)")
     parser.add_argument("--seed", type=int, default=0, help="of the fresh episodes (default 0)")
