@@ -14,6 +14,7 @@ import wannjax
 from wannjax.genomes.genome import enlarge
 from wannjax.genomes.operators import SHARED
 from wannjax.pictures.curves import draw_statistics
+from wannjax.runs.run import suited
 
 SMALL = wannjax.WannConfig(population=24, generations=5, episodes=2, confirm_episodes=4)
 GROWING = SMALL.replace(generations=60, add_node=8.0, delete_node=0.0, initial_density=1.0)
@@ -72,7 +73,7 @@ def test_settings_that_differ_in_rates_run_as_alone():
     others = [first.replace(**{name: settings[name] for name in RATES[part::3]}) for part in range(3)]
     problem = Larger()
     many = wannjax.evolve_many(problem, [first, *others], seeds=[5], progress=False)
-    assert [result.config for result in many.results] == [each.replace(output_activation="linear") for each in (first, *others)]
+    assert [result.config for result in many.results] == [suited(each, problem) for each in (first, *others)]
     assert len({result.history["median_connections"].tobytes() for result in many.results}) == 4
     assert_as_alone(problem, many.results)
 

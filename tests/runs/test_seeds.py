@@ -12,7 +12,7 @@ from wannjax.runs.run_directory import read
 from wannjax.runs.seeds import run_seeds
 
 CONFIG = wannjax.WannConfig(population=8, generations=2, episodes=1, confirm_episodes=1, candidates=1)
-OPTIONS = "--population 8 --generations 2 --episodes 1 --confirm-episodes 1 --candidates 1".split()
+OPTIONS = ["--population", "8", "--generations", "2", "--episodes", "1", "--confirm-episodes", "1", "--candidates", "1"]
 
 
 def problem():
@@ -62,7 +62,7 @@ def test_a_run_that_was_ended_early_goes_on(tmp_path):
 
 def test_runs_with_other_settings_are_refused(tmp_path):
     list(run_seeds(problem(), CONFIG, [0], tmp_path, Searches(problem())))
-    with pytest.raises(ValueError, match="^run directory: must be a run with these settings"):
+    with pytest.raises(ValueError, match=r"^run directory: must be a run with these settings"):
         list(run_seeds(problem(), CONFIG.replace(add_node=0.5), [0], tmp_path, Searches(problem())))
 
 

@@ -25,7 +25,6 @@ from wannjax.common.terminal import say
 from wannjax.common.validation import require, require_one_of
 from wannjax.common.wording import counted
 from wannjax.networks.network import Network
-from wannjax.pictures.curves import draw_seeds
 from wannjax.problems.problem import Problem
 from wannjax.runs import run_directory
 from wannjax.runs.progress import describe_speed
@@ -97,6 +96,8 @@ def run_all(problem: Problem, config: Config, options: argparse.Namespace, start
     """Searches with every seed that no other process has, and prints and draws all of them once
     they are done.
     """
+    from wannjax.pictures.curves import draw_seeds  # with Matplotlib, which takes a while to import
+
     seeds = seeds_of(options.seeds)
     require("--seed", options.seed, "left out where there are --seeds", options.seed == 0)
     require("--overwrite", options.overwrite, "left out where there are --seeds, whose runs go on", not options.overwrite)
