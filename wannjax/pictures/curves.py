@@ -20,6 +20,8 @@ from wannjax.runs.many import ManyResults
 
 _COLOURS = ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270")
 _LINES = ("-", "--", "-.", ":")
+_OF_CHAMPIONS = {"champion_score": "champion's score, when confirmed: optimistic", "champion_connections": "champion's connections"}
+"""The columns of a history that pictures of several runs show."""
 
 
 def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
@@ -76,8 +78,7 @@ def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title:
     final comparison's.
     """
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    columns = {"champion_score": "champion's mean score, when confirmed: optimistic", "champion_connections": "champion's connections"}
-    for axes, (column, label) in zip(figure.subplots(1, 2), columns.items(), strict=True):
+    for axes, (column, label) in zip(figure.subplots(1, 2), _OF_CHAMPIONS.items(), strict=True):
         quartiles = zip(many.labels, *many.statistics(column), cycle(_COLOURS), cycle(_LINES), strict=False)
         for name, lower, median, upper, colour, line in quartiles:
             generation = np.arange(1, len(median) + 1)
@@ -98,8 +99,7 @@ def draw_seeds(histories: dict[int, dict[str, np.ndarray]], path: str | Path | N
     their median; writes it to `path` unless that is None. Returns the figure.
     """
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    columns = {"champion_score": "champion's mean score, when confirmed: optimistic", "champion_connections": "champion's connections"}
-    for axes, (column, label) in zip(figure.subplots(1, 2), columns.items(), strict=True):
+    for axes, (column, label) in zip(figure.subplots(1, 2), _OF_CHAMPIONS.items(), strict=True):
         for history in histories.values():
             axes.plot(history["generation"], history[column], color="#9fb4cc", linewidth=1)
         shared = min(len(history[column]) for history in histories.values())
