@@ -2,7 +2,6 @@
 tables, and a record as JSON.
 """
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -20,6 +19,7 @@ import rich.table
 from rich.console import Console
 
 from wannjax.common import devices
+from wannjax.common.versions import versions_of
 from wannjax.genomes.expression import express
 from wannjax.genomes.genome import ENABLED, Genome, from_matrix
 from wannjax.genomes.population import SMALLEST_CAPACITY, sizes_of
@@ -160,7 +160,7 @@ def machine() -> dict[str, Any]:
         "cores": devices.available_cores(),
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in PACKAGES},
+        **versions_of(*PACKAGES),
     }
 
 

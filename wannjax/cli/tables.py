@@ -19,7 +19,7 @@ from wannjax.ensembles import Ensemble
 from wannjax.finetuning import Tuned
 from wannjax.networks.network import connection_count
 from wannjax.problems.registry import entries
-from wannjax.runs.many import ManyResults, Statistics
+from wannjax.runs.many import ManyResults
 from wannjax.runs.result import Result
 from wannjax.runs.run_directory import Saved
 
@@ -66,7 +66,7 @@ def many_table(many: ManyResults) -> Group:
     for column in ("mean score", "connections"):
         table.add_column(column, justify="right", no_wrap=True)
     for place, label in enumerate(many.labels):
-        table.add_row(label, _in_brackets(many.champion_means, place), _in_brackets(many.champion_connections, place))
+        table.add_row(label, *(_in_brackets(*(part[place] for part in each)) for each in (many.champion_means, many.champion_connections)))
     generations = counted(len(many.results[0].history["generation"]), "generation")
     ended = " (interrupted)" if many.interrupted else ""
     title = f"{many.problem_name}: champions of {counted(len(many.seeds), 'seed')} after {generations}{ended}, median [quartiles]"
@@ -87,9 +87,7 @@ def seeds_table(problem: str, runs: dict[int, Saved]) -> Group:
     cells = zip(*map(numbers, columns), strict=True)
     for place, (seed, row) in enumerate(zip(runs, cells, strict=True), 1):
         table.add_row(f"{seed}", *row, end_section=place == len(runs))
-    quartiles = (np.quantile(column, (0.5, 0.25, 0.75)) for column in columns)
-    shown = (numbers(each.tolist(), each[2] - each[1]) for each in quartiles)
-    table.add_row("median [quartiles]", *(f"{median} [{lower}, {upper}]" for median, lower, upper in shown))
+    table.add_row("median [quartiles]", *(_in_brackets(*np.quantile(column, (0.25, 0.5, 0.75))) for column in columns))
     return _titled(f"{problem}: champions of {counted(len(runs), 'seed')}", table, "mean scores are of the final comparisons")
 
 
@@ -222,9 +220,8 @@ def _summary(curve: WeightCurve) -> str:
     return f"{extremes}; near its best at {100 * curve.good_share:.0f} % of them"
 
 
-def _in_brackets(statistics: Statistics, place: int) -> str:
-    """Median and quartiles of one of the settings."""
-    lower, median, upper = (part[place] for part in statistics)
+def _in_brackets(lower: float, median: float, upper: float) -> str:
+    """Median and quartiles."""
     shown = numbers([median, lower, upper], upper - lower)
     return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 

@@ -2,7 +2,7 @@
 training, over the shared weight.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -20,8 +20,6 @@ from wannjax.runs.many import ManyResults
 
 _COLOURS = ("#1f4e8c", "#b8600b", "#1b7a43", "#a61e61", "#5b6270")
 _LINES = ("-", "--", "-.", ":")
-_OF_CHAMPIONS = {"champion_score": "champion's score, when confirmed: optimistic", "champion_connections": "champion's connections"}
-"""The columns of a history that pictures of several runs show."""
 
 
 def draw_curves(history: dict[str, np.ndarray], path: str | Path | None = None, *, title: str = "") -> Figure:
@@ -77,8 +75,8 @@ def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title:
     Scores are those of the rounds that confirmed the champions, and optimistic; `str(many)` has the
     final comparison's.
     """
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    for axes, (column, label) in zip(figure.subplots(1, 2), _OF_CHAMPIONS.items(), strict=True):
+
+    def plot(axes: Axes, column: str) -> None:
         quartiles = zip(many.labels, *many.statistics(column), cycle(_COLOURS), cycle(_LINES), strict=False)
         for name, lower, median, upper, colour, line in quartiles:
             generation = np.arange(1, len(median) + 1)
@@ -86,29 +84,34 @@ def draw_statistics(many: ManyResults, path: str | Path | None = None, *, title:
             axes.plot(
                 generation, median, color=colour, linestyle=line, linewidth=2, label=name or f"median of {counted(len(many.seeds), 'seed')}"
             )
-        axes.set(xlabel="generation", ylabel=label)
-    scores, sizes = figure.axes
-    scores.set_title(title)
-    scores.legend(frameon=False)
-    sizes.set_ylim(bottom=0)
-    return finished(figure, path)
+
+    return _of_champions(plot, path, title)
 
 
 def draw_seeds(histories: dict[int, dict[str, np.ndarray]], path: str | Path | None = None, *, title: str = "") -> Figure:
     """Draws the champions of runs with several seeds over generations, each (`Result.history`) and
     their median; writes it to `path` unless that is None. Returns the figure.
     """
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    for axes, (column, label) in zip(figure.subplots(1, 2), _OF_CHAMPIONS.items(), strict=True):
+
+    def plot(axes: Axes, column: str) -> None:
         for history in histories.values():
             axes.plot(history["generation"], history[column], color="#9fb4cc", linewidth=1)
         shared = min(len(history[column]) for history in histories.values())
         median = np.median([history[column][:shared] for history in histories.values()], axis=0)
         axes.plot(np.arange(1, shared + 1), median, color="#1f4e8c", linewidth=2, label=f"median of {counted(len(histories), 'seed')}")
-        axes.set(xlabel="generation", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    scores, sizes = figure.axes
-    scores.set_title(title)
+
+    return _of_champions(plot, path, title)
+
+
+def _of_champions(plot: Callable[[Axes, str], None], path: str | Path | None, title: str) -> Figure:
+    """What `plot` draws of the champions' scores and of their sizes, side by side."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    scores, sizes = figure.subplots(1, 2)
+    plot(scores, "champion_score")
+    plot(sizes, "champion_connections")
+    scores.set(xlabel="generation", ylabel="champion's score, when confirmed: optimistic", title=title)
+    sizes.set(xlabel="generation", ylabel="champion's connections")
     scores.legend(frameon=False)
     sizes.set_ylim(bottom=0)
     return finished(figure, path)
