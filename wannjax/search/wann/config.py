@@ -88,7 +88,7 @@ class WannConfig(Settings):
     )
     confirm_episodes: int = count(32, "fresh episodes per shared weight that confirm a champion")
     candidates: int = count(8, "networks of a generation that may become champion; at most `population`")
-    selection: str = choice(LEXICASE, "how parents are selected: by every shared weight in turn, or by rank", (LEXICASE, TOURNAMENT))
+    selection: str = choice(LEXICASE, "how parents are selected: by every one of `cases` in turn, or by rank", (LEXICASE, TOURNAMENT))
     cases: str = choice(
         AUTO,
         "what lexicase selection takes in turn: the mean score at every weight, or the score of every episode at every weight; "
