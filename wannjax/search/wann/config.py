@@ -56,8 +56,8 @@ PRESETS: dict[str, dict] = {
     "paper-swingup": dict(_PAPER, population=192, tournament=8, elite_ratio=0.2),
     "paper-laptop": dict(_PAPER, population=64, tournament=4, elite_ratio=0.05),
 }
-"""Named settings of WANN: the recommended ones, for three minutes and for half an hour on two
-cores, and those that the paper used (facts from its published hyperparameter files).
+"""Named settings of WANN: the recommended ones, for three to four minutes and for half an hour on
+two cores, and those that the paper used (facts from its published hyperparameter files).
 """
 
 
