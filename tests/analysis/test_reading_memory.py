@@ -119,7 +119,7 @@ def test_effects_on_sequences_are_the_losses_of_networks_without_the_part(sequen
     np.testing.assert_allclose(found.connection_effects[:, 0], without, rtol=1e-4, atol=1e-6)
     without = [loss(c for c in ECHO.connections if c.source != node) for node in found.nodes]
     np.testing.assert_allclose(found.node_effects[:, 0], without, rtol=1e-4, atol=1e-6)
-    assert found.connection_name(2) == "h2 → h2"
+    assert found.connection_name(2) == "h2[t-1] → h2"
 
 
 def test_activity_on_sequences_is_that_of_all_time_steps(sequences):
@@ -163,7 +163,7 @@ def test_pruning_keeps_the_memory_that_is_needed(sequences):
     pruned = prune(network, sequences, tolerance=1e-9)
     assert graph_of(pruned.network) == graph_of(network_of(weighted))
     assert pruned.removed_nodes == ("h3",)
-    assert {*pruned.removed_connections} == {"h3 → h3", "h1 → h1", "x → h3"}
+    assert {*pruned.removed_connections} == {"h3[t-1] → h3", "h1[t-1] → h1", "x → h3"}
     assert pruned.cost == pytest.approx(0, abs=1e-9)
     bare = prune(network, sequences, tolerance=100.0)
     assert bare.connections_after == 0

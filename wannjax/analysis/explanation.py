@@ -65,8 +65,7 @@ class Explanation:
 
     def connection_name(self, place: int) -> str:
         """What connection number `place` is called."""
-        connection = self.graph.connections[place]
-        return f"{self.graph.label(connection.source)} → {self.graph.label(connection.target)}"
+        return self.graph.connection_label(self.graph.connections[place])
 
 
 def explain(

@@ -123,9 +123,7 @@ def prune(
         cost_error=float(standard_errors(rounds[:, :1] - rounds[:, 1:])[0]),
         connections_before=len(graph.connections),
         connections_after=len(chosen),
-        removed_connections=tuple(
-            f"{shown.label(c.source)} → {shown.label(c.target)}" for place, c in enumerate(graph.connections) if place not in chosen
-        ),
+        removed_connections=tuple(shown.connection_label(c) for place, c in enumerate(graph.connections) if place not in chosen),
         removed_nodes=tuple(shown.label(node) for node in hidden if node not in used),
         tolerance=tolerance,
     )

@@ -175,6 +175,13 @@ class Graph:
             label = f"h{node - self.inputs}_{number}"
         return label
 
+    def connection_label(self, connection: Connection) -> str:
+        """What one of its connections is called: `h1 → y`, and as in formulas `h1[t-1] → h1` where
+        it is recurrent.
+        """
+        late = "[t-1]" if connection.is_recurrent else ""
+        return f"{self.label(connection.source)}{late} → {self.label(connection.target)}"
+
     def activation_name(self, node: int) -> str:
         """The name of a node's activation; empty for bias and inputs, which have none."""
         return "" if node < self.first_hidden else NAMES[self.activations[node - self.first_hidden]]

@@ -189,7 +189,7 @@ class Pen:
             name = f"connection-{connection.source}-{connection.target}"
             weight = "" if connection.weight is None else f", weight {connection.weight:.4g}"
             late = ", from the last time step" if connection.is_recurrent else ""
-            self.titles[name] = f"{graph.label(connection.source)} → {graph.label(connection.target)}{weight}{late}"
+            self.titles[name] = f"{graph.connection_label(connection)}{weight}{late}"
             self._line(curves[number], name, alpha=fade, **self._line_style(number))
         for node, (x, y) in layout.nodes.items():
             self.node(node, x, y)

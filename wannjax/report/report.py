@@ -167,7 +167,7 @@ def _champion(saved: run_directory.Saved) -> str:
     head = ["connection", "source's activation", "target's activation", *(["weight"] if graph.has_weights else [])]
     rows = [
         (
-            f"{graph.label(each.source)} → {graph.label(each.target)}",
+            graph.connection_label(each),
             graph.activation_name(each.source) or "none",
             graph.activation_name(each.target),
             *([] if each.weight is None else [f"{each.weight:.4g}"]),
