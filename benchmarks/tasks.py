@@ -22,8 +22,8 @@ import numpy as np
 import wannjax
 from benchmarks.common import machine, print_table, write_json
 from wannjax.common.digits import number, numbers
+from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.host_problem import HostProblem
-from wannjax.problems.registry import make_environment
 
 
 class Task(NamedTuple):
@@ -33,12 +33,14 @@ class Task(NamedTuple):
         good: a good score, with `source`.
         settings: what differs from the defaults.
         episodes: fresh ones per weight, of the champion.
+        max_steps: of an episode, where that is less than the environment's own limit.
     """
 
     good: str
     source: str
     settings: Mapping[str, Any]
     episodes: int = 100
+    max_steps: int | None = None
 
 
 _GYMNAX = "PPO, table in gymnax's README"
@@ -64,17 +66,17 @@ TASKS = {
     "envpool:LunarLander-v3": Task("200", _SOLVED, _SOME, episodes=20),
     "envpool:LunarLanderContinuous-v3": Task("200", _SOLVED, _SOME, episodes=20),
     "jumanji:Maze-v0": Task("1", _MOST, {"generations": 50, "population": 256}),
-    "jumanji:Snake-v1": Task("143", _MOST, {**_SOME, "generations": 20}, episodes=20),
+    "jumanji:Snake-v1": Task("143", _MOST, _SOME, episodes=20, max_steps=200),
 }
 RANDOM_EPISODES = 256
 
 
 def random_policy(name: str) -> float:
     """The mean return of a policy that draws every action uniformly."""
-    problem = wannjax.make(name)
+    problem = wannjax.make(name, max_steps=TASKS[name].max_steps)
     if isinstance(problem, HostProblem):
         return random_policy_on_host(problem)
-    problem = make_environment(name)
+    assert isinstance(problem, EnvironmentProblem)
 
     def act(key, _observations):
         key, draw = jax.random.split(key)
@@ -106,7 +108,7 @@ def random_policy_on_host(problem: HostProblem) -> float:
 
 def search(name: str, seed: int) -> dict:
     """One search, and its champion on fresh episodes."""
-    problem = wannjax.make(name)
+    problem = wannjax.make(name, max_steps=TASKS[name].max_steps)
     result = wannjax.evolve(problem, wannjax.WannConfig(**TASKS[name].settings), seed=seed, progress=False)
     report = wannjax.evaluate(result.champion, problem, episodes=TASKS[name].episodes, seed=seed)
     return {
@@ -153,7 +155,9 @@ def main() -> None:
     for name in options.environments:
         runs = [run for run in record["runs"] if run["environment"] == name and run["seed"] in options.seeds]
         columns = [quartiles([run[key] for run in runs]) for key in ("mean", "best", "connections", "seconds")]
-        rows.append([name, *columns[:3], number(record["random"][name]), f"{TASKS[name].good} ({TASKS[name].source})", columns[3]])
+        limit = TASKS[name].max_steps
+        shown = name if limit is None else f"{name}, {limit} steps"
+        rows.append([shown, *columns[:3], number(record["random"][name]), f"{TASKS[name].good} ({TASKS[name].source})", columns[3]])
     columns = ["task", "mean, sweep", "best weight", "connections", "random policy", "known good", "seconds"]
     print_table(f"Champions of {len(options.seeds)} searches a task: median and quartiles", columns, rows)
 
