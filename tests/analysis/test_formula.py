@@ -10,7 +10,7 @@ import numpy as np
 import oracle
 import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.common import express_all, random_genomes
@@ -141,6 +141,7 @@ def test_names_that_are_no_identifiers_are_readable_and_never_clash():
 
 
 @given(st.lists(st.text(max_size=6), max_size=6))
+@example(["𐩀", "x𐩀", "²", "a𐩀b"])
 def test_any_names_become_different_identifiers(names):
     symbols = symbol_names(names)
     assert len(set(symbols)) == len(names)
