@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 
 import wannjax
-from benchmarks.common import machine, print_table, write_json
+from benchmarks.common import machine, print_table, whole, write_json
 from wannjax.cli.tables import motifs_table
 from wannjax.common.validation import require
 from wannjax.genomes.blocks import Block
@@ -63,7 +63,7 @@ def mine(source: str, directory: Path, seeds: Sequence[int], config: wannjax.Wan
     for seed in seeds:
         path = directory / f"{source}-{config.population}x{config.generations}-{seed}.json"
         if not path.exists():
-            result = wannjax.evolve(problem, config, seed=seed, progress=False)
+            result = whole(wannjax.evolve(problem, config, seed=seed, progress=False))
             path.parent.mkdir(parents=True, exist_ok=True)
             save_front(path, result.front, result.front_scores, config.weights)
             print(f"{source}, seed {seed}: champion {np.mean(result.champion_scores):.1f} in {result.seconds:.0f} s", flush=True)
@@ -80,7 +80,7 @@ def search(target: str, seed: int, config: wannjax.WannConfig) -> dict[str, Any]
     way by the round that confirmed it, which is optimistic.
     """
     problem = wannjax.make(target)
-    result = wannjax.evolve(problem, config, seed=seed, progress=False)
+    result = whole(wannjax.evolve(problem, config, seed=seed, progress=False))
     report = wannjax.evaluate(result.champion, problem, seed=seed)
     return {
         "mean": report.mean,

@@ -53,7 +53,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 import wannjax
-from benchmarks.common import machine, print_table, write_json
+from benchmarks.common import machine, print_table, whole, write_json
 from wannjax import DataProblem, Network, WannConfig
 from wannjax.analysis.score_table import PAPER
 from wannjax.finetuning.training import steps_between_checks
@@ -332,10 +332,10 @@ def main() -> None:
             network = wannjax.load(options.network)
         else:
             directory = path.with_name(f"{path.stem}-run-{seed}")
-            result = wannjax.evolve(problem, settings.config, seed=seed, run_dir=directory, resume=True, finish=None)
+            result = whole(wannjax.evolve(problem, settings.config, seed=seed, run_dir=directory, resume=True, finish=None))
             if settings.then is not None:
                 start, directory = [result.champion, *result.front], path.with_name(f"{path.stem}-then-{seed}")
-                result = wannjax.evolve(problem, settings.then, seed=seed, start=start, run_dir=directory, resume=True, finish=None)
+                result = whole(wannjax.evolve(problem, settings.then, seed=seed, start=start, run_dir=directory, resume=True, finish=None))
             network = result.champion
             wannjax.save(path.with_name(f"{path.stem}-champion-{seed}.json"), network)
         run = measure_network(network, problem, settings, seed)

@@ -18,6 +18,7 @@ import numpy as np
 import rich.table
 from rich.console import Console
 
+import wannjax
 from wannjax.common import devices
 from wannjax.common.versions import versions_of
 from wannjax.genomes.expression import express
@@ -29,6 +30,15 @@ from wannjax.networks.network import Network, take
 from wannjax.problems.problem import Problem
 
 PACKAGES = ("jax", "jaxlib", "numpy", "gymnax")
+
+
+def whole(result: wannjax.Result) -> wannjax.Result:
+    """The result of a search that went to its end. Else the program ends: what is kept as a run
+    must be one, and a signal ends only the search that it meets.
+    """
+    if result.interrupted:
+        sys.exit("ended early: nothing of this search goes on record; the same command goes on from the last one that does")
+    return result
 
 
 def random_genomes(seed: int, population: int, *, nodes: int, connections: int, inputs: int, outputs: int) -> Genome:

@@ -23,7 +23,7 @@ import numpy as np
 import optax
 
 import wannjax
-from benchmarks.common import machine, print_table, write_json
+from benchmarks.common import machine, print_table, whole, write_json
 from wannjax.networks.activations import NAMES
 from wannjax.networks.network import connection_count
 from wannjax.problems import datasets
@@ -126,7 +126,7 @@ def run(variant: Variant, seed: int, data: datasets.Dataset) -> dict[str, float]
     )
     config = wannjax.WannConfig(generations=GENERATIONS, **variant.settings)
     begun = time.process_time()
-    champion = wannjax.evolve(problem, config, seed=seed, progress=False).champion
+    champion = whole(wannjax.evolve(problem, config, seed=seed, progress=False)).champion
     seconds = time.process_time() - begun
     measured = DataProblem(data.x_train, data.y_train, x_test=data.x_test, y_test=data.y_test)
     tuned, mean = (_accuracies(measured, champion, weights) for weights in (np.linspace(-3, 3, 121), SWEEP))

@@ -29,7 +29,7 @@ import numpy as np
 from jax import lax
 
 import wannjax
-from benchmarks.common import print_table
+from benchmarks.common import print_table, whole
 from benchmarks.neat_evidence import Results
 from benchmarks.tasks import quartiles
 from wannjax.networks.network import take
@@ -145,7 +145,7 @@ def swing_up(seed: int, memory: bool, generations: int) -> dict[str, Any]:
     """One search, and its champion on fresh episodes."""
     problem = make_environment("CartPoleSwingUp-v0", observe=("x", "cos θ", "sin θ"))
     config = wannjax.WannConfig(recurrent=memory, racing=4)
-    result = wannjax.evolve(problem, config, generations=generations, seed=seed, progress=False)
+    result = whole(wannjax.evolve(problem, config, generations=generations, seed=seed, progress=False))
     report = wannjax.evaluate(result.champion, problem, seed=seed)
     scores = {"mean": report.mean, "shared": report.tuned_shared.mean, "connections": report.connections}
     return {**scores, "seconds": result.seconds}

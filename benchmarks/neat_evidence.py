@@ -28,7 +28,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import wannjax
-from benchmarks.common import machine, print_table, write_json
+from benchmarks.common import machine, print_table, whole, write_json
 from benchmarks.tasks import quartiles
 from wannjax.problems.registry import make_environment
 
@@ -107,7 +107,7 @@ def double_pole(seed: int, preset: str) -> dict:
 def curves(seed: int, environment: str) -> dict:
     """One search with the default settings, and its champion on fresh episodes."""
     problem = wannjax.make(environment)
-    result = wannjax.evolve(problem, wannjax.NeatConfig(), generations=CURVES[environment], seed=seed, progress=False)
+    result = whole(wannjax.evolve(problem, wannjax.NeatConfig(), generations=CURVES[environment], seed=seed, progress=False))
     report = wannjax.evaluate(result.champion, problem, seed=seed)
     history = {name: result.history[name].tolist() for name in ("champion_score", "alive_steps")}
     return {**scores_of(report), "seconds": result.seconds, "history": history}

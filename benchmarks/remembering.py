@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import wannjax
-from benchmarks.common import print_table
+from benchmarks.common import print_table, whole
 from benchmarks.neat_evidence import Results
 from benchmarks.tasks import quartiles
 from wannjax.networks.network import connection_count
@@ -57,7 +57,7 @@ def remember(seed: int, task: str, memory: bool, generations: int) -> dict[str, 
     """One search, and its champion on what it has not seen."""
     config = wannjax.WannConfig(recurrent=memory, generations=generations)
     problem = wannjax.make(GAMES[task]) if task in GAMES else sequences(task, LENGTH, seed)
-    result = wannjax.evolve(problem, config, seed=seed, progress=False)
+    result = whole(wannjax.evolve(problem, config, seed=seed, progress=False))
     champion, found = result.champion, {"connections": connection_count(result.champion), "seconds": result.seconds}
     if not isinstance(problem, DataProblem):
         report = wannjax.evaluate(champion, problem, seed=seed)

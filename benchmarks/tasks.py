@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import wannjax
-from benchmarks.common import machine, print_table, write_json
+from benchmarks.common import machine, print_table, whole, write_json
 from wannjax.common.digits import number, numbers
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.host_problem import HostProblem
@@ -109,7 +109,7 @@ def random_policy_on_host(problem: HostProblem) -> float:
 def search(name: str, seed: int) -> dict:
     """One search, and its champion on fresh episodes."""
     problem = wannjax.make(name, max_steps=TASKS[name].max_steps)
-    result = wannjax.evolve(problem, wannjax.WannConfig(**TASKS[name].settings), seed=seed, progress=False)
+    result = whole(wannjax.evolve(problem, wannjax.WannConfig(**TASKS[name].settings), seed=seed, progress=False))
     report = wannjax.evaluate(result.champion, problem, episodes=TASKS[name].episodes, seed=seed)
     return {
         "environment": name,

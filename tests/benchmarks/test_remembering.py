@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+import wannjax
+from benchmarks.common import whole
+from benchmarks.neat_evidence import Results
 from benchmarks.remembering import LENGTH, LONGER, accuracies, sequences
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of
@@ -34,3 +37,20 @@ def test_a_loop_that_keeps_the_first_bit_recalls_it_and_a_wire_does_not():
         problem = sequences("recall", length, seed=4)
         assert accuracies(problem, kept, (1.0,), "test") == pytest.approx(100)
         assert 40 < accuracies(problem, wire, (1.0,), "test") < 60
+
+
+def test_a_search_that_was_ended_early_is_not_kept(tmp_path):
+    def run(seed, generations):
+        return {"generations": len(whole(searched(generations)).history["generation"])}
+
+    def searched(generations):
+        config = wannjax.WannConfig(population=8, generations=2, episodes=1, confirm_episodes=1, candidates=1)
+        ended = lambda record: record.generation == generations  # noqa: E731
+        return wannjax.evolve("CartPole-v1", config, progress=False, callbacks=[ended])
+
+    results = Results(tmp_path / "runs.json")
+    with pytest.raises(SystemExit, match="ended early: nothing of this search goes on record"):
+        results.of(run, 1, generations=1)
+    assert not results.path.exists()
+    assert results.of(run, 1, generations=3) == [{"generations": 2}]
+    assert results.path.exists()
