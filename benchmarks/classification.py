@@ -114,7 +114,7 @@ class Settings:
 
 _MNIST: dict[str, Any] = {"episodes": 1, "confirm_episodes": 6, "max_connections": 1849}
 SETTINGS = {
-    "digits": Settings(WannConfig(generations=600, max_connections=200, initial_fan_in=1), learning_rate=0.03, steps=1500),
+    "digits": Settings(WannConfig(generations=600, max_connections=200), learning_rate=0.03, steps=1500),
     "mnist": Settings(
         WannConfig(generations=3000, **_MNIST),
         learning_rate=0.03,

@@ -166,8 +166,7 @@ class Estimator(BaseEstimator):
         if isinstance(config, WannConfig):  # on the mean of few rows, having no connections at all is hard to beat
             config = config.replace(cases=EPISODES)
             if self.max_connections is not None:
-                fan_in = min(config.initial_fan_in, max(1, self.max_connections // problem.outputs))
-                config = config.replace(max_connections=self.max_connections, initial_fan_in=fan_in)
+                config = config.replace(max_connections=self.max_connections)
         result = evolve(problem, config, seed=seed, callbacks=callbacks, progress=bool(self.verbose))
         network, scores = self._chosen(result)
         weight = float(config.weights[int(np.argmax(scores))])

@@ -105,7 +105,11 @@ class WannConfig(Settings):
     complexity_probability: float = share(0.0, "how often few connections rank in place of the best score")
     initial_density: float = share(0.5, "probability that a connection from bias or input to output starts enabled")
     initial_fan_in: int = count(4, "expected connections per output at the start, at most: lowers `initial_density`")
-    max_connections: int = count(10**6, "connections that a genome may get, at the most, those that no output depends on included")
+    max_connections: int = count(
+        10**6,
+        "connections that a genome may get, at the most, those that no output depends on included; "
+        "a search begins with a twentieth of them, or one per output, at the most",
+    )
     add_node: float = rate(0.25, "relative rate of splitting a connection")
     add_connection: float = rate(0.20, "relative rate of adding a connection")
     enable: float = rate(0.05, "relative rate of enabling a disabled connection")
@@ -181,7 +185,8 @@ class WannConfig(Settings):
             blocks=self.blocks,
             recurrent=self.recurrent,
         )
-        density = min(self.initial_density, self.initial_fan_in / (1 + inputs))
+        fan_in = min(self.initial_fan_in, max(1, self.max_connections // max(1, 20 * outputs)))
+        density = min(self.initial_density, fan_in / (1 + inputs))
         rates = Rates(
             density=jnp.float32(density),
             by_complexity=jnp.float32(self.complexity_probability),
