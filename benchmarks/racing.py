@@ -3,10 +3,11 @@
 
 Three studies; `--studies` chooses among them. "swing-up" and "host" search with and without a race
 (`--racing` says how many episodes come first; 0 is none) for the same CPU-seconds: swing-up by the
-default settings, and an environment on the host, where steps are costly. The tables have
-environment steps and seconds per generation, and the champion's mean score on fresh episodes,
-medians with the least and the greatest over the seeds. "parents" counts how many of the parents
-that are selected after all episodes are ahead after the first ones.
+defaults of when races were tried (four episodes, parents by weights), and an environment on the
+host, where steps are costly. The tables have environment steps and seconds per generation, and the
+champion's mean score on fresh episodes, medians with the least and the greatest over the seeds.
+"parents" counts how many of the parents that are selected after all episodes are ahead after the
+first ones.
 
 Every run is kept in the JSON file as soon as it is done; a second call does only what is missing.
 CPU-seconds leave out generations in which something is compiled. The host needs

@@ -74,7 +74,7 @@ class Estimator(BaseEstimator):
             and trains k times, each time keeping another part in place of a `validation_fraction`.
             The network is the one that does best on its own part, which nothing that it comes from
             has seen. None: one search.
-        batch: rows of a mini-batch, at the most; a generation sees four.
+        batch: rows of a mini-batch, at the most; a generation sees eight, or four of NEAT.
         random_state: an integer, a `RandomState`, or None.
         verbose: show progress.
 
