@@ -164,6 +164,7 @@ def test_pruning_keeps_the_memory_that_is_needed(sequences):
     assert graph_of(pruned.network) == graph_of(network_of(weighted))
     assert pruned.removed_nodes == ("h3",)
     assert {*pruned.removed_connections} == {"h3[t-1] → h3", "h1[t-1] → h1", "x → h3"}
+    assert pruned.removed_between == ("h1[t-1] → h1",)
     assert pruned.cost == pytest.approx(0, abs=1e-9)
     bare = prune(network, sequences, tolerance=100.0)
     assert bare.connections_after == 0

@@ -43,6 +43,7 @@ class Pruned:
         connections_before, connections_after: how many.
         removed_connections, removed_nodes: what went, by the names of the original network
             (hidden nodes h1, h2, …); dead ones, which cost nothing, included.
+        removed_between: those of the connections whose two nodes are both left.
         tolerance: the score that might be lost.
     """
 
@@ -53,6 +54,7 @@ class Pruned:
     connections_before: int
     connections_after: int
     removed_connections: tuple[str, ...]
+    removed_between: tuple[str, ...]
     removed_nodes: tuple[str, ...]
     tolerance: float
 
@@ -115,7 +117,9 @@ def prune(
     rounds = variant_scores(report_key, graph, [start, chosen], problem.split("test"), sweep, 2 * episodes).mean(axis=2)
     result = thinned(graph, chosen)
     used = {end for place in chosen for end in (graph.connections[place].source, graph.connections[place].target)}
-    hidden, shown = range(graph.first_hidden, graph.size - graph.outputs), graph.with_printable_names()
+    gone = [node for node in range(graph.first_hidden, graph.size - graph.outputs) if node not in used]
+    lost = [connection for place, connection in enumerate(graph.connections) if place not in chosen]
+    shown = graph.with_printable_names()
     return Pruned(
         network=network_of(result),
         score_before=float(rounds[:, 0].mean()),
@@ -123,8 +127,9 @@ def prune(
         cost_error=float(standard_errors(rounds[:, :1] - rounds[:, 1:])[0]),
         connections_before=len(graph.connections),
         connections_after=len(chosen),
-        removed_connections=tuple(shown.connection_label(c) for place, c in enumerate(graph.connections) if place not in chosen),
-        removed_nodes=tuple(shown.label(node) for node in hidden if node not in used),
+        removed_connections=tuple(map(shown.connection_label, lost)),
+        removed_between=tuple(shown.connection_label(each) for each in lost if not {each.source, each.target} & {*gone}),
+        removed_nodes=tuple(map(shown.label, gone)),
         tolerance=tolerance,
     )
 

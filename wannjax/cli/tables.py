@@ -175,8 +175,7 @@ def pruned_table(pruned: Pruned) -> Group:
     table.add_row("connections", str(pruned.connections_before), str(pruned.connections_after))
     table.add_row("mean score", *numbers([pruned.score_before, pruned.score_after], pruned.cost_error or abs(pruned.cost)))
     cost = f"cost {with_spread(pruned.cost, pruned.cost_error)} of {pruned.tolerance:g} allowed"
-    single = [name for name in pruned.removed_connections if not {*name.replace("[t-1]", "").split(" → ")} & {*pruned.removed_nodes}]
-    parts = [_listed("nodes with their connections", pruned.removed_nodes), _listed("connections", single)]
+    parts = [_listed("nodes with their connections", pruned.removed_nodes), _listed("connections", pruned.removed_between)]
     return Group(table, *(Text(part) for part in (cost, *parts) if part))
 
 
