@@ -27,6 +27,7 @@ from wannjax.genomes.population import SMALLEST_CAPACITY, sizes_of
 from wannjax.networks.activations import LINEAR, NAMES, PUBLISHED, activation_ids
 from wannjax.networks.graph import Connection, Graph, network_of
 from wannjax.networks.network import Network, take
+from wannjax.problems.data import DataProblem
 from wannjax.problems.problem import Problem
 
 PACKAGES = ("jax", "jaxlib", "numpy", "gymnax")
@@ -39,6 +40,13 @@ def whole(result: wannjax.Result) -> wannjax.Result:
     if result.interrupted:
         sys.exit("ended early: nothing of this search goes on record; the same command goes on from the last one that does")
     return result
+
+
+def accuracies(problem: DataProblem, network: Network, weights: Sequence[float], split: str) -> np.ndarray:
+    """Of one network on a split's examples at each of the shared weights, in percent."""
+    population = jax.tree.map(lambda leaf: np.asarray(leaf)[None], network)
+    keys = jax.random.split(jax.random.key(0), len(weights))
+    return np.asarray(problem.split(split).measure(keys, population, jnp.asarray(weights, jnp.float32))[0])
 
 
 def random_genomes(seed: int, population: int, *, nodes: int, connections: int, inputs: int, outputs: int) -> Genome:

@@ -17,13 +17,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 import wannjax
-from benchmarks.common import machine, print_table, whole, write_json
+from benchmarks.common import accuracies, machine, print_table, whole, write_json
 from wannjax.networks.activations import NAMES
 from wannjax.networks.network import connection_count
 from wannjax.problems import datasets
@@ -129,19 +128,14 @@ def run(variant: Variant, seed: int, data: datasets.Dataset) -> dict[str, float]
     champion = whole(wannjax.evolve(problem, config, seed=seed, progress=False)).champion
     seconds = time.process_time() - begun
     measured = DataProblem(data.x_train, data.y_train, x_test=data.x_test, y_test=data.y_test)
-    tuned, mean = (_accuracies(measured, champion, weights) for weights in (np.linspace(-3, 3, 121), SWEEP))
+    grid = np.linspace(-3, 3, 121).tolist()
+    chosen = accuracies(measured, champion, grid, "validation").argmax()
     return {
-        "mean": float(mean["test"].mean()),
-        "tuned": float(tuned["test"][tuned["validation"].argmax()]),
+        "mean": float(accuracies(measured, champion, SWEEP, "test").mean()),
+        "tuned": float(accuracies(measured, champion, grid, "test")[chosen]),
         "connections": connection_count(champion),
         "seconds": seconds,
     }
-
-
-def _accuracies(problem: DataProblem, network: wannjax.Network, weights: Any) -> dict[str, np.ndarray]:
-    population = jax.tree.map(lambda leaf: np.asarray(leaf)[None], network)
-    keys, gain = jax.random.split(jax.random.key(0), len(weights)), jnp.asarray(weights, jnp.float32)
-    return {split: np.asarray(problem.split(split).measure(keys, population, gain)[0]) for split in ("validation", "test")}
 
 
 def _cell(values: list[float]) -> str:

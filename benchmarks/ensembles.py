@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import wannjax
-from benchmarks.common import machine, print_table, write_json
+from benchmarks.common import machine, print_table, whole, write_json
 from wannjax.problems.registry import make_environment
 
 SWING_UP, LENGTH = "CartPoleSwingUp-v0", 0.6
@@ -38,7 +38,7 @@ def main() -> None:
     wannjax.use_all_cores()
     bounds = 0.5 * LENGTH, 1.5 * LENGTH
     mixture = make_environment(SWING_UP, vary={"pole_length": bounds})
-    champion = wannjax.load(options.network) if options.network else wannjax.evolve(make_environment(SWING_UP), seed=0).champion
+    champion = wannjax.load(options.network) if options.network else whole(wannjax.evolve(make_environment(SWING_UP), seed=0)).champion
     single = wannjax.finetune(champion, mixture, steps=options.members * options.steps, seed=options.seed)
     flock = wannjax.ensemble(single.network, mixture, members=options.members, steps=options.steps, seed=options.seed)
 

@@ -40,7 +40,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import wannjax
-from benchmarks.common import express_all, machine, perceptron, print_table, random_genomes, write_json
+from benchmarks.common import express_all, machine, perceptron, print_table, random_genomes, whole, write_json
 from wannjax.analysis.score_table import PAPER
 from wannjax.common.digits import with_spread
 from wannjax.common.validation import require
@@ -146,7 +146,7 @@ def swing_up(options: argparse.Namespace) -> None:
     groups: dict[str, list[dict[str, Any]]] = {}
     files = [str(file) for file in options.networks]
     for file in files or [""]:
-        champion = wannjax.load(file) if file else wannjax.evolve(problem, seed=options.seed).champion
+        champion = wannjax.load(file) if file else whole(wannjax.evolve(problem, seed=options.seed)).champion
         checksum = zlib.crc32(Path(file).read_bytes()) if file else 0  # a file may be another run's by now
         shared = wannjax.evaluate(champion, problem, seed=options.seed).tuned_shared
         single = {"connections": connection_count(champion), "mean": shared.mean, "std": shared.std}
@@ -193,7 +193,7 @@ def tasks(options: argparse.Namespace) -> None:
     rows, records = [], []
     for name, (generations, steps) in TASKS.items():
         problem = wannjax.make(name)
-        champion = wannjax.evolve(problem, generations=generations, seed=options.seed).champion
+        champion = whole(wannjax.evolve(problem, generations=generations, seed=options.seed)).champion
         before = wannjax.evaluate(champion, problem, seed=options.seed)
         for label, starts in (("default", None), ("random weights", STARTS)):
             run = partial(wannjax.finetune, champion, problem, steps=steps, starts=starts, seed=options.seed)

@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import wannjax
-from benchmarks.common import machine, perceptron, print_table, write_json
+from benchmarks.common import machine, perceptron, print_table, whole, write_json
 from wannjax.networks.network import Network, connection_count
 from wannjax.problems.registry import make_environment
 
@@ -61,7 +61,7 @@ def main() -> None:
     wannjax.use_all_cores()
     old = make_environment(SWING_UP)
     new = old.with_params(old.params.replace(pole_length=LONGER * old.params.pole_length))
-    champion = wannjax.load(options.network) if options.network else wannjax.evolve(old, seed=0).champion
+    champion = wannjax.load(options.network) if options.network else whole(wannjax.evolve(old, seed=0)).champion
 
     runs = [measured(champion, old, new, options.steps, seed) for seed in options.seeds]
     table = {name: np.array([run[name] for run in runs], float) for name in ("WANN", "perceptron")}

@@ -19,12 +19,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 import wannjax
-from benchmarks.common import print_table, whole
+from benchmarks.common import accuracies, print_table, whole
 from benchmarks.neat_evidence import Results
 from benchmarks.tasks import quartiles
 from wannjax.networks.network import connection_count
@@ -44,13 +42,6 @@ def sequences(task: str, length: int, seed: int) -> DataProblem:
     inputs = np.stack([2 * bits - 1, first], axis=-1).astype(np.float32)
     classes = [SEQUENCES[task](each) for each in bits]
     return DataProblem(inputs[0], classes[0], x_test=inputs[1], y_test=classes[1], sequences="last", seed=seed)
-
-
-def accuracies(problem: DataProblem, network: wannjax.Network, weights: tuple[float, ...], split: str) -> np.ndarray:
-    """In percent, at each of the shared weights."""
-    population = jax.tree.map(lambda leaf: np.asarray(leaf)[None], network)
-    keys = jax.random.split(jax.random.key(0), len(weights))
-    return np.asarray(problem.split(split).measure(keys, population, jnp.array(weights, jnp.float32))[0])
 
 
 def remember(seed: int, task: str, memory: bool, generations: int) -> dict[str, Any]:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import wannjax
-from benchmarks.common import whole
+from benchmarks.common import accuracies, whole
 from benchmarks.neat_evidence import Results
-from benchmarks.remembering import LENGTH, LONGER, accuracies, sequences
+from benchmarks.remembering import LENGTH, LONGER, sequences
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of
 
@@ -45,8 +45,7 @@ def test_a_search_that_was_ended_early_is_not_kept(tmp_path):
 
     def searched(generations):
         config = wannjax.WannConfig(population=8, generations=2, episodes=1, confirm_episodes=1, candidates=1)
-        ended = lambda record: record.generation == generations  # noqa: E731
-        return wannjax.evolve("CartPole-v1", config, progress=False, callbacks=[ended])
+        return wannjax.evolve("CartPole-v1", config, progress=False, callbacks=[lambda record: record.generation == generations])
 
     results = Results(tmp_path / "runs.json")
     with pytest.raises(SystemExit, match="ended early: nothing of this search goes on record"):
