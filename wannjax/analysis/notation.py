@@ -34,8 +34,8 @@ def symbol_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
     for name in names:
         spelled = "".join(_SIGNS.get(character, character) for character in name)
         spelled = unicodedata.normalize("NFKC", spelled)
-        spelled = "".join(character if f"x{character}".isidentifier() else " " for character in spelled)  # \w takes more, such as 𐩀
-        spelled = re.sub(" +", "_", spelled).strip("_")
+        parts = "".join(character if f"x{character}".isidentifier() else " " for character in spelled).split()  # \w takes more, such as 𐩀
+        spelled = "_".join(parts).strip("_")
         spelled = spelled if spelled.isidentifier() else f"x{spelled}"
         symbol = stem = f"{spelled}_" if spelled in _MEANINGFUL else spelled
         number = 1
