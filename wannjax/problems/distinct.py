@@ -154,10 +154,13 @@ class DistinctScores:
         if not self._softmax:
             return lax.map(plain, merged.outputs)
 
+        # Without the barrier XLA transposes and adds up the targets again for every network.
+        by_output, sizes = lax.optimization_barrier((targets.T, jnp.sum(targets, axis=1)))
+
         def by_exponentials(rows):
             total = sum(_row(values, row + behind) for row in rows)
-            hit = sum(_row(values, row) * target for row, target in zip(rows, targets.T, strict=True))
-            return over_groups(hit - jnp.log(total) * jnp.sum(targets, axis=1), valid)
+            hit = sum(_row(values, row) * target for row, target in zip(rows, by_output, strict=True))
+            return over_groups(hit - jnp.log(total) * sizes, valid)
 
         def corrected(i, scores):
             return scores.at[extreme[i]].set(plain(merged.outputs[extreme[i]]))

@@ -16,11 +16,10 @@ from jaxtyping import Array, Bool, Float, Int32, Key
 
 from wannjax.common import devices
 
-_EVENTS = 64
-"""Lexicase events that run side by side on a CPU: they hold _EVENTS × P values."""
-
-_VALUES = 1 << 26
-"""The values that events side by side hold elsewhere, where few launches count."""
+_CPU_VALUES, _VALUES = 1 << 19, 1 << 26
+"""The values, one for each genome, that lexicase events side by side hold on a CPU, whose caches
+they fit; and elsewhere, where few launches count.
+"""
 
 
 def tournaments(key: Key[Array, ""], order: Int32[Array, " N"], *, size: int, count: int) -> Int32[Array, " count"]:
@@ -57,7 +56,7 @@ def lexicase(
         # The first of the largest, as argmax, which a CPU finds one value after the other.
         return jnp.min(jnp.where(lots == jnp.max(lots), jnp.arange(left.shape[0], dtype=jnp.int32), left.shape[0]))
 
-    at_once = _EVENTS if devices.on_cpu() else max(_VALUES // len(valid), 1)
+    at_once = max((_CPU_VALUES if devices.on_cpu() else _VALUES) // len(valid), 1)
     return lax.map(event, jax.random.split(key, count), batch_size=at_once)
 
 
