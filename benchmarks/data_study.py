@@ -1,11 +1,12 @@
 """Which settings suit a search on data: `python -m benchmarks.data_study [--variants NAME …]
-[--seeds 21 22 23]`.
+[--seeds 21 22 23] [--mnist PATH]`.
 
-Every variant evolves networks on digits with every seed, from the default settings but for what
-`VARIANTS` says. The table has what the champion scores on the test examples, medians with the least
-and the greatest over the seeds: the mean accuracy over the sweep and that of the best shared weight
-(chosen on the validation examples), its connections, and the CPU-seconds of the search. Runs are
-kept in the JSON file; a second call does only what is missing.
+Every variant evolves networks on digits, or on MNIST where `fetch_mnist` has left it, with every
+seed, from 4 connections an output and with the default settings but for what `VARIANTS` says. The
+table has what the champion scores on the test examples, medians with the least and the greatest
+over the seeds: the mean accuracy over the sweep and that of the best shared weight (chosen on the
+validation examples), its connections, and the CPU-seconds of the search. Runs are kept in the JSON
+file; a second call does only what is missing.
 """
 
 import argparse
@@ -77,13 +78,13 @@ def wrong(outputs, target):
 
 
 def balanced(outputs, target):
-    """Cross-entropy, as if there were as many training examples of each class."""
+    """Cross-entropy, as if there were as many training examples of each class of digits."""
     counts = np.bincount(datasets.digits().y_train)
     return optax.softmax_cross_entropy(outputs, target) * jnp.sum(target * (counts.mean() / counts))
 
 
 class Variant(NamedTuple):
-    """What differs from the default search.
+    """What differs from the search that all are compared with.
 
     Attributes:
         settings: of the search.
@@ -97,7 +98,7 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "default": Variant(),
+    "4 connections an output at the start": Variant(),
     "1 connection an output at the start": Variant({"initial_fan_in": 1}),
     "2 connections": Variant({"initial_fan_in": 2}),
     "8 connections": Variant({"initial_fan_in": 8}),
@@ -123,7 +124,7 @@ def run(variant: Variant, seed: int, data: datasets.Dataset) -> dict[str, float]
     problem = variant.problem(
         data.x_train, data.y_train if "loss" not in options else np.eye(10, dtype=np.float32)[data.y_train], **options
     )
-    config = wannjax.WannConfig(generations=GENERATIONS, **variant.settings)
+    config = wannjax.WannConfig(generations=GENERATIONS, **{"initial_fan_in": 4, **variant.settings})
     begun = time.process_time()
     champion = whole(wannjax.evolve(problem, config, seed=seed, progress=False)).champion
     seconds = time.process_time() - begun
@@ -147,23 +148,26 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=tuple(VARIANTS), default=list(VARIANTS), metavar="NAME", help="default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23], help="one search each (default 21 22 23)")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/data_study.json"), help="where the record goes")
+    parser.add_argument("--mnist", type=Path, help="the file of `benchmarks.fetch_mnist`: search on MNIST")
     options = parser.parse_args()
     wannjax.use_all_cores()
-    data = datasets.digits()
+    data = datasets.mnist(options.mnist) if options.mnist else datasets.digits()
+    on = "MNIST, " if options.mnist else ""
     runs = json.loads(options.json.read_text())["runs"] if options.json.exists() else {}
     for seed in options.seeds:
         for name in options.variants:
-            if f"{name}, seed {seed}" not in runs:
-                runs[f"{name}, seed {seed}"] = run(VARIANTS[name], seed, data)
+            label = f"{on}{name}, seed {seed}"
+            if label not in runs:
+                runs[label] = run(VARIANTS[name], seed, data)
                 write_json(options.json, {"machine": machine(), "generations": GENERATIONS, "runs": runs})
-                print(f"{name}, seed {seed}: {runs[f'{name}, seed {seed}']}", flush=True)
+                print(f"{label}: {runs[label]}", flush=True)
     rows = []
     for name in options.variants:
-        found = [runs[f"{name}, seed {seed}"] for seed in options.seeds]
+        found = [runs[f"{on}{name}, seed {seed}"] for seed in options.seeds]
         rows.append((name, *(_cell([each[what] for each in found]) for what in ("mean", "tuned", "connections", "seconds"))))
     columns = ("variant", "mean over the sweep, %", "best shared weight, %", "connections", "CPU-seconds")
     caption = f"Seeds {', '.join(map(str, options.seeds))}; {GENERATIONS} generations; test examples: median (least to greatest)."
-    print_table("Searches on digits", columns, rows, caption)
+    print_table(f"Searches on {'MNIST' if options.mnist else 'digits'}", columns, rows, caption)
 
 
 if __name__ == "__main__":

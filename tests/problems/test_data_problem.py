@@ -13,7 +13,9 @@ from data_support import calm_and_overflowing, cubic, examples
 import wannjax
 from wannjax.common import devices
 from wannjax.networks.network import take
+from wannjax.problems import splits
 from wannjax.problems.data import DataProblem
+from wannjax.problems.splits import MOST_PERMUTED, sample
 
 KEY = jax.random.key(5)
 WEIGHTS = (-1.0, 0.5, 2.0)
@@ -175,6 +177,23 @@ def test_another_key_draws_other_examples_and_the_same_key_the_same(small_batche
     first, again, other = (score(small_batches, genes, key=jax.random.key(seed)).scores for seed in (0, 0, 1))
     assert_same_bits(first, again)
     assert np.any(np.abs(first - other) > 1e-3)
+
+
+@pytest.mark.parametrize(("size", "count"), [(50, 7), (MOST_PERMUTED + 1, 1000), (2 * MOST_PERMUTED + 3, 2 * MOST_PERMUTED + 2)])
+def test_numbers_that_are_drawn_are_different(size, count):
+    for drawn in np.asarray(jax.jit(jax.vmap(lambda key: sample(key, size, count)))(jax.random.split(KEY, 3))):
+        assert len(np.unique(drawn)) == count
+        assert drawn.min() >= 0
+        assert drawn.max() < size
+
+
+@pytest.mark.parametrize("permuted", [True, False])
+def test_every_number_is_drawn_equally_often(permuted, monkeypatch):
+    if not permuted:
+        monkeypatch.setattr(splits, "MOST_PERMUTED", 0)
+    drawn = jax.vmap(lambda key: sample(key, 11, 4))(jax.random.split(KEY, 20_000))
+    shares = np.bincount(np.ravel(drawn), minlength=11) / 20_000
+    np.testing.assert_allclose(shares, 4 / 11, atol=4 * np.sqrt(4 / 11 * 7 / 11 / 20_000))
 
 
 def test_more_mini_batches_than_there_are_examples_are_all_examples(small_batches):

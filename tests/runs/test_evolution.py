@@ -11,6 +11,7 @@ from runs_support import Larger, same
 
 import wannjax
 from wannjax.networks.graph import graph_of
+from wannjax.runs.run import Run
 from wannjax.search.ranking import non_dominated
 
 CONFIG = wannjax.WannConfig(population=24, generations=6, episodes=2, confirm_episodes=4)
@@ -39,6 +40,12 @@ def test_another_seed_gives_another_result(swing_up, result):
 @pytest.mark.parametrize("chunk", [1, 5])
 def test_the_chunk_size_does_not_change_the_result(result, chunk):
     same(result, wannjax.evolve(wannjax.make("CartPoleSwingUp-v0", max_steps=60, network_chunk=chunk), CONFIG, seed=1, progress=False))
+
+
+def test_what_is_left_to_the_problem_is_what_suits_it(swing_up):
+    on_swing_up, on_data = (Run(problem, CONFIG, seed=0).config for problem in (swing_up, wannjax.make("digits")))
+    assert (on_swing_up.output_activation, on_swing_up.cases, on_swing_up.initial_fan_in) == ("tanh", "episodes", 4)
+    assert (on_data.output_activation, on_data.cases, on_data.initial_fan_in) == ("linear", "weights", 1)
 
 
 def test_history_has_a_row_a_generation(result):

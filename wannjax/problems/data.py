@@ -33,7 +33,7 @@ from wannjax.problems.distinct import BLOCK, FEWEST_EXAMPLES, Blocks, DistinctSc
 from wannjax.problems.problem import Evaluation, Problem, as_names, check_population, checked_names
 from wannjax.problems.sequences import ALL, LAST, at_each_time, over_time
 from wannjax.problems.sharding import Shares, on_population, sharded
-from wannjax.problems.splits import SPLITS, Examples, Validation, examples_of, split_of
+from wannjax.problems.splits import SPLITS, Examples, Validation, examples_of, sample, split_of
 from wannjax.problems.tables import Targets, anything_of, columns_of, inputs_of, numbers_of, probabilities_of, rows_of, warn_of_scale
 
 Loss = Callable[[Array, Array], Array]
@@ -58,6 +58,7 @@ class DataProblem(Problem):
     """
 
     output_activation = "linear"
+    initial_fan_in = 1
     stochastic = False
 
     def __init__(
@@ -226,7 +227,7 @@ class DataProblem(Problem):
         """`count` of the examples, without repetition. Traceable."""
         if count == examples.inputs.shape[0]:
             return examples
-        chosen = jax.random.choice(key, examples.inputs.shape[0], (count,), replace=False)
+        chosen = sample(key, examples.inputs.shape[0], count)
         return Examples(examples.inputs[chosen], examples.targets[chosen])
 
     def _blocks_of_sample(self, key, examples, *, count) -> Blocks:

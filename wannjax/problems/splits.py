@@ -1,13 +1,14 @@
 """Which examples of a data set are for training, which for choosing among networks, and which for
-reports.
+reports; and which of them are drawn.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeGuard
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Shaped
+from jaxtyping import Array, Float32, Int32, Key, Shaped
 
 from wannjax.common.keys import Purpose, generator_of
 from wannjax.common.validation import plain, require
@@ -18,6 +19,8 @@ VALIDATION = 0.2
 """The share of the examples that is kept for choosing, unless another one is given."""
 FEW = 20
 """Of fewer examples none is kept: they are a truth table, or too few to spare any."""
+MOST_PERMUTED = 1 << 14
+"""Up to so many examples some are drawn by a permutation of all."""
 
 
 Validation = float | Sequence[bool] | np.ndarray | None
@@ -82,3 +85,19 @@ def split_of(inputs: np.ndarray, targets: np.ndarray, validation: Validation, se
 
 def examples_of(inputs: np.ndarray, targets: np.ndarray) -> Examples:
     return Examples(jax.device_put(inputs), jax.device_put(targets))
+
+
+def sample(key: Key[Array, ""], size: int, count: int) -> Int32[Array, " count"]:
+    """`count` different numbers below `size`, each of which is drawn equally often. Traceable.
+
+    Of many, a permutation of all costs more than scoring those drawn: 38 ms of 54,000 on a CPU. So
+    the circle of all is cut into `count` equal parts, from a random place on, of which each gives
+    one.
+    """
+    if size <= MOST_PERMUTED:
+        return jax.random.choice(key, size, (count,), replace=False)
+    turn, within = jax.random.split(key)
+    cuts = np.arange(count + 1) * size // count
+    first = jax.random.randint(turn, (), 0, size, jnp.int32)
+    chosen = jax.random.randint(within, (count,), cuts[:-1].astype(np.int32), cuts[1:].astype(np.int32), jnp.int32)
+    return (first + chosen) % size

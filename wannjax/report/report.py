@@ -34,8 +34,7 @@ from wannjax.problems.registry import DATA_SETS, is_known
 from wannjax.report.document import explorable, folded, page, paragraph, picture, plotted, preformatted, strip, table
 from wannjax.report.predictions import predictions_part
 from wannjax.runs import run_directory
-from wannjax.runs.run import final_episodes
-from wannjax.search.activation_settings import AUTO
+from wannjax.runs.run import final_episodes, suited
 from wannjax.search.wann.config import SWEEP, WannConfig
 
 CURVE_EPISODES = 32
@@ -290,9 +289,7 @@ def _growth(saved: run_directory.Saved) -> str:
 
 def _changes(saved: run_directory.Saved, problem: Problem) -> dict[str, Any]:
     """The settings that are not the defaults: those that were left to the problem are."""
-    default = type(saved.config)()
-    if default.output_activation == AUTO:
-        default = default.replace(output_activation=problem.output_activation)
+    default = suited(type(saved.config)(), problem)
     values = {setting.name: getattr(saved.config, setting.name) for setting in fields(saved.config)}
     return {name: value for name, value in values.items() if value != getattr(default, name)}
 
