@@ -10,15 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from library_cases import CASES, IN_JAX, library_of, split
 
 import wannjax
 from wannjax.common import devices
 from wannjax.networks.network import take
 from wannjax.problems.kernels.step import obstacle
-from wannjax.problems.libraries import LIBRARIES, library_names, needed
+from wannjax.problems.libraries import LIBRARIES, library_names
 from wannjax.problems.registry import is_known
-
-ON_THE_HOST = {"envpool", "gymnasium"}
 
 
 class Raw(NamedTuple):
@@ -92,31 +91,12 @@ def raw_craftax(name):
 
 
 RAW = {"": raw_gymnax, "brax": raw_brax, "craftax": raw_craftax, "jumanji": raw_jumanji, "playground": raw_playground}
-CASES = (
-    "CartPole-v1",
-    "brax:inverted_pendulum",
-    "craftax:Craftax-Classic-Symbolic-v1",
-    "jumanji:Connector-v3",
-    "jumanji:LevelBasedForaging-v0",
-    "jumanji:RubiksCube-partly-scrambled-v0",
-    "jumanji:SearchAndRescue-v0",
-    "jumanji:Snake-v1",
-    "jumanji:Tetris-v0",
-    "playground:CartpoleSwingup",
-)
 MASKED = ("jumanji:Connector-v3", "jumanji:LevelBasedForaging-v0", "jumanji:Snake-v1", "jumanji:Tetris-v0")
 STEPS = 120
 
 
-def library_of(name):
-    library = name.rpartition(":")[0]
-    if library and needed(library):
-        pytest.skip(needed(library))
-    return library
-
-
 slow = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-each = pytest.mark.parametrize("name", [pytest.param(name, marks=slow if ":" in name else ()) for name in CASES])
+each = pytest.mark.parametrize("name", [pytest.param(name, marks=slow if ":" in name else ()) for name in IN_JAX])
 
 
 @cache
@@ -144,7 +124,7 @@ def test_an_episode_is_the_librarys_own_past_its_end_too(name):
     """So nothing resets, nothing is cut off, and the ends are what the library says they are."""
     library = library_of(name)
     environment, *_ = compiled(name)
-    raw = RAW[library](name.rpartition(":")[2])
+    raw = RAW[library](split(name)[1])
     reset, step = jax.jit(raw.reset), jax.jit(raw.step)
     (observation, _), transitions, actions = played(name, 3)
     with jax.numpy_rank_promotion("allow"):
@@ -248,7 +228,7 @@ def test_gradients_are_promised_where_they_are_those_of_small_differences():
 
 
 def test_every_library_has_a_case():
-    assert {name.rpartition(":")[0] for name in CASES} - {""} == set(LIBRARIES) - ON_THE_HOST
+    assert {split(name)[0] for name in CASES} - {""} == set(LIBRARIES)
 
 
 def test_a_missing_library_says_how_to_install_it(monkeypatch):

@@ -52,7 +52,8 @@ class _Single:
         spec = gymnasium.spec(name)
         limit = spec.max_episode_steps if max_steps is None else max_steps
         self.max_steps = whole("max_steps", limit, "an integer >= 1, or known to gymnasium", 1)
-        options = {"max_episode_steps": self.max_steps, "disable_env_checker": True, **options}
+        # The problem keeps the limit; gymnasium's own is taken off.
+        options = {"max_episode_steps": -1, "disable_env_checker": True, **options}
         if "render_mode" not in options and _CAMERA in gymnasium.make(name, **options).metadata.get("render_modes", ()):
             options["render_mode"] = _CAMERA
         self._make = partial(gymnasium.make, name, **options)
