@@ -5,7 +5,8 @@ In this order, each part as far as the time allows (what it does not allow is na
     agreement     the device computes what the CPU of the same machine does (`agreement.py`)
     NEAT          a generation on CartPole-v1 (`neat_speed.py`)
     search        a whole default search on swing-up
-    peers         TensorNEAT and evosax, if they are installed (`rivals.py`)
+    peers         TensorNEAT and evosax, and NEAT on brax beside TensorNEAT's paper, as far as they
+                  are installed (`rivals.py`)
     throughput    `problem.evaluate` of random networks at the sweep's weights on four episodes:
                   environment × nodes × population, in every form that the device has, beside what
                   `benchmarks.kernels` modelled, if its `modelled.json` is there
@@ -62,6 +63,8 @@ class Plan:
     neat_population: int = 1000
     neat_slots: int = 20
     copies: int = 1024
+    robots: tuple[str, ...] = tuple(rivals.PUBLISHED)
+    brax_population: int = rivals.PUBLISHED_POPULATION
 
 
 WHOLE = Plan(wannjax.WannConfig())
@@ -74,6 +77,8 @@ QUICK = Plan(
     neat_population=32,
     neat_slots=8,
     copies=16,
+    robots=("inverted_pendulum",),
+    brax_population=16,
 )
 
 
@@ -206,7 +211,8 @@ def peers(_clock: Clock, plan: Plan, record: dict[str, Any]) -> dict[str, list[d
     """The rows of other libraries, with our own NEAT's from `record`."""
     ours = record["neat"]["falling"] if "neat" in record else None
     own = (ours["rollouts"] + ours["outside"], ours["alive"]) if ours else None
-    return {"rows": [each._asdict() for each in rivals.peers(own, plan.neat_population, plan.neat_slots, plan.copies, plan.repeats)]}
+    sizes = plan.neat_population, plan.neat_slots, plan.copies, plan.robots, plan.brax_population
+    return {"rows": [each._asdict() for each in rivals.peers(own, *sizes, plan.repeats)]}
 
 
 def speed(environment: str, asked: int, population: int, form: str, repeats: int) -> Speed:

@@ -42,7 +42,7 @@ def tables_of(record: dict[str, Any]) -> list[Table]:
         for row in record["peers"]["rows"]:
             rate = row["alive"] / row["seconds"] if row["seconds"] else None
             rows.append([row["task"], row["library"], f"{row['population']:,}", _digits(row["seconds"]), _millions(rate), row["note"]])
-        tables.append(Table("Peers on CartPole-v1", columns, rows))
+        tables.append(Table("Peers", columns, rows))
     if record.get("throughput"):
         tables.append(_of_throughput(record["throughput"]))
     return tables

@@ -1,5 +1,6 @@
 """Other libraries beside ours, where they are installed: a generation of NEAT on CartPole-v1 by
-TensorNEAT, and one of an evolution strategy of the weights of a perceptron on it by evosax.
+TensorNEAT, and one of an evolution strategy of the weights of a perceptron on it by evosax; and
+generations of NEAT on brax, beside what TensorNEAT's paper says of them.
 
 None of them is a dependency. What is not installed, or does not run with this JAX, says so in its
 row.
@@ -8,6 +9,7 @@ row.
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -15,17 +17,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import wannjax
 from benchmarks.common import measure, perceptron
 from wannjax.networks.network import take
 from wannjax.problems.registry import make_environment
 
 CART_POLE, EPISODES, HIDDEN = "CartPole-v1", 4, (16, 16)
 NEAT_TASK = "a generation of NEAT, one episode each"
+BRAX_TASK = "a generation of NEAT on brax's {}, one episode of 1,000 steps each"
+PUBLISHED_POPULATION, PUBLISHED = 10_000, {"swimmer": 215.7, "hopper": 241.3, "halfcheetah": 274.7}
+"""Seconds of 100 generations of that size by TensorNEAT on an RTX 4090 (arXiv 2504.08339)."""
 ES_TASK = f"scoring an evolution strategy's 4-16-16-2 perceptrons, {EPISODES} episodes each"
 
 
 class Peer(NamedTuple):
-    """One library on one task on CartPole-v1.
+    """One library on one task.
 
     Attributes:
         seconds: wall seconds of the median call.
@@ -76,6 +82,23 @@ def tensorneat(population: int, slots: int, repeats: int) -> tuple[float, float]
     return measure(generation, repeats).wall, statistics.median(alive[1:])
 
 
+def brax(name: str, population: int, repeats: int) -> tuple[float, float]:
+    """Seconds and alive lane-steps of a generation of our NEAT from its first population on."""
+    problem = make_environment(f"brax:{name}")
+    config = wannjax.NeatConfig(population=population, output_activation=problem.output_activation)
+    algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
+    state, alive = algorithm.init(jax.random.key(0)), []
+
+    def generation() -> None:
+        nonlocal state
+        networks, ids = algorithm.ask(state), algorithm.activation_ids
+        found = problem.evaluate(jax.random.key(1), networks, jnp.ones(1), episodes=1, activation_ids=ids)
+        alive.append(float(np.sum(found.steps, dtype=float)))
+        state = algorithm.enlarge(algorithm.tell(state, np.asarray(found.scores))[0])
+
+    return measure(generation, repeats).wall, statistics.median(alive[1:])
+
+
 def evosax(population: int, repeats: int) -> tuple[float, float]:
     """Seconds and alive lane-steps of a generation of evosax's OpenAI strategy on its own gymnax
     problem.
@@ -116,10 +139,12 @@ def copies(population: int, repeats: int) -> tuple[float, float]:
     return timing.wall, float(jnp.sum(timing.result)) * EPISODES
 
 
-def peer(task: str, library: str, population: int, run: Callable[[], tuple[float, float]]) -> Peer:
-    """The row of one library; that it is not installed, or what it failed with, is a row too."""
-    if library != "wannjax" and find_spec(library.lower()) is None:
-        return Peer(task, library, population, note="not installed")
+def peer(task: str, library: str, needed: str, population: int, run: Callable[[], tuple[float, float]]) -> Peer:
+    """The row of one library; that what it needs is not installed, or what it failed with, is a row
+    too.
+    """
+    if find_spec(needed) is None:
+        return Peer(task, library, population, note=f"{needed} is not installed")
     try:
         return Peer(task, library, population, *run())
     except Exception as error:  # of a library that nothing here depends on
@@ -131,13 +156,28 @@ def one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:200].replace("|", "/")
 
 
-def peers(neat: tuple[float, float] | None, population: int, slots: int, es_population: int, repeats: int) -> list[Peer]:
+def peers(
+    neat: tuple[float, float] | None,
+    population: int,
+    slots: int,
+    es_population: int,
+    robots: tuple[str, ...],
+    brax_population: int,
+    repeats: int,
+) -> list[Peer]:
     """All rows; `neat` has seconds and alive lane-steps of our own generation of NEAT, None where
-    it was not measured.
+    it was not measured, and `robots` are environments of brax.
     """
-    return [
+    rows = [
         Peer(NEAT_TASK, "wannjax", population, *(neat or (None, None, "not measured"))),
-        peer(NEAT_TASK, "TensorNEAT", population, lambda: tensorneat(population, slots, repeats)),
-        peer(ES_TASK, "wannjax", es_population, lambda: copies(es_population, repeats)),
-        peer(ES_TASK, "evosax", es_population, lambda: evosax(es_population, repeats)),
+        peer(NEAT_TASK, "TensorNEAT", "tensorneat", population, lambda: tensorneat(population, slots, repeats)),
+        peer(ES_TASK, "wannjax", "wannjax", es_population, lambda: copies(es_population, repeats)),
+        peer(ES_TASK, "evosax", "evosax", es_population, lambda: evosax(es_population, repeats)),
     ]
+    for robot in robots:
+        task = BRAX_TASK.format(robot)
+        rows.append(peer(task, "wannjax", "brax", brax_population, partial(brax, robot, brax_population, repeats)))
+        if robot in PUBLISHED:
+            note = "its paper's, on an RTX 4090: a hundredth of 100 generations"
+            rows.append(Peer(task, "TensorNEAT", PUBLISHED_POPULATION, PUBLISHED[robot] / 100, note=note))
+    return rows

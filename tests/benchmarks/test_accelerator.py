@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from benchmarks.accelerator import Clock
 from benchmarks.agreement import Case, Outcome, compared
+from benchmarks.rivals import BRAX_TASK
 
 CASE = Case("CartPole-v1", "shared weights")
 
@@ -89,5 +91,8 @@ def test_it_runs_on_a_cpu_and_says_so(tmp_path):
     assert [(row["population"], row["form"], row["note"]) for row in record["throughput"]] == [(16, "XLA", ""), (32, "XLA", "")]
     assert all(0 < row["alive_steps_per_second"] <= row["total_steps_per_second"] for row in record["throughput"])
     assert {"neat", "search", "peers"} <= set(record)
+    rows = {row["task"]: row for row in record["peers"]["rows"] if row["library"] == "wannjax"}
+    robot = rows[BRAX_TASK.format("inverted_pendulum")]
+    assert robot["seconds"] > 0 < robot["alive"] if find_spec("brax") else robot["note"] == "brax is not installed"
     assert "| CartPole-v1 | 29 | 32 | XLA |" in (tmp_path / "accelerator.md").read_text()
     assert (tmp_path / "accelerator.png").stat().st_size > 10_000

@@ -15,9 +15,11 @@ from library_cases import CASES, IN_JAX, library_of, split
 import wannjax
 from wannjax.common import devices
 from wannjax.networks.network import take
+from wannjax.problems.adapters.library import LibraryEnvironment, Moved
 from wannjax.problems.kernels.step import obstacle
 from wannjax.problems.libraries import LIBRARIES, library_names
 from wannjax.problems.registry import is_known
+from wannjax.problems.spaces import Discrete
 
 
 class Raw(NamedTuple):
@@ -225,6 +227,28 @@ def test_gradients_are_promised_where_they_are_those_of_small_differences():
     difference = (value(jnp.float32(0.11)) - value(jnp.float32(0.09))) / 0.02
     np.testing.assert_allclose(jax.jit(jax.grad(last))(jnp.float32(0.1)), difference, rtol=1e-2)
     assert not wannjax.make("brax:inverted_pendulum", backend="mjx").differentiable
+
+
+class Careless(LibraryEnvironment):
+    """Writes into the state that it steps, as some of brax's do."""
+
+    name, params, actions, max_steps = "careless", None, Discrete(2), 5
+
+    def begin(self, key, params):
+        return jnp.zeros(2), {"count": jnp.int32(0), "bonus": jnp.float32(0)}
+
+    def advance(self, key, state, action, params):
+        state.update(count=state["count"] + 1, bonus=1.0)
+        return Moved(jnp.full(2, state["count"]), state, 1.0, False)
+
+
+def test_a_library_may_write_into_a_state():
+    environment = Careless()
+    environment.describe()
+    _, state = environment.reset(jax.random.key(0), None)
+    after = environment.step(jax.random.key(0), state, 0, None)
+    assert {name: float(leaf) for name, leaf in state.items()} == {"count": 0, "bonus": 0}
+    assert {name: (float(leaf), leaf.dtype) for name, leaf in after.state.items()} == {"count": (1, jnp.int32), "bonus": (1, jnp.float32)}
 
 
 def test_every_library_has_a_case():

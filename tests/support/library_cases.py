@@ -9,6 +9,7 @@ from wannjax.problems.libraries import needed
 ON_THE_HOST = ("envpool", "gymnasium")
 CASES = (
     "CartPole-v1",
+    "brax:hopper",
     "brax:inverted_pendulum",
     "craftax:Craftax-Classic-Pixels-v1",
     "craftax:Craftax-Classic-Symbolic-v1",

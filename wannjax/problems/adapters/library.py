@@ -59,7 +59,8 @@ class LibraryEnvironment(Environment):
 
     def step(self, key, state, action, params):
         with usual_types():
-            after = self.advance(key, state, action, params)
+            # A copy, since brax writes into the dictionaries of the state that it steps.
+            after = self.advance(key, jax.tree.map(lambda leaf: leaf, state), action, params)
             behind = jax.tree.map(_as_before, after.state, state)
             terminated, truncated = (jnp.asarray(end).astype(bool) for end in (after.terminated, after.truncated))
             reward = jnp.asarray(after.reward, jnp.float32)
