@@ -62,7 +62,7 @@ def test_its_commands_find_the_run_from_where_it_was_started(run, text, monkeypa
 def test_what_was_left_to_the_problem_is_no_change(text):
     assert "tanh (not the default)" not in text
     assert "16 (not the default)" in text
-    assert all(f"{name}=" not in text for name in ("output_activation", "cases", "initial_fan_in"))
+    assert all(f"{name}=" not in text for name in ("output_activation", "cases"))
 
 
 def test_what_was_given_is_one(tmp_path):

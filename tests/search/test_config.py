@@ -166,9 +166,9 @@ def test_impossible_sizes_are_refused(sizes):
         WannConfig().algorithm(**sizes)
 
 
-@pytest.mark.parametrize(("fan_in", "expected"), [(0, 4.0), (1, 1.0), (10**6, 32.5)])
-def test_outputs_begin_with_so_many_connections(fan_in, expected):
-    """Of 64 inputs, the bias and 10 outputs: half of all at the most."""
-    algorithm = WannConfig(population=256, initial_fan_in=fan_in).algorithm(inputs=64, outputs=10)
+@pytest.mark.parametrize(("most", "expected"), [(10**6, 4.0), (800, 4.0), (400, 2.0), (200, 1.0), (20, 1.0)])
+def test_few_connections_in_all_are_few_at_the_start(most, expected):
+    """Of 64 inputs and 10 outputs: a twentieth of what there may be, and at least one an output."""
+    algorithm = WannConfig(population=256, max_connections=most).algorithm(inputs=64, outputs=10)
     sizes = algorithm.init(jax.random.key(0)).sizes.connections
     assert np.mean(np.asarray(sizes)) == pytest.approx(10 * expected, rel=0.1)

@@ -58,7 +58,6 @@ class DataProblem(Problem):
     """
 
     output_activation = "linear"
-    initial_fan_in = 1
     stochastic = False
 
     def __init__(

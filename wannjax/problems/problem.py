@@ -44,7 +44,6 @@ class Problem(Protocol):
         inputs, outputs: I and O, what the networks must have.
         input_names, output_names: for people.
         output_activation: the name of the activation that suits its outputs.
-        initial_fan_in: the connections per output that suit the start of a WANN search.
         metric: what `measure` gives, for people; higher is better.
         stochastic: whether `measure` differs from key to key.
         sequential: whether networks are run over time and keep their values from step to step (see
@@ -57,7 +56,6 @@ class Problem(Protocol):
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     output_activation: str
-    initial_fan_in: int = 4
     metric: str = "score"
     stochastic: bool = True
     sequential: bool = False

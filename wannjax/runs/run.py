@@ -58,8 +58,6 @@ def suited(config: Config, problem: Problem) -> Config:
         config = config.replace(output_activation=problem.output_activation)
     if isinstance(config, WannConfig) and config.cases == AUTO:
         config = config.replace(cases=EPISODES if problem.stochastic else WEIGHTS)
-    if isinstance(config, WannConfig) and config.initial_fan_in == 0:
-        config = config.replace(initial_fan_in=problem.initial_fan_in)
     return config
 
 

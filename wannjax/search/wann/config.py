@@ -104,15 +104,11 @@ class WannConfig(Settings):
     cull_ratio: float = setting(0.2, "share of the population that no tournament draws", "in [0, 1)", lambda v: 0 <= v < 1)
     complexity_probability: float = share(0.0, "how often few connections rank in place of the best score")
     initial_density: float = share(0.5, "probability that a connection from bias or input to output starts enabled")
-    initial_fan_in: int = count(
-        0,
-        "expected connections per output at the start, at most: lowers `initial_density`; "
-        "0: what suits the problem, which is 1 on data and 4 elsewhere",
-        least=0,
-    )
+    initial_fan_in: int = count(4, "expected connections per output at the start, at most: lowers `initial_density`")
     max_connections: int = count(
         10**6,
-        "connections that a genome may get, at the most, those that no output depends on included",
+        "connections that a genome may get, at the most, those that no output depends on included; "
+        "a search begins with a twentieth of them, or one per output, at the most",
     )
     add_node: float = rate(0.25, "relative rate of splitting a connection")
     add_connection: float = rate(0.20, "relative rate of adding a connection")
@@ -172,10 +168,9 @@ class WannConfig(Settings):
 
     def algorithm(self, *, inputs: int, outputs: int, start: Sequence[Network] = (), held: Held | None = None) -> Algorithm:
         """The search with these settings, for networks of so many inputs and outputs, linear ones
-        where `output_activation` is `AUTO`, by weights where `cases` is, and from 4 connections per
-        output where `initial_fan_in` is 0. Where it has a `start`, it begins with those networks,
-        whose weights have no say, and whose outputs keep their activations. Of the islands it holds
-        all, or those that are `held`.
+        where `output_activation` is `AUTO`, and by weights where `cases` is. Where it has a
+        `start`, it begins with those networks, whose weights have no say, and whose outputs keep
+        their activations. Of the islands it holds all, or those that are `held`.
         """
         rules = Rules(
             population=self.population // self.islands,
@@ -190,7 +185,8 @@ class WannConfig(Settings):
             blocks=self.blocks,
             recurrent=self.recurrent,
         )
-        density = min(self.initial_density, (self.initial_fan_in or 4) / (1 + inputs))
+        fan_in = min(self.initial_fan_in, max(1, self.max_connections // max(1, 20 * outputs)))
+        density = min(self.initial_density, fan_in / (1 + inputs))
         rates = Rates(
             density=jnp.float32(density),
             by_complexity=jnp.float32(self.complexity_probability),
