@@ -27,7 +27,7 @@ from benchmarks.common import machine, print_table, write_json
 from wannjax.genomes.genome import from_matrix
 from wannjax.problems.registry import make_environment
 from wannjax.search.algorithm import Algorithm
-from wannjax.search.neat.algorithm import NeatState
+from wannjax.search.neat.state import NeatState
 
 PEER = {20: 0.24, 50: 0.08}
 """TensorNEAT's million lane-steps per second, by slots."""

@@ -15,22 +15,20 @@ their luckiest genome.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int32, Key
+from jaxtyping import Array, Bool, Float, Int32
 
-from wannjax.common.pytrees import Placeholder
 from wannjax.common.validation import require_count
 from wannjax.genomes.expression import express
-from wannjax.genomes.genome import Genome, enlarge, random_genome
+from wannjax.genomes.genome import Genome, random_genome
 from wannjax.genomes.given import genomes_of, graphs_of
 from wannjax.genomes.operators import NOTHING, changed
-from wannjax.genomes.population import SMALLEST_CAPACITY, Sizes, doubled, in_chunks, larger, more_slots, sizes_of
+from wannjax.genomes.population import SMALLEST_CAPACITY, doubled, in_chunks, more_slots
 from wannjax.networks.activations import SUM
 from wannjax.networks.network import Network
 from wannjax.search.algorithm import Info, require_scores
@@ -45,7 +43,6 @@ from wannjax.search.neat.genes import (
     is_used,
     take_genes,
     weight_matrix,
-    with_capacity,
     with_enabled,
 )
 from wannjax.search.neat.given import given_genes
@@ -58,11 +55,9 @@ from wannjax.search.neat.reproduction import (
     followed,
     mutated_weights,
     numbered,
-    require_numbers,
 )
 from wannjax.search.neat.species import (
     Mating,
-    Records,
     children_of,
     fitness_of,
     inhabited,
@@ -75,40 +70,8 @@ from wannjax.search.neat.species import (
     updated,
     with_founded,
 )
+from wannjax.search.neat.state import NeatState, enlarged, needs_of, sizes_with_disabled
 from wannjax.search.ranking import usable
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class NeatState:
-    """What a search carries from one generation to the next.
-
-    Attributes:
-        genomes: the population, P genomes.
-        genes: of the genomes.
-        ids: int32[P, H], the identity of every hidden node, 0 in empty slots.
-        sizes: of the genomes; steps as if all genes were enabled, since children of two parents
-            enable some.
-        species: int32[P], the species of every genome.
-        records: of the species.
-        threshold: the compatibility threshold.
-        number: of the next structural change.
-        key: drives everything random that is still to come.
-        generation: generations told so far.
-        steps: the steps that expressed networks have room for, outputs not counted.
-    """
-
-    genomes: Genome | Placeholder
-    genes: Genes
-    ids: Int32[Array, "P H"] | Placeholder
-    sizes: Sizes
-    species: Int32[Array, " P"] | Placeholder
-    records: Records
-    threshold: Float32[Array, ""] | Placeholder
-    number: Int32[Array, ""] | Placeholder
-    key: Key[Array, ""] | Placeholder
-    generation: Int32[Array, ""] | Placeholder
-    steps: int = field(metadata={"static": True})
 
 
 class Rules(NamedTuple):
@@ -201,8 +164,8 @@ def neat(rules: Rules, *, inputs: int, outputs: int, start: Sequence[Network] = 
         lambda key, island: populate(jnp.int32(first + island), key),
         ask,
         tell,
-        needs=_needs,
-        enlarge=partial(_enlarge, population=rules.population * rules.islands, nodes=1 + inputs + outputs),
+        needs=needs_of,
+        enlarge=partial(enlarged, population=rules.population * rules.islands, nodes=1 + inputs + outputs),
         emigrants=lambda state, chosen: jax.tree.map(lambda leaf: leaf[chosen], (state.genomes, state.genes, state.ids)),
         settle=settle,
         activation_ids=tuple(sorted(ids)),
@@ -243,7 +206,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
             genomes=genomes,
             genes=genes,
             ids=ids,
-            sizes=_sizes(genomes),
+            sizes=sizes_with_disabled(genomes),
             species=jnp.zeros(rules.population, jnp.int32),  # one, until there are scores
             records=no_records(places),
             threshold=jnp.float32(rules.threshold),
@@ -350,7 +313,7 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
             genomes=genomes,
             genes=genes,
             ids=ids,
-            sizes=_sizes(genomes),
+            sizes=sizes_with_disabled(genomes),
             species=species,
             records=with_founded(records, exist & ~existed),
             threshold=steered(state.threshold, living, rules.species, rules.threshold_step),
@@ -381,51 +344,9 @@ def _programs(rules: Rules, inputs: int, outputs: int) -> tuple[Callable, ...]:
             genomes=genomes,
             genes=genes,
             ids=ids,
-            sizes=_sizes(genomes),
+            sizes=sizes_with_disabled(genomes),
             species=state.species.at[place].set(species),
             records=with_founded(state.records, exist & ~existed),
         )
 
     return populate, populate_from, ask, tell, settle
-
-
-def _needs(state: NeatState) -> tuple[int, int, int, int]:
-    """The number of the next change; and the hidden nodes, the steps and the genes of the largest
-    genomes.
-    """
-    return int(state.number), int(np.max(state.sizes.hidden)), int(np.max(state.sizes.steps)), int(_most_genes(state.genes))
-
-
-def _enlarge(state: NeatState, needs: tuple[int, int, int, int], population: int, nodes: int) -> NeatState:
-    """The state with room for what comes of genomes with these needs; of a search of so many
-    genomes in all, that have so many `nodes` at the start.
-    """
-    number, hidden, steps, count = needs
-    require_numbers(number, population, nodes)
-    # A generation adds at most one node, two genes, and two steps. What can be enlarged at once is:
-    # every new shape is a compilation.
-    room = larger(state.steps, steps + 1)
-    places = doubled(state.genes.markings.shape[1], count + 1)
-    enlarges = room != state.steps or places != state.genes.markings.shape[1]
-    capacity = more_slots(state.genomes.hidden, hidden, with_others=enlarges)
-    if (capacity, places, room) == (state.genomes.hidden, state.genes.markings.shape[1], state.steps):
-        return state
-    genomes, genes, ids = _enlarged(state.genomes, state.genes, state.ids, capacity, places)
-    return replace(state, genomes=genomes, genes=genes, ids=ids, steps=room)
-
-
-def _sizes(genomes: Genome) -> Sizes:
-    """The sizes of P genomes, with the steps that they would take if all genes were enabled."""
-    whole = replace(genomes, enabled=genomes.enabled | genomes.disabled)
-    return sizes_of(genomes)._replace(steps=sizes_of(whole).steps)
-
-
-@jax.jit
-def _most_genes(genes: Genes):
-    return jnp.max(gene_count(genes))
-
-
-@partial(jax.jit, static_argnums=(3, 4))
-def _enlarged(genomes: Genome, genes: Genes, ids, hidden: int, capacity: int):
-    more = with_capacity(genes, capacity, genomes.hidden, hidden)
-    return enlarge(genomes, hidden), more, jnp.pad(ids, [(0, 0), (0, hidden - genomes.hidden)])
