@@ -51,7 +51,7 @@ def test_shapes_and_types_are_the_contracts_and_equal_seeds_give_equal_episodes(
     for parts, others in zip(found, again, strict=True):
         for part, of in zip(jax.tree.leaves(parts), jax.tree.leaves(others), strict=True):
             np.testing.assert_array_equal(part, of)
-    assert np.any(found[-1][0][:1] != other[-1][0][:1])
+    assert np.any(found[0] != other[0])
     assert np.shape(found[0]) == (2, environment.inputs)
     assert environment.inputs == 96 * 96 * 3 or "CarRacing" not in name
     for observations, rewards, terminated, truncated in found[1:]:
@@ -64,11 +64,11 @@ def test_shapes_and_types_are_the_contracts_and_equal_seeds_give_equal_episodes(
 
 
 @each
-def test_an_environment_has_no_limit_of_its_own_and_a_problem_keeps_its(name):
-    library_of(name)
-    _, found = played(name, [3, 4])
-    assert not any(np.any(truncated) for *_, truncated in found[1:]), "though max_steps is 10"
-    assert len(found) > 11
+def test_gymnasium_has_no_limit_of_its_own_and_a_problem_keeps_its(name):
+    if library_of(name) == "gymnasium":  # envpool's tasks read theirs: rewards and observations of some depend on it
+        _, found = played(name, [3, 4])
+        assert not any(np.any(truncated) for *_, truncated in found[1:]), "though max_steps is 10"
+        assert len(found) > 11
     problem = wannjax.make(name, max_steps=10)
     steps = np.asarray(problem.rollout(KEYS, networks_for(problem, 2), GAIN).steps)
     assert (steps <= 10).all()
@@ -128,7 +128,8 @@ def test_failing_terminates_and_ends_that_lane_alone(library):
         actions = np.where(lanes == 0, 0, time % 2)  # one is pushed over, one is kept up for a while
         _, _, terminated, truncated = environment.step(actions, lanes)
         ends |= {lane: (bool(terminated[i]), bool(truncated[i])) for i, lane in enumerate(lanes) if terminated[i] or truncated[i]}
-    assert ends == {0: (True, False)}
+    assert ends.pop(0) == (True, False)
+    assert ends in ({}, {1: (False, True)}), "kept up to the last step, at which envpool has a limit of its own"
 
 
 def test_a_search_runs_on_it_and_the_same_seed_gives_the_same(library, tmp_path):

@@ -19,9 +19,6 @@ from wannjax.problems.adapters.action_spaces import action_space_of
 from wannjax.problems.adapters.names import NAMES
 from wannjax.problems.host_environment import FRAMES, HostEnvironment, HostStep
 
-_NO_LIMIT = 2**31 - 1
-"""The steps of an episode, on which envpool insists, where the problem keeps the limit."""
-
 _CAMERAS = ("envpool.box2d", "envpool.classic_control")
 """Modules whose environments can be rendered anywhere; others end the process without a display."""
 
@@ -45,7 +42,7 @@ class EnvpoolEnvironment(HostEnvironment):
         threads = devices.available_cores() if threads is None else require_count("threads", threads)
         self.name, self._id, self._space = f"envpool:{name}", name, spec.observation_space
         self._pool: Any = None
-        self._options = {"num_threads": threads, "max_episode_steps": _NO_LIMIT, **options}
+        self._options = {"num_threads": threads, "max_episode_steps": self.max_steps, **options}
         if envpool.registration.registry.specs[name][0] in _CAMERAS:
             self.picture = FRAMES
             self._options["render_mode"] = "rgb_array"
