@@ -5,11 +5,11 @@ In this order, each part as far as the time allows (what it does not allow is na
     agreement     the device computes what the CPU of the same machine does (`agreement.py`)
     NEAT          a generation on CartPole-v1 (`neat_speed.py`)
     search        a whole default search on swing-up
-    peers         TensorNEAT and evosax, and NEAT on brax beside TensorNEAT's paper, as far as they
-                  are installed (`rivals.py`)
+    peers         TensorNEAT and evosax, if they are installed (`rivals.py`)
     throughput    `problem.evaluate` of random networks at the sweep's weights on four episodes:
                   environment × nodes × population, in every form that the device has, beside what
                   `benchmarks.kernels` modelled, if its `modelled.json` is there
+    brax          a generation of NEAT beside TensorNEAT's paper, if brax is installed
 
 It writes accelerator.json, accelerator.md and accelerator.png into the folder, after every part.
 The exit status is 0 if the device agrees with the CPU, and 1 if it does not or could not be asked.
@@ -211,8 +211,7 @@ def peers(_clock: Clock, plan: Plan, record: dict[str, Any]) -> dict[str, list[d
     """The rows of other libraries, with our own NEAT's from `record`."""
     ours = record["neat"]["falling"] if "neat" in record else None
     own = (ours["rollouts"] + ours["outside"], ours["alive"]) if ours else None
-    sizes = plan.neat_population, plan.neat_slots, plan.copies, plan.robots, plan.brax_population
-    return {"rows": [each._asdict() for each in rivals.peers(own, *sizes, plan.repeats)]}
+    return {"rows": [each._asdict() for each in rivals.peers(own, plan.neat_population, plan.neat_slots, plan.copies, plan.repeats)]}
 
 
 def speed(environment: str, asked: int, population: int, form: str, repeats: int) -> Speed:
@@ -288,6 +287,12 @@ def measure_all(clock: Clock, plan: Plan, quick: bool, folder: Path) -> dict[str
     for row in speeds(clock, plan):
         record["throughput"].append(row.record(model))
         write(folder, record)
+    record["robots"] = []
+    for robot in plan.robots:
+        if clock.allows(f"brax's {robot}"):
+            record["robots"] += [each._asdict() for each in rivals.robot_rows(robot, plan.brax_population, plan.repeats)]
+            clock.say(f"brax's {robot}: done")
+            write(folder, record)
     record["seconds"] = time.perf_counter() - clock.begun
     write(folder, record)
     return record

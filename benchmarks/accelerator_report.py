@@ -37,14 +37,11 @@ def tables_of(record: dict[str, Any]) -> list[Table]:
     if "neat" in record:
         tables.append(_of_neat(record["neat"], record["plan"]))
     if "peers" in record:
-        columns = ["task", "library", "population", "s", "M alive lane-steps/s", "note"]
-        rows = []
-        for row in record["peers"]["rows"]:
-            rate = row["alive"] / row["seconds"] if row["seconds"] else None
-            rows.append([row["task"], row["library"], f"{row['population']:,}", _digits(row["seconds"]), _millions(rate), row["note"]])
-        tables.append(Table("Peers", columns, rows))
+        tables.append(_of_peers("Peers on CartPole-v1", record["peers"]["rows"]))
     if record.get("throughput"):
         tables.append(_of_throughput(record["throughput"]))
+    if record.get("robots"):
+        tables.append(_of_peers("NEAT on brax", record["robots"]))
     return tables
 
 
@@ -55,6 +52,14 @@ def _of_neat(costs: dict[str, dict[str, float]], plan: dict[str, Any]) -> Table:
         rows.append([task, _digits(cost["rollouts"]), _digits(cost["outside"]), *rates])
     title = f"A generation of NEAT on CartPole-v1, population {plan['neat_population']}, {plan['neat_slots']} slots"
     return Table(title, ["task", "rollouts s", "outside s", "M alive lane-steps/s", "M total"], rows)
+
+
+def _of_peers(title: str, found: list[dict[str, Any]]) -> Table:
+    rows = []
+    for row in found:
+        rate = row["alive"] / row["seconds"] if row["seconds"] and row["alive"] else None
+        rows.append([row["task"], row["library"], f"{row['population']:,}", _digits(row["seconds"]), _millions(rate), row["note"]])
+    return Table(title, ["task", "library", "population", "s", "M alive lane-steps/s", "note"], rows)
 
 
 def _of_throughput(found: list[dict[str, Any]]) -> Table:

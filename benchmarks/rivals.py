@@ -1,6 +1,6 @@
 """Other libraries beside ours, where they are installed: a generation of NEAT on CartPole-v1 by
 TensorNEAT, and one of an evolution strategy of the weights of a perceptron on it by evosax; and
-generations of NEAT on brax, beside what TensorNEAT's paper says of them.
+a generation of NEAT on brax, beside what TensorNEAT's paper says of it.
 
 None of them is a dependency. What is not installed, or does not run with this JAX, says so in its
 row.
@@ -9,7 +9,6 @@ row.
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -18,15 +17,17 @@ import jax.numpy as jnp
 import numpy as np
 
 import wannjax
+from benchmarks import neat_speed
 from benchmarks.common import measure, perceptron
 from wannjax.networks.network import take
 from wannjax.problems.registry import make_environment
 
 CART_POLE, EPISODES, HIDDEN = "CartPole-v1", 4, (16, 16)
 NEAT_TASK = "a generation of NEAT, one episode each"
-BRAX_TASK = "a generation of NEAT on brax's {}, one episode of 1,000 steps each"
-PUBLISHED_POPULATION, PUBLISHED = 10_000, {"swimmer": 215.7, "hopper": 241.3, "halfcheetah": 274.7}
-"""Seconds of 100 generations of that size by TensorNEAT on an RTX 4090 (arXiv 2504.08339)."""
+BRAX_TASK = "a first generation of NEAT on brax's {}, one episode of at most 1,000 steps each"
+PUBLISHED = {"swimmer": 215.7, "hopper": 241.3, "halfcheetah": 274.7}
+"""Seconds of 100 generations by TensorNEAT on an RTX 4090 (arXiv 2504.08339)."""
+PUBLISHED_POPULATION = 10_000
 ES_TASK = f"scoring an evolution strategy's 4-16-16-2 perceptrons, {EPISODES} episodes each"
 
 
@@ -83,20 +84,12 @@ def tensorneat(population: int, slots: int, repeats: int) -> tuple[float, float]
 
 
 def brax(name: str, population: int, repeats: int) -> tuple[float, float]:
-    """Seconds and alive lane-steps of a generation of our NEAT from its first population on."""
+    """Seconds and alive lane-steps of a generation of our NEAT, the first of a search."""
     problem = make_environment(f"brax:{name}")
     config = wannjax.NeatConfig(population=population, output_activation=problem.output_activation)
     algorithm = config.algorithm(inputs=problem.inputs, outputs=problem.outputs)
-    state, alive = algorithm.init(jax.random.key(0)), []
-
-    def generation() -> None:
-        nonlocal state
-        networks, ids = algorithm.ask(state), algorithm.activation_ids
-        found = problem.evaluate(jax.random.key(1), networks, jnp.ones(1), episodes=1, activation_ids=ids)
-        alive.append(float(np.sum(found.steps, dtype=float)))
-        state = algorithm.enlarge(algorithm.tell(state, np.asarray(found.scores))[0])
-
-    return measure(generation, repeats).wall, statistics.median(alive[1:])
+    cost = neat_speed.cost(problem, algorithm, algorithm.init(jax.random.key(0)), repeats)
+    return cost.rollouts + cost.outside, cost.alive
 
 
 def evosax(population: int, repeats: int) -> tuple[float, float]:
@@ -139,11 +132,11 @@ def copies(population: int, repeats: int) -> tuple[float, float]:
     return timing.wall, float(jnp.sum(timing.result)) * EPISODES
 
 
-def peer(task: str, library: str, needed: str, population: int, run: Callable[[], tuple[float, float]]) -> Peer:
+def peer(task: str, library: str, population: int, run: Callable[[], tuple[float, float]], needed: str | None = None) -> Peer:
     """The row of one library; that what it needs is not installed, or what it failed with, is a row
     too.
     """
-    if find_spec(needed) is None:
+    if needed is not None and find_spec(needed) is None:
         return Peer(task, library, population, note=f"{needed} is not installed")
     try:
         return Peer(task, library, population, *run())
@@ -156,28 +149,23 @@ def one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:200].replace("|", "/")
 
 
-def peers(
-    neat: tuple[float, float] | None,
-    population: int,
-    slots: int,
-    es_population: int,
-    robots: tuple[str, ...],
-    brax_population: int,
-    repeats: int,
-) -> list[Peer]:
-    """All rows; `neat` has seconds and alive lane-steps of our own generation of NEAT, None where
-    it was not measured, and `robots` are environments of brax.
+def peers(neat: tuple[float, float] | None, population: int, slots: int, es_population: int, repeats: int) -> list[Peer]:
+    """All rows on CartPole-v1; `neat` has seconds and alive lane-steps of our own generation of
+    NEAT, None where it was not measured.
     """
-    rows = [
+    return [
         Peer(NEAT_TASK, "wannjax", population, *(neat or (None, None, "not measured"))),
-        peer(NEAT_TASK, "TensorNEAT", "tensorneat", population, lambda: tensorneat(population, slots, repeats)),
-        peer(ES_TASK, "wannjax", "wannjax", es_population, lambda: copies(es_population, repeats)),
-        peer(ES_TASK, "evosax", "evosax", es_population, lambda: evosax(es_population, repeats)),
+        peer(NEAT_TASK, "TensorNEAT", population, lambda: tensorneat(population, slots, repeats), "tensorneat"),
+        peer(ES_TASK, "wannjax", es_population, lambda: copies(es_population, repeats)),
+        peer(ES_TASK, "evosax", es_population, lambda: evosax(es_population, repeats), "evosax"),
     ]
-    for robot in robots:
-        task = BRAX_TASK.format(robot)
-        rows.append(peer(task, "wannjax", "brax", brax_population, partial(brax, robot, brax_population, repeats)))
-        if robot in PUBLISHED:
-            note = "its paper's, on an RTX 4090: a hundredth of 100 generations"
-            rows.append(Peer(task, "TensorNEAT", PUBLISHED_POPULATION, PUBLISHED[robot] / 100, note=note))
+
+
+def robot_rows(robot: str, population: int, repeats: int) -> list[Peer]:
+    """The rows on an environment of brax: ours, and what TensorNEAT's paper says, where it does."""
+    task = BRAX_TASK.format(robot)
+    rows = [peer(task, "wannjax", population, lambda: brax(robot, population, repeats), "brax")]
+    if robot in PUBLISHED:
+        note = "its paper's, on an RTX 4090: the mean of 100 generations, and not the first"
+        rows.append(Peer(task, "TensorNEAT", PUBLISHED_POPULATION, PUBLISHED[robot] / 100, note=note))
     return rows

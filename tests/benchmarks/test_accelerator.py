@@ -8,9 +8,10 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from benchmarks import rivals
 from benchmarks.accelerator import Clock
+from benchmarks.accelerator_report import tables_of
 from benchmarks.agreement import Case, Outcome, compared
-from benchmarks.rivals import BRAX_TASK
 
 CASE = Case("CartPole-v1", "shared weights")
 
@@ -61,6 +62,13 @@ def test_what_there_is_no_time_for_is_named(capsys):
     assert "skipped: a search (it takes about 50 s, 4" in capsys.readouterr().out
 
 
+def test_a_published_figure_has_a_row_without_a_rate(monkeypatch):
+    monkeypatch.setattr(rivals, "find_spec", lambda name: None)
+    rows = [row._asdict() for row in rivals.robot_rows("hopper", 8, 1)]
+    (table,) = tables_of({"agreement": "not known", "robots": rows})
+    assert [row[1:5] for row in table.rows] == [["wannjax", "8", "", ""], ["TensorNEAT", "10,000", "2.413", ""]]
+
+
 def run(*arguments):
     return subprocess.run([sys.executable, "-m", "benchmarks.accelerator", *arguments], capture_output=True, text=True)
 
@@ -91,8 +99,9 @@ def test_it_runs_on_a_cpu_and_says_so(tmp_path):
     assert [(row["population"], row["form"], row["note"]) for row in record["throughput"]] == [(16, "XLA", ""), (32, "XLA", "")]
     assert all(0 < row["alive_steps_per_second"] <= row["total_steps_per_second"] for row in record["throughput"])
     assert {"neat", "search", "peers"} <= set(record)
-    rows = {row["task"]: row for row in record["peers"]["rows"] if row["library"] == "wannjax"}
-    robot = rows[BRAX_TASK.format("inverted_pendulum")]
-    assert robot["seconds"] > 0 < robot["alive"] if find_spec("brax") else robot["note"] == "brax is not installed"
+    (robot,) = record["robots"]
+    assert robot["task"] == rivals.BRAX_TASK.format("inverted_pendulum")
+    assert robot["note"] == ("" if find_spec("brax") else "brax is not installed")
+    assert not find_spec("brax") or robot["seconds"] > 0 < robot["alive"]
     assert "| CartPole-v1 | 29 | 32 | XLA |" in (tmp_path / "accelerator.md").read_text()
     assert (tmp_path / "accelerator.png").stat().st_size > 10_000
