@@ -302,7 +302,7 @@ def lines_of(runs: list[dict[str, Measured]], ways: Iterable[str]) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", choices=tuple(SETTINGS), default="digits", help="the data set (default digits)")
-    parser.add_argument("--data", type=Path, help=f"the file of mnist, which is fetched where it is not there (default {MNIST})")
+    parser.add_argument("--data", type=Path, help=f"the files of mnist (default {MNIST}, which is fetched where it is not there)")
     parser.add_argument("--generations", type=int, help="of the search (default 600 for digits, 1500 for mnist's first search)")
     parser.add_argument("--steps", type=int, help="of training (default 1500 for digits, 3000 for mnist)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one search each (default 0)")
@@ -312,16 +312,15 @@ def main() -> None:
     options = parser.parse_args()
     if options.name != "mnist" and options.data is not None:
         parser.error(f"--data: must be left out for {options.name}, got {str(options.data)!r}")
-    data = options.data or MNIST
-    if options.name == "mnist" and not data.exists():
-        fetch(data)
+    if options.name == "mnist" and options.data is None and not MNIST.exists():
+        fetch(MNIST)
 
     wannjax.use_all_cores()
     settings = SETTINGS[options.name]
     config = settings.config.replace(generations=options.generations or settings.config.generations)
     settings = replace(settings, config=config, steps=options.steps or settings.steps)
     path = options.json or Path(f"benchmarks/results/classification-{options.name}.json")
-    where = {"path": data} if options.name == "mnist" else {}
+    where = {"path": options.data or MNIST} if options.name == "mnist" else {}
     problem = wannjax.make(options.name, **where, **settings.options)
     assert isinstance(problem, DataProblem)
 

@@ -77,10 +77,16 @@ def wrong(outputs, target):
     return jnp.where(jnp.argmax(outputs) == jnp.argmax(target), 0.0, 1.0)
 
 
-def balanced(outputs, target):
-    """Cross-entropy, as if there were as many training examples of each class of digits."""
-    counts = np.bincount(datasets.digits().y_train)
-    return optax.softmax_cross_entropy(outputs, target) * jnp.sum(target * (counts.mean() / counts))
+def balanced(x, labels, **options) -> DataProblem:
+    """A problem whose loss is cross-entropy, as if there were as many training examples of each
+    class.
+    """
+    counts = np.bincount(labels)
+
+    def loss(outputs, target):
+        return optax.softmax_cross_entropy(outputs, target) * jnp.sum(target * (counts.mean() / counts))
+
+    return DataProblem(x, np.eye(len(counts), dtype=np.float32)[labels], loss=loss, outputs=len(counts), **options)
 
 
 class Variant(NamedTuple):
@@ -111,7 +117,7 @@ VARIANTS = {
     "twice the tolerance": Variant({"tolerance": 1.0}),
     "by rank, tournaments of 8": Variant({"selection": "tournament", "tournament": 8}),
     "deletions at 40 % of their rates": Variant({"delete_connection": 0.1, "delete_node": 0.06}),
-    "loss: balanced by class": Variant(options={"loss": balanced, "outputs": 10}),
+    "loss: balanced by class": Variant(problem=balanced),
     "loss: margin": Variant(options={"loss": margin, "outputs": 10}),
     "loss: errors": Variant(options={"loss": wrong, "outputs": 10}),
     "all activations": Variant({"activations": NAMES[1:]}),
@@ -147,27 +153,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variants", nargs="+", choices=tuple(VARIANTS), default=list(VARIANTS), metavar="NAME", help="default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23], help="one search each (default 21 22 23)")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/data_study.json"), help="where the record goes")
     parser.add_argument("--mnist", type=Path, help="the file of `benchmarks.fetch_mnist`: search on MNIST")
+    parser.add_argument("--json", type=Path, help="where the record goes (default benchmarks/results/data_study-NAME.json)")
     options = parser.parse_args()
     wannjax.use_all_cores()
     data = datasets.mnist(options.mnist) if options.mnist else datasets.digits()
-    on = "MNIST, " if options.mnist else ""
-    runs = json.loads(options.json.read_text())["runs"] if options.json.exists() else {}
+    on = "MNIST" if options.mnist else "digits"
+    path = options.json or Path(f"benchmarks/results/data_study-{on}.json")
+    runs = json.loads(path.read_text())["runs"] if path.exists() else {}
     for seed in options.seeds:
         for name in options.variants:
-            label = f"{on}{name}, seed {seed}"
+            label = f"{name}, seed {seed}"
             if label not in runs:
                 runs[label] = run(VARIANTS[name], seed, data)
-                write_json(options.json, {"machine": machine(), "generations": GENERATIONS, "runs": runs})
+                write_json(path, {"machine": machine(), "generations": GENERATIONS, "runs": runs})
                 print(f"{label}: {runs[label]}", flush=True)
     rows = []
     for name in options.variants:
-        found = [runs[f"{on}{name}, seed {seed}"] for seed in options.seeds]
+        found = [runs[f"{name}, seed {seed}"] for seed in options.seeds]
         rows.append((name, *(_cell([each[what] for each in found]) for what in ("mean", "tuned", "connections", "seconds"))))
     columns = ("variant", "mean over the sweep, %", "best shared weight, %", "connections", "CPU-seconds")
     caption = f"Seeds {', '.join(map(str, options.seeds))}; {GENERATIONS} generations; test examples: median (least to greatest)."
-    print_table(f"Searches on {'MNIST' if options.mnist else 'digits'}", columns, rows, caption)
+    print_table(f"Searches on {on}", columns, rows, caption)
 
 
 if __name__ == "__main__":

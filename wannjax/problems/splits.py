@@ -88,11 +88,12 @@ def examples_of(inputs: np.ndarray, targets: np.ndarray) -> Examples:
 
 
 def sample(key: Key[Array, ""], size: int, count: int) -> Int32[Array, " count"]:
-    """`count` different numbers below `size`, each of which is drawn equally often. Traceable.
+    """`count` different numbers below `size`, of which there must be so many, each drawn equally
+    often. Traceable.
 
     Of many, a permutation of all costs more than scoring those drawn: 38 ms of 54,000 on a CPU. So
     the circle of all is cut into `count` equal parts, from a random place on, of which each gives
-    one.
+    one: near numbers are seldom drawn together.
     """
     if size <= MOST_PERMUTED:
         return jax.random.choice(key, size, (count,), replace=False)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int32, Key
 
 from wannjax.common import devices
 
-_CPU_VALUES, _VALUES = 1 << 19, 1 << 26
+_VALUES_ON_CPU, _VALUES_ELSEWHERE = 1 << 19, 1 << 26
 """The values, one for each genome, that lexicase events side by side hold on a CPU, whose caches
 they fit; and elsewhere, where few launches count.
 """
@@ -56,7 +56,7 @@ def lexicase(
         # The first of the largest, as argmax, which a CPU finds one value after the other.
         return jnp.min(jnp.where(lots == jnp.max(lots), jnp.arange(left.shape[0], dtype=jnp.int32), left.shape[0]))
 
-    at_once = max((_CPU_VALUES if devices.on_cpu() else _VALUES) // len(valid), 1)
+    at_once = max((_VALUES_ON_CPU if devices.on_cpu() else _VALUES_ELSEWHERE) // len(valid), 1)
     return lax.map(event, jax.random.split(key, count), batch_size=at_once)
 
 

@@ -72,7 +72,7 @@ def enlarged(state: NeatState, needs: tuple[int, int, int, int], population: int
     capacity = more_slots(state.genomes.hidden, hidden, with_others=enlarges)
     if (capacity, places, room) == (state.genomes.hidden, state.genes.markings.shape[1], state.steps):
         return state
-    genomes, genes, ids = _with_capacity(state.genomes, state.genes, state.ids, capacity, places)
+    genomes, genes, ids = _padded(state.genomes, state.genes, state.ids, capacity, places)
     return replace(state, genomes=genomes, genes=genes, ids=ids, steps=room)
 
 
@@ -88,6 +88,6 @@ def _most_genes(genes: Genes):
 
 
 @partial(jax.jit, static_argnums=(3, 4))
-def _with_capacity(genomes: Genome, genes: Genes, ids, hidden: int, capacity: int):
+def _padded(genomes: Genome, genes: Genes, ids, hidden: int, capacity: int):
     more = with_capacity(genes, capacity, genomes.hidden, hidden)
     return enlarge(genomes, hidden), more, jnp.pad(ids, [(0, 0), (0, hidden - genomes.hidden)])
