@@ -74,6 +74,18 @@ def test_a_problem_keeps_the_limit_and_gymnasium_has_none_of_its_own(name):
     assert (steps <= 10).all()
 
 
+@pytest.mark.parametrize("max_steps", [20, 100])
+def test_envpool_pays_by_the_limit_of_the_problem_where_rewards_depend_on_it(max_steps):
+    library_of("envpool:MiniGrid-Empty-5x5-v0")
+    environment = wannjax.make("envpool:MiniGrid-Empty-5x5-v0", max_steps=max_steps).environment
+    environment.reset(np.array([0]))
+    forward, right = 2, 1
+    steps = [environment.step(np.array([action]), np.array([0])) for action in (forward, forward, right, forward, forward)]
+    assert [bool(terminated[0]) for _, _, terminated, _ in steps] == [False] * 4 + [True]
+    np.testing.assert_allclose([reward[0] for _, reward, *_ in steps], [0] * 4 + [1 - 0.9 * 5 / max_steps], rtol=1e-6)
+    environment.close()
+
+
 def networks_for(problem, count=4):
     algorithm = CONFIG.replace(output_activation=problem.output_activation, initial_density=0.9)
     algorithm = algorithm.algorithm(inputs=problem.inputs, outputs=problem.outputs)
@@ -160,6 +172,7 @@ def test_what_a_network_cannot_choose_from_and_bad_options_are_one_line(library)
         ("BipedalWalker-v3", {"vary": {"a": (0.0, 1.0)}}, "vary: must be None"),
         ("BipedalWalker-v3", {"observe": (0, 1)}, "observe: must be None"),
         ("BipedalWalker-v3", {"bogus": 3}, "cannot be made"),
+        ("BipedalWalker-v3", {"max_episode_steps": 9}, "max_episode_steps: must be given as max_steps, got 9"),
         ("BipedalWalker-v33", {}, "did you mean"),
     ):
         with pytest.raises(ValueError, match=message) as caught:

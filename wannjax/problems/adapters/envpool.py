@@ -36,6 +36,7 @@ class EnvpoolEnvironment(HostEnvironment):
             max_steps: the length of an episode at the most; envpool's own when None.
             threads: that step a pool; as many as there are cores when None.
         """
+        require("max_episode_steps", options.get("max_episode_steps"), "given as max_steps", "max_episode_steps" not in options)
         spec = envpool.make_spec(name, **options)
         limit = spec.config.max_episode_steps if max_steps is None else max_steps
         self.max_steps = whole("max_steps", limit, "an integer >= 1, or known to envpool", 1)

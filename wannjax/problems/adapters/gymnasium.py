@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces.utils import flatdim, flatten
 
-from wannjax.common.validation import whole
+from wannjax.common.validation import require, whole
 from wannjax.problems.adapters.action_spaces import action_space_of
 from wannjax.problems.adapters.names import NAMES
 from wannjax.problems.host_environment import FRAMES
@@ -49,6 +49,7 @@ class _Single:
     """A `SingleEnvironment`."""
 
     def __init__(self, name: str, max_steps: int | None, options: dict[str, Any]):
+        require("max_episode_steps", options.get("max_episode_steps"), "given as max_steps", "max_episode_steps" not in options)
         spec = gymnasium.spec(name)
         limit = spec.max_episode_steps if max_steps is None else max_steps
         self.max_steps = whole("max_steps", limit, "an integer >= 1, or known to gymnasium", 1)
