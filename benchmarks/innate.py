@@ -1,14 +1,15 @@
 """Does learning something new cost the innate skill? `python -m benchmarks.innate [--network FILE]
-[--seeds 0 1 2] [--steps 500]`.
+[--seeds 0 1 2 3 4] [--steps 300]`.
 
-The old task is swing-up, the new one swing-up with a pole 1.5 times as long. A weight-agnostic
-champion knows the old task at its best shared weight, without training; its weights are trained on
-the new task. Then three things are measured on fresh episodes: the new task, the old task with the
-trained weights, and the old task with the shared weight put back, which costs one number to
-remember. Beside it a perceptron of about as many weights is trained on the old task first, with the
-same number of steps, then on the new one.
+Three tasks, one after the other: swing-up; swing-up with the motor the wrong way round, for which
+every reaction must be turned; and swing-up, the motor right again, with a pole twice as long and
+twice as heavy. A weight-agnostic champion does the first at its best shared weight, without
+training; beside it a perceptron of about as many weights is trained on it. From there both are
+trained on the second, and on from those weights on the third, with the same number of steps. After
+each, all three are measured on fresh episodes; and at the end the champion's shared weight is put
+back, which is one number to remember.
 
-Prints the table (means over the seeds, which change training and episodes; the champion is the
+Prints the table (mean ± sd over the seeds, which change training and episodes; the champion is the
 same) and draws benchmarks/results/innate.png.
 """
 
@@ -16,83 +17,110 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 import wannjax
 from benchmarks.common import machine, perceptron, print_table, whole, write_json
+from wannjax.networks.graph import graph_of
 from wannjax.networks.network import Network, connection_count
 from wannjax.problems.registry import make_environment
 
-SWING_UP, LONGER = "CartPoleSwingUp-v0", 1.5
+SWING_UP = "CartPoleSwingUp-v0"
 RESULTS = Path("benchmarks/results")
-STAGES = ("old task, before", "new task, before", "new task, trained", "old task, trained weights", "old task, shared weight restored")
+CHANGES = {"swing-up": {}, "motor reversed": {"max_force": -1.0}, "heavy pole": {"pole_length": 2.0, "pole_mass": 2.0}}
+"""Each task, by what its parameters are multiplied with."""
+STAGES = ("at first", "trained on the second", "trained on the third", "shared weight put back")
+LEARNERS = ("WANN", "perceptron")
 
 
-def measured(
-    champion: Network, old: wannjax.EnvironmentProblem, new: wannjax.EnvironmentProblem, steps: int, seed: int
-) -> dict[str, list[float | None]]:
-    """The mean score of each network at each of `STAGES`."""
+def tasks() -> list[wannjax.EnvironmentProblem]:
+    first = make_environment(SWING_UP)
+    return [
+        first.with_params(first.params.replace(**{name: factor * getattr(first.params, name) for name, factor in changes.items()}))
+        for changes in CHANGES.values()
+    ]
 
-    def shared(problem: wannjax.EnvironmentProblem) -> float:
-        return wannjax.evaluate(champion, problem, seed=seed, weights=(weight,)).per_weight[weight].mean
 
-    def trained(network: Network, problem: wannjax.EnvironmentProblem) -> float:
-        score = wannjax.evaluate(network, problem, seed=seed).tuned_weights
-        assert score is not None
-        return score.mean
+def measured(champion: Network, steps: int, seed: int) -> Float[np.ndarray, "learners stages tasks"]:
+    """The mean scores, nan where there is none."""
+    problems = tasks()
 
-    weight = wannjax.evaluate(champion, old, seed=seed).tuned_weight
-    learned = wannjax.finetune(champion, new, steps=steps, starts=(weight,), seed=seed).network
-    wann: list[float | None] = [shared(old), shared(new), trained(learned, new), trained(learned, old), shared(old)]
+    def at_shared(weight: float) -> list[float]:
+        return [wannjax.evaluate(champion, problem, seed=seed, weights=(weight,)).per_weight[weight].mean for problem in problems]
 
-    hidden = max(round((connection_count(champion) - 1) / (old.inputs + 2)), 1)
-    grown = wannjax.finetune(perceptron(old, (hidden,), seed), old, steps=steps, seed=seed).network
-    relearned = wannjax.finetune(grown, new, steps=steps, seed=seed).network
-    plain: list[float | None] = [trained(grown, old), trained(grown, new), trained(relearned, new), trained(relearned, old), None]
-    return {"WANN": wann, "perceptron": plain}
+    def with_weights(network: Network) -> list[float]:
+        scores = [wannjax.evaluate(network, problem, seed=seed).tuned_weights for problem in problems]
+        return [score.mean for score in scores if score is not None]
+
+    def learned(network: Network, start: np.ndarray | tuple[float, ...]) -> list[list[float]]:
+        """After the second task, and after the third."""
+        found = []
+        for problem in problems[1:]:
+            network = wannjax.finetune(network, problem, steps=steps, starts=start, seed=seed).network
+            found.append(with_weights(network))
+            start = weights_of(network)
+        return found
+
+    weight = wannjax.evaluate(champion, problems[0], seed=seed).tuned_weight
+    innate = at_shared(weight)
+    hidden = max(round((connection_count(champion) - 1) / (problems[0].inputs + 2)), 1)
+    grown = wannjax.finetune(perceptron(problems[0], (hidden,), seed), problems[0], steps=steps, seed=seed).network
+    return np.array(
+        [
+            [innate, *learned(champion, (weight,)), innate],
+            [with_weights(grown), *learned(grown, weights_of(grown)), [np.nan] * len(problems)],
+        ]
+    )
+
+
+def weights_of(network: Network) -> np.ndarray:
+    """A network's own weights, as the only start of a training."""
+    return np.array([graph_of(network).weights], np.float32)
+
+
+def draw(scores: Float[np.ndarray, "seeds learners stages tasks"]) -> None:
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    for place, (learner, axes) in enumerate(zip(LEARNERS, figure.subplots(1, 2, sharey=True), strict=True)):
+        for task, (name, colour) in enumerate(zip(CHANGES, ("#1f4e8c", "#c0392b", "#c9a66b"), strict=True)):
+            own = scores[:, place, :, task]
+            axes.errorbar(range(len(STAGES)), own.mean(axis=0), own.std(axis=0), color=colour, label=name, marker="o", capsize=3)
+        axes.set_xticks(range(len(STAGES)), [stage.replace(" on", "\non").replace(" put", "\nput") for stage in STAGES])
+        axes.set(title=learner, ylim=(0, 1000))
+        axes.grid(axis="y", alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("mean score")
+    figure.axes[1].legend(frameon=False, loc="upper right")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    figure.savefig(RESULTS / "innate.png", dpi=130)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", type=Path, default=None, help="a champion's file; a default run with seed 0 when left out")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--steps", type=int, default=300)
     options = parser.parse_args()
     wannjax.use_all_cores()
-    old = make_environment(SWING_UP)
-    new = old.with_params(old.params.replace(pole_length=LONGER * old.params.pole_length))
-    champion = wannjax.load(options.network) if options.network else whole(wannjax.evolve(old, seed=0)).champion
+    champion = wannjax.load(options.network) if options.network else whole(wannjax.evolve(make_environment(SWING_UP), seed=0)).champion
 
-    runs = [measured(champion, old, new, options.steps, seed) for seed in options.seeds]
-    table = {name: np.array([run[name] for run in runs], float) for name in ("WANN", "perceptron")}
+    runs = []
+    for seed in options.seeds:
+        runs.append(measured(champion, options.steps, seed))
+        print(f"seed {seed}:", dict(zip(LEARNERS, runs[-1].round().tolist(), strict=True)), flush=True)
+    scores = np.array(runs)
+    mean, spread = scores.mean(axis=0), scores.std(axis=0)
     rows = [
-        [
-            stage,
-            *(
-                "-" if np.isnan(scores[:, i]).any() else f"{scores[:, i].mean():.0f} ± {scores[:, i].std():.0f}"
-                for scores in table.values()
-            ),
-        ]
-        for i, stage in enumerate(STAGES)
+        [stage, *("" if np.isnan(m) else f"{m:.0f} ± {s:.0f}" for m, s in zip(mean[:, at].ravel(), spread[:, at].ravel(), strict=True))]
+        for at, stage in enumerate(STAGES)
     ]
-    print_table(f"Learning a pole {LONGER} times as long ({len(runs)} seeds)", ["", *table], rows)
-
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for place, (name, scores) in enumerate(table.items()):
-        position = np.arange(len(STAGES)) + 0.38 * (place - 0.5)
-        colour = ("#1f4e8c", "#c9a66b")[place]
-        axes.bar(position, scores.mean(axis=0), 0.36, yerr=scores.std(axis=0), color=colour, label=name, capsize=3)
-    axes.set_xticks(range(len(STAGES)), [stage.replace(", ", ",\n") for stage in STAGES])
-    axes.set(ylabel="mean score", ylim=(0, 1120), title="What learning a new task leaves of the old one")
-    axes.legend(frameon=False, loc="upper right", ncols=2)
-    axes.grid(axis="y", alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    figure.savefig(RESULTS / "innate.png", dpi=130)
-    record = {name: scores.tolist() for name, scores in table.items()}
+    columns = ["", *(f"{learner}: {task}" for learner in LEARNERS for task in CHANGES)]
+    print_table(f"Three tasks in a row ({len(runs)} seeds, {connection_count(champion)} connections)", columns, rows)
+    draw(scores)
+    record = dict(zip(LEARNERS, scores.swapaxes(0, 1).tolist(), strict=True))
     write_json(
-        RESULTS / "innate.json", {"machine": machine(), "steps": options.steps, "seeds": options.seeds, "stages": STAGES, "scores": record}
+        RESULTS / "innate.json",
+        {"machine": machine(), "steps": options.steps, "seeds": options.seeds, "stages": STAGES, "tasks": [*CHANGES], "scores": record},
     )
 
 

@@ -13,9 +13,11 @@ from training_support import BALANCING, LINE, SORTING, SWINGING, Quadratic, dist
 import wannjax
 from wannjax import EvolutionStrategy, Gradient, PolicyGradient
 from wannjax.common.keys import Purpose
+from wannjax.finetuning.baseline import advantages
 from wannjax.finetuning.evolution_strategy import STRATEGIES, losses
+from wannjax.finetuning.lanes import end_of
 from wannjax.finetuning.method import ascend, bounded
-from wannjax.finetuning.policy_gradient import Batch, advantages, clipped_gain, end_of
+from wannjax.finetuning.policy_gradient import clipped_gain
 from wannjax.finetuning.training import Training
 from wannjax.networks import gradients
 from wannjax.networks.graph import graph_of
@@ -253,9 +255,7 @@ def test_advantages_are_the_discounted_sums_of_errors_up_to_the_end_of_the_episo
     reward, value = rng.normal(size=(2, time, members, lanes))
     last, ended = rng.normal(size=(members, lanes)), rng.random((time, members, lanes)) < 0.3
     as_float = lambda x: jnp.asarray(x, jnp.float32)  # noqa: E731
-    nothing = jnp.zeros((time, members, lanes, 1))
-    batch = Batch(nothing, nothing, nothing, nothing[..., 0], as_float(value), as_float(reward), jnp.asarray(ended), nothing[..., 0])
-    got = advantages(batch, as_float(last), 0.9, 0.8)
+    got = advantages(as_float(value), as_float(reward), jnp.asarray(ended), as_float(last), 0.9, 0.8)
     onward = np.concatenate([value[1:], last[None]])
     for member, lane in np.ndindex(members, lanes):
         for start in range(time):

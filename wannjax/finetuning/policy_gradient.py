@@ -23,16 +23,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Array, Bool, Float32, Int32
+from jaxtyping import Array, Bool, Float32
 
 from wannjax.common import devices
 from wannjax.common.settings import Settings, count, positive, rate, setting, share
 from wannjax.common.validation import require
-from wannjax.finetuning.method import Trainer, ascend, bounded, where_lanes
+from wannjax.finetuning.baseline import Baseline, advantages
+from wannjax.finetuning.lanes import Lanes, begun_again, end_of, fresh, moved
+from wannjax.finetuning.method import Trainer, ascend, bounded
 from wannjax.networks import gradients
 from wannjax.networks.gradients import SURROGATE, Topology
 from wannjax.problems.capabilities import Episodic
-from wannjax.problems.environment import Transition
 
 
 class Policy(NamedTuple):
@@ -40,18 +41,6 @@ class Policy(NamedTuple):
 
     weights: Float32[Array, "M C"]
     log_deviation: Float32[Array, "M O"]
-
-
-class Lanes(NamedTuple):
-    """Where M × L episodes are: the steps since the start of each, and its return so far. Leading
-    axes M and L on everything.
-    """
-
-    observations: Float32[Array, "M L I"]
-    memory: Float32[Array, "M L V"]
-    state: Any
-    age: Int32[Array, "M L"]
-    returns: Float32[Array, "M L"]
 
 
 class Learner(NamedTuple):
@@ -120,16 +109,8 @@ class PolicyGradient(Settings):
         sequences = self.episodes * (self.horizon // sequence)
         allowed = f"a divisor of episodes = {self.episodes}, for a recurrent network"
         require("minibatches", self.minibatches, allowed, sequences % self.minibatches == 0)
-        from flax import linen  # where it is used, since importing it takes a while
-
-        baseline: Any = linen.Sequential([linen.Dense(64), linen.tanh, linen.Dense(64), linen.tanh, linen.Dense(1)])
-        baseline_optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))
-
+        baseline = Baseline(problem.inputs + remembered)
         groups = problem.environment.actions.groups
-
-        @jax.vmap
-        def values(params, observations, memory):
-            return baseline.apply(params, jnp.arcsinh(jnp.concatenate([observations, memory], axis=-1)))[..., 0]
 
         def run(policy: Policy, memory, observations):
             """Memory [M, B, V] and outputs [M, B, O] at observations [M, B, I]."""
@@ -158,38 +139,30 @@ class PolicyGradient(Settings):
             density = jnp.sum(-0.5 * scaled**2 - log_deviation, axis=-1)
             return density, jnp.zeros_like(density)
 
-        def fresh(key, members, params) -> Lanes:
-            observations, state = problem.reset(jax.random.split(key, self.episodes), members, params)
-            grid = members, self.episodes
-            memory = jnp.zeros((*grid, remembered), jnp.float32)
-            return Lanes(jnp.moveaxis(observations, 0, -1), memory, state, jnp.zeros(grid, jnp.int32), jnp.zeros(grid, jnp.float32))
-
         def collect(key, learner: Learner, params) -> tuple[Lanes, Batch]:
             reset_key, noise_key, step_key = jax.random.split(key, 3)
             policy, lanes = learner.policy, learner.lanes
-            starts = fresh(reset_key, policy.weights.shape[0], params)
+            starts = fresh(problem, reset_key, lanes.age.shape, remembered, params)
             step_keys = jax.random.split(step_key, self.episodes)
 
             def advance(lanes: Lanes, time):
                 memory, outputs = run(policy, lanes.memory, lanes.observations)
                 choice = noisy(policy, outputs, jax.random.fold_in(noise_key, time))
                 led_to = problem.step(step_keys, time, lanes.state, jnp.moveaxis(choice, -1, 0), params)
-                reward = led_to.reward
-                after = Lanes(jnp.moveaxis(led_to.observation, 0, -1), memory, led_to.state, lanes.age + 1, lanes.returns + reward)
-                ended, beyond = end_of(led_to, after.age >= problem.max_steps, values(learner.baseline, after.observations, memory))
+                after = moved(lanes, led_to, memory)
+                next_value = baseline.values(learner.baseline, after.observations, after.memory)
+                ended, beyond = end_of(led_to, after.age >= problem.max_steps, next_value)
                 batch = Batch(
                     lanes.observations,
                     lanes.memory,
                     choice,
                     log_probability(policy, outputs, choice)[0],
-                    values(learner.baseline, lanes.observations, lanes.memory),
-                    (1 - self.discount) * reward + self.discount * beyond,
+                    baseline.values(learner.baseline, lanes.observations, lanes.memory),
+                    (1 - self.discount) * led_to.reward + self.discount * beyond,
                     ended,
                     jnp.where(ended, after.returns, jnp.nan),
                 )
-                # A start for every lane, dealt out anew at every time step.
-                begun = jax.tree.map(lambda leaf: jnp.roll(leaf, time, axis=1), starts)
-                return jax.tree.map(partial(where_lanes, ended), begun, after), batch
+                return begun_again(after, ended, starts, time), batch
 
             return lax.scan(advance, lanes, jnp.arange(self.horizon, dtype=jnp.int32))
 
@@ -202,7 +175,7 @@ class PolicyGradient(Settings):
             return jnp.sum(jnp.mean(gain, axis=1))
 
         def value_objective(params, batch: Batch, target):
-            found = values(params, _joined(batch.observations), _joined(batch.memory))
+            found = baseline.values(params, _joined(batch.observations), _joined(batch.memory))
             return -jnp.sum(jnp.mean((found - _joined(target)) ** 2, axis=1))
 
         def improve(key, learner: Learner, batch: Batch, advantage) -> Learner:
@@ -222,7 +195,7 @@ class PolicyGradient(Settings):
                 gradient = jax.grad(policy_objective)(policy, part, advantage)
                 policy, optimizer_state = ascend(optimizer, policy, gradient, optimizer_state)
                 gradient = jax.grad(value_objective)(params, part, part.value + advantage)
-                params, params_state = ascend(baseline_optimizer, params, gradient, params_state)
+                params, params_state = ascend(baseline.optimizer, params, gradient, params_state)
                 return (policy, optimizer_state, params, params_state), None
 
             carry = learner.policy, learner.optimizer, learner.baseline, learner.baseline_optimizer
@@ -236,17 +209,16 @@ class PolicyGradient(Settings):
             members = weights.shape[0]
             baseline_key, reset_key = jax.random.split(key)
             policy = Policy(weights, jnp.full((members, problem.outputs), jnp.log(jnp.float32(self.deviation))))
-            one = jnp.zeros((1, problem.inputs + remembered), jnp.float32)
-            baselines = jax.vmap(lambda key: baseline.init(key, one))(jax.random.split(baseline_key, members))
-            states = jax.vmap(optimizer.init)(policy), jax.vmap(baseline_optimizer.init)(baselines)
-            lanes, score = fresh(reset_key, members, params), jnp.full(members, jnp.nan, jnp.float32)
-            return Learner(policy, states[0], baselines, states[1], lanes, score)
+            lanes = fresh(problem, reset_key, (members, self.episodes), remembered, params)
+            score = jnp.full(members, jnp.nan, jnp.float32)
+            return Learner(policy, jax.vmap(optimizer.init)(policy), *baseline.init(baseline_key, members), lanes, score)
 
         @compiled
         def advance(key, learner: Learner, params):
             collect_key, improve_key = jax.random.split(key)
             lanes, batch = collect(collect_key, learner, params)
-            advantage = advantages(batch, values(learner.baseline, lanes.observations, lanes.memory), self.discount, self.trace)
+            last = baseline.values(learner.baseline, lanes.observations, lanes.memory)
+            advantage = advantages(batch.value, batch.reward, batch.ended, last, self.discount, self.trace)
             learner = improve(improve_key, learner._replace(lanes=lanes), batch, advantage)
             finished = jnp.nanmean(batch.finished, axis=(0, 2))
             score = jnp.where(jnp.isnan(finished), learner.score, finished)
@@ -285,32 +257,6 @@ def replayed(
 def _joined(leaf: Float32[Array, "M B T ..."]) -> Float32[Array, "M BT ..."]:
     """The time steps of all sequences side by side."""
     return leaf.reshape(leaf.shape[0], leaf.shape[1] * leaf.shape[2], *leaf.shape[3:])
-
-
-def end_of(
-    led_to: Transition, at_limit: Bool[Array, "M L"], value: Float32[Array, "M L"]
-) -> tuple[Bool[Array, "M L"], Float32[Array, "M L"]]:
-    """Where episodes end, by themselves or at the limit of their steps, and what is beyond: where
-    they are only cut short, what would have followed still counts, by its `value`; elsewhere
-    nothing.
-    """
-    ended = led_to.ended | at_limit
-    return ended, jnp.where(ended & ~led_to.terminated, value, 0.0)
-
-
-def advantages(batch: Batch, last_value: Float32[Array, "M L"], discount: float, trace: float) -> Float32[Array, "T M L"]:
-    """Generalized advantage estimates (Schulman et al. 2016, arXiv 1506.02438); `last_value` is the
-    baseline after the last transition.
-    """
-
-    def back(carry, now: Batch):
-        advantage, next_value = carry
-        onward = jnp.where(now.ended, 0.0, discount)
-        delta = now.reward + onward * next_value - now.value
-        advantage = delta + onward * trace * advantage
-        return (advantage, now.value), advantage
-
-    return lax.scan(back, (jnp.zeros_like(last_value), last_value), batch, reverse=True)[1]
 
 
 def clipped_gain(log_ratio: Float32[Array, "M B"], advantage: Float32[Array, "M B"], clip: float) -> Float32[Array, "M B"]:
