@@ -3,6 +3,7 @@
 import os
 import signal
 from dataclasses import dataclass, replace
+from functools import partial
 from inspect import unwrap
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from as_threads import in_processes
 from bridge import assert_same_bits
 from training_support import BALANCING, ES, LINE, SORTING, SWINGING, TARGET, Quadratic, distance, points_to_sort
 
@@ -263,6 +265,26 @@ def test_a_method_improves_on_every_start_on_held_out_episodes(tasks, case):
     assert np.nanmax(tuned.history["training_score"]) > tuned.history["training_score"][1]
     assert graph_of(tuned.network).with_weights(None) == graph_of(network)
     assert np.all(np.isfinite(weights_of(tuned.network)))
+
+
+@pytest.mark.parametrize("case", [case if "data" in case else pytest.param(case, marks=pytest.mark.slow) for case in EASY])
+def test_several_processes_train_as_one_does(tasks, case):
+    task, network, method, *_ = EASY[case]
+    train = partial(tune, network, tasks[task], method=method, steps=2, starts=(-1.0, 0.5, 1.0), seed=3)
+    alone = train()
+    for count in (2, 3):
+        for found in in_processes(count, lambda _: train()):
+            np.testing.assert_array_equal(weights_of(found.network), weights_of(alone.network))
+            np.testing.assert_array_equal(found.member_scores, alone.member_scores)
+            np.testing.assert_array_equal(found.history["training_score"], alone.history["training_score"])
+
+
+def test_processes_that_are_given_different_trainings_say_so(tasks):
+    def train(process):
+        tune(SORTING, tasks["data"], method=Gradient(), steps=2, starts=(0.5, 1.0 + process))
+
+    with pytest.raises(ValueError, match="processes: must be given the same problem and settings"):
+        in_processes(2, train)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,14 @@ def test_two_processes_find_what_one_finds_and_go_on_when_one_was_killed(tmp_pat
 
 
 @pytest.mark.nightly
+def test_two_processes_train_as_one_does_and_go_on_when_one_was_killed(tmp_path):
+    alone = saved_run.outcome(saved_run.training(None))
+    assert_ended_clearly(killed(started(2, tmp_path / "run", "training"), victim=1, after=3))
+    assert outcomes(started(2, tmp_path / "run", "training")) == [alone, alone]
+    assert not (tmp_path / "run1").exists()
+
+
+@pytest.mark.nightly
 def test_two_processes_find_on_data_what_one_finds(tmp_path):
     alone = saved_run.without_costs(saved_run.outcome(saved_run.data(None)))
     assert outcomes(started(2, tmp_path / "run", "data")) == [alone, alone]
@@ -177,6 +185,17 @@ def test_rows_of_all_are_in_the_order_of_the_processes():
         np.testing.assert_array_equal(pairs, [[0, 0]] * 3 + [[2, 2]] * 2)
         assert pairs.dtype == np.int16
         assert halves.tolist() == [0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 8])
+def test_what_is_dealt_comes_back_in_its_order(pieces):
+    def squares(places):
+        assert len(places) >= min(pieces, 2)
+        return [places**2, np.stack([places, -places], axis=1)]
+
+    for found, pairs in in_processes(3, lambda _: hosts.dealt(pieces, squares)):
+        assert found.tolist() == [place**2 for place in range(pieces)]
+        assert pairs.tolist() == [[place, -place] for place in range(pieces)]
 
 
 def test_messages_of_like_sizes_have_one():

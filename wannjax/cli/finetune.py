@@ -10,6 +10,7 @@ from typing import Any
 import wannjax
 from wannjax.cli.options import (
     add_network_arguments,
+    add_process_options,
     add_saving_option,
     add_settings_of,
     given_settings,
@@ -18,6 +19,7 @@ from wannjax.cli.options import (
     new_directory,
 )
 from wannjax.cli.tables import report_table
+from wannjax.common import hosts
 from wannjax.common.terminal import say
 from wannjax.common.validation import require
 from wannjax.common.wording import counted
@@ -41,6 +43,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace an earlier training's files")
     command.add_argument("--resume", action="store_true", help="continue from the directory's newest checkpoint, with the same options")
     add_saving_option(command)
+    add_process_options(command)
 
 
 def add_settings(command: argparse.ArgumentParser, arguments: list[str]) -> None:
@@ -62,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     directory = options.out or (
         options.network if options.network.is_dir() else new_directory(f"{problem.name}-finetune", f"seed{options.seed}")
     )
-    if not options.resume:
+    if not options.resume and hosts.is_first():
         run_directory.require_untrained(directory, overwrite=options.overwrite)
     tuned = wannjax.finetune(
         network,
@@ -77,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
         resume=options.resume,
         save_every=options.save_every,
     )
+    if not hosts.is_first():
+        return 0
 
     say(report_table(wannjax.evaluate(tuned.network, problem, seed=options.seed)))
     steps = counted(int(tuned.history["step"][-1]), "step")

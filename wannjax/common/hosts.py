@@ -1,9 +1,10 @@
-"""Several processes, on one host or many, that work on one search: what they exchange goes between
+"""Several processes, on one host or many, that work on one search, or on one training: what they exchange goes between
 CPU devices, whatever the networks run on.
 
 Where a search has at least as many islands as there are processes, each process holds islands of
 its own, which it scores and breeds alone; what travels then is in `runs/exchange.py`. Elsewhere all
-of them hold the whole state, breed the same population from it, and score a share of it each.
+of them hold the whole state, breed the same population from it, and score a share of it each; so
+they do in a training.
 Process 0 shows progress. It alone touches the disk, but for the islands' share of a checkpoint,
 which each process writes. A process that fails ends at once, without waiting for the others, who
 notice and end as well: a search that lost a share cannot go on, but it can be resumed, on another
@@ -17,7 +18,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import pairwise
@@ -136,6 +137,21 @@ def shares_of(lengths: np.ndarray) -> np.ndarray:
     order = np.argsort(lengths, kind="stable")
     missing = max(-len(order) % count(), min(len(order), 2) * count() - len(order))
     return np.concatenate([np.repeat(order[:1], missing), order]).reshape(-1, count()).T
+
+
+def dealt(pieces: int, function: Callable[[np.ndarray], Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """What `function` finds for each of so many pieces that take equally long, [pieces, ...], every
+    process its share of them, in one exchange.
+
+    Args:
+        function: places int[n] → arrays [n, ...].
+    """
+    if count() == 1 or pieces == 1:
+        return [*function(np.arange(pieces))]
+    shares = shares_of(np.zeros(pieces))
+    found = gather(*function(shares[index()]))
+    _, places = np.unique(shares, return_index=True)  # without what fills up
+    return [each.reshape(-1, *each.shape[2:])[places] for each in found]
 
 
 def from_first(value: bytes) -> bytes:

@@ -25,7 +25,7 @@ from jaxtyping import Array, Float32
 
 from wannjax.common.settings import Settings, choice, count, positive, rate
 from wannjax.common.validation import require
-from wannjax.finetuning.method import Trainer
+from wannjax.finetuning.method import Trainer, scores_of_copies
 from wannjax.networks.gradients import Topology, copies
 from wannjax.problems.problem import Problem
 
@@ -87,7 +87,7 @@ class EvolutionStrategy(Settings):
         require("population", self.population, "an even number", self.population % 2 == 0)
 
     def trainer(self, problem: Problem, topology: Topology, optimizer: optax.GradientTransformation | None) -> Trainer:
-        score = partial(problem.score_copies, episodes=self.episodes, activation_ids=topology.activation_ids)
+        score = partial(scores_of_copies, problem, episodes=self.episodes, activation_ids=topology.activation_ids)
 
         def strategy_for(population) -> Any:
             return self.of_size(population, topology.connections, optimizer)

@@ -15,6 +15,7 @@ import optax
 from wannjax.common import hosts
 from wannjax.common.files import as_path
 from wannjax.common.interrupts import interrupt_flag
+from wannjax.common.keys import hidden_settings
 from wannjax.common.validation import require, require_count, require_seed
 from wannjax.finetuning.evolution_strategy import EvolutionStrategy
 from wannjax.finetuning.gradient import Gradient
@@ -58,7 +59,7 @@ def finetune(
     finish: Callable[[Path], object] | None = None,
 ) -> Tuned:
     """Trains a weight of its own for every connection of `network`, from several starts side by
-    side.
+    side; in `wannjax.distributed`, together with the other processes.
 
     Args:
         network: one network. Absent connections stay absent.
@@ -120,6 +121,8 @@ def finetune(
     with ExitStack() as stack:
         interrupted = stack.enter_context(interrupt_flag("step"))
         training = Training(network, graph, problem, chosen, optimizer, decay, steps, patience, starts, seed)
+        arguments = {"starts": np.asarray(training.starts).tolist(), "resume": resume, "saved": run_dir is not None}
+        hosts.require_same({**training.identity, **hidden_settings(), **arguments})
         saver = stack.enter_context(saving(run_dir, TRAINING_CHECKPOINTS, training, resume=resume, every=save_every))
         view = None
         if progress and hosts.is_first():

@@ -15,7 +15,10 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float32, Key
 
+from wannjax.common import hosts
 from wannjax.networks.gradients import Topology
+from wannjax.networks.network import Network, take
+from wannjax.problems.problem import Problem
 
 
 class Trainer(NamedTuple):
@@ -73,8 +76,21 @@ Climb = Callable[[Key[Array, ""], Float32[Array, "M C"]], tuple[Float32[Array, "
 """(key, weights) → the gradient of each member's score, and the score."""
 
 
+def scores_of_copies(
+    problem: Problem, key: Key[Array, ""], networks: Network, *, episodes: int, activation_ids: tuple[int, ...]
+) -> Float32[Array | np.ndarray, " N"]:
+    """What `Problem.score_copies` gives, of which every process finds its share."""
+    score = partial(problem.score_copies, key, episodes=episodes, activation_ids=activation_ids)
+    if hosts.count() == 1:
+        return score(networks)
+    (found,) = hosts.dealt(len(networks.steps), lambda own: [np.asarray(score(take(networks, own)), np.float32)])
+    return found
+
+
 def climber(climb: Climb, optimizer: optax.GradientTransformation) -> Trainer:
-    """The trainer that follows `climb` with `optimizer`."""
+    """The trainer that follows `climb` with `optimizer`; every process climbs with its share of the
+    members.
+    """
 
     @jax.jit
     def init(_key, weights):
@@ -86,7 +102,10 @@ def climber(climb: Climb, optimizer: optax.GradientTransformation) -> Trainer:
         return State(weights, optimizer_state)
 
     def step(key, state):
-        gradient, score = climb(key, state.weights)
+        if hosts.count() == 1:
+            gradient, score = climb(key, state.weights)
+        else:
+            gradient, score = hosts.dealt(len(state.weights), lambda own: jax.device_get(climb(key, state.weights[own])))
         return follow(state, gradient), score
 
     return Trainer(init, step, lambda state: state.weights)

@@ -22,7 +22,7 @@ from wannjax.analysis.evaluation import RANDOM_RANGE
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.pytrees import arrays_of, tree_like
 from wannjax.common.validation import real, require, whole
-from wannjax.finetuning.method import Method
+from wannjax.finetuning.method import Method, scores_of_copies
 from wannjax.finetuning.tuned import Tuned
 from wannjax.networks.files import network_text
 from wannjax.networks.gradients import copies, topology_of
@@ -156,7 +156,8 @@ class Training:
     def scores_of(self, weights: Array, key: Array, episodes: int) -> np.ndarray:
         """The mean scores [N] of N rows of weights; minus infinity where they are not finite."""
         members = copies(self.topology, weights)
-        scores = np.asarray(self.held_out.score_copies(key, members, episodes=episodes, activation_ids=self.topology.activation_ids))
+        ids = self.topology.activation_ids
+        scores = np.asarray(scores_of_copies(self.held_out, key, members, episodes=episodes, activation_ids=ids))
         return np.where(np.isfinite(scores), scores, -np.inf)
 
     def snapshot(self) -> Checkpoint:
