@@ -404,7 +404,7 @@ def test_a_bad_setting_is_named_in_one_line(settings, field, value):
     assert "\n" not in str(error.value)
 
 
-def test_a_method_of_ones_own_trains_as_the_others_do():
+def test_a_method_of_ones_own_trains_as_the_others_do(tmp_path):
     class Halving:
         name, learning_rate, updates = "halving", 1.0, 1
 
@@ -413,4 +413,5 @@ def test_a_method_of_ones_own_trains_as_the_others_do():
                 lambda key, weights: weights, lambda key, state: ((state + TARGET[None]) / 2, jnp.zeros(len(state))), lambda state: state
             )
 
-    assert tune(method=Halving(), starts=(-1.0,), steps=10).score == pytest.approx(0.0, abs=1e-4)
+    for options in ({}, {"run_dir": tmp_path}):
+        assert tune(method=Halving(), starts=(-1.0,), steps=10, **options).score == pytest.approx(0.0, abs=1e-4)

@@ -104,8 +104,9 @@ def climber(climb: Climb, optimizer: optax.GradientTransformation) -> Trainer:
     def step(key, state):
         if hosts.count() == 1:
             gradient, score = climb(key, state.weights)
-        else:
-            gradient, score = hosts.dealt(len(state.weights), lambda own: jax.device_get(climb(key, state.weights[own])))
+            return follow(state, gradient), score
+        found = hosts.dealt(len(state.weights), lambda own: jax.device_get(climb(key, state.weights[own])))
+        gradient, score = map(jnp.asarray, found)
         return follow(state, gradient), score
 
     return Trainer(init, step, lambda state: state.weights)

@@ -9,7 +9,7 @@ what is left is restarted from its best weights.
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from typing import Any, cast
 
 import jax
@@ -178,7 +178,7 @@ class Training:
         """What another training must have in common with this one to continue it, besides its
         starts.
         """
-        settings = json.loads(json.dumps(asdict(cast(Any, self.method))))
+        settings: dict[str, Any] = json.loads(json.dumps(asdict(cast(Any, self.method)))) if is_dataclass(self.method) else {}
         own = {"problem": self.problem.name, "method": self.method.name, "settings": settings, "steps": self.steps, "seed": self.seed}
         own |= {"decay": self.decay, "patience": self.patience}
         return {**own, "network": json.loads(network_text(self.graph)), "optimizer": "given" if self.optimizer_given else "default"}
