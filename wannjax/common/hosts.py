@@ -4,10 +4,10 @@ exchange goes between CPU devices, whatever the networks run on.
 Where a search has at least as many islands as there are processes, each process holds islands of
 its own, which it scores and breeds alone; what travels then is in `runs/exchange.py`. Elsewhere all
 of them hold the whole state, breed the same population from it, and score a share of it each; so
-they do in a training. Process 0 shows progress. It alone touches the disk, but for the islands' share of a checkpoint,
-which each process writes. A process that fails ends at once, without waiting for the others, who
-notice and end as well: a search that lost a share cannot go on, but it can be resumed, on another
-number of processes, too.
+they do in a training. Process 0 shows progress. It alone touches the disk, but for the islands'
+share of a checkpoint, which each process writes. A process that fails ends at once, without waiting
+for the others, who notice and end as well: a search that lost a share cannot go on, but it can be
+resumed, on another number of processes, too.
 """
 
 import ctypes

@@ -6,6 +6,7 @@ To add a method, write its `Settings` with `trainer` beside them, and put them i
 """
 
 from collections.abc import Callable
+from dataclasses import asdict, is_dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -63,6 +64,11 @@ class Method(Protocol):
     def trainer(self, problem: Any, topology: Topology, optimizer: Any) -> Trainer:
         """Raises ValueError for a problem that the method cannot train on."""
         ...
+
+
+def settings_of(method: Method) -> dict[str, Any]:
+    """What a file says of a method; nothing of one that is no dataclass."""
+    return asdict(method) if is_dataclass(method) and not isinstance(method, type) else {}
 
 
 class State(NamedTuple):

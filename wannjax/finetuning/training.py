@@ -9,8 +9,7 @@ what is left is restarted from its best weights.
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +21,7 @@ from wannjax.analysis.evaluation import RANDOM_RANGE
 from wannjax.common.keys import Purpose, key_of
 from wannjax.common.pytrees import arrays_of, tree_like
 from wannjax.common.validation import real, require, whole
-from wannjax.finetuning.method import Method, scores_of_copies
+from wannjax.finetuning.method import Method, scores_of_copies, settings_of
 from wannjax.finetuning.tuned import Tuned
 from wannjax.networks.files import network_text
 from wannjax.networks.gradients import copies, topology_of
@@ -178,7 +177,7 @@ class Training:
         """What another training must have in common with this one to continue it, besides its
         starts.
         """
-        settings: dict[str, Any] = json.loads(json.dumps(asdict(cast(Any, self.method)))) if is_dataclass(self.method) else {}
+        settings = json.loads(json.dumps(settings_of(self.method)))
         own = {"problem": self.problem.name, "method": self.method.name, "settings": settings, "steps": self.steps, "seed": self.seed}
         own |= {"decay": self.decay, "patience": self.patience}
         return {**own, "network": json.loads(network_text(self.graph)), "optimizer": "given" if self.optimizer_given else "default"}

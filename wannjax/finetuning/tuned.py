@@ -1,13 +1,12 @@
 """What training found, and the files that it leaves in a run directory."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 
 from wannjax.common.digits import kept, number
-from wannjax.finetuning.method import Method
+from wannjax.finetuning.method import Method, settings_of
 from wannjax.networks.files import save
 from wannjax.networks.network import Network
 from wannjax.runs.run_directory import TRAINING, TRAINING_CONFIG, TUNED, circumstances, write_history, write_json
@@ -54,7 +53,7 @@ def write(directory: Path, tuned: Tuned) -> None:
         "problem": tuned.problem_name,
         "seed": tuned.seed,
         "method": tuned.method.name,
-        "settings": asdict(cast(Any, tuned.method)),
+        "settings": settings_of(tuned.method),
         "steps run": int(tuned.history["step"][-1]),
         "start": tuned.start,
         "held-out score": kept(tuned.score),
