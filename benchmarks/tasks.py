@@ -61,6 +61,7 @@ TASKS = {
     "Reacher-misc": Task("33", "PPO, one run, RLerneX docs/PPO.md", _MANY_EPISODES),
     "Breakout-MinAtar": Task("28", _GYMNAX, {"generations": 100, "population": 256}),
     "SpaceInvaders-MinAtar": Task("131", _GYMNAX, {"generations": 100, "population": 256}),
+    "brax:hopper": Task("2354", "TensorNEAT's paper, 5,000 networks on a GPU", _FEW, episodes=8),
     "brax:inverted_pendulum": Task("1000", _MOST, _FEW, episodes=8),
     "playground:CartpoleSwingup": Task("1000", _MOST, _FEW, episodes=8),
     "envpool:LunarLander-v3": Task("200", _SOLVED, _SOME, episodes=20),
