@@ -50,8 +50,7 @@ def measured(champion: Network, steps: int, seed: int) -> Float[np.ndarray, "lea
         return [wannjax.evaluate(champion, problem, seed=seed, weights=(weight,)).per_weight[weight].mean for problem in problems]
 
     def with_weights(network: Network) -> list[float]:
-        scores = [wannjax.evaluate(network, problem, seed=seed).tuned_weights for problem in problems]
-        return [score.mean for score in scores if score is not None]
+        return [mean_of(wannjax.evaluate(network, problem, seed=seed).tuned_weights) for problem in problems]
 
     def learned(network: Network, start: np.ndarray | tuple[float, ...]) -> list[list[float]]:
         """After the second task, and after the third."""
@@ -72,6 +71,11 @@ def measured(champion: Network, steps: int, seed: int) -> Float[np.ndarray, "lea
             [with_weights(grown), *learned(grown, weights_of(grown)), [np.nan] * len(problems)],
         ]
     )
+
+
+def mean_of(score: wannjax.Score | None) -> float:
+    assert score is not None
+    return score.mean
 
 
 def weights_of(network: Network) -> np.ndarray:

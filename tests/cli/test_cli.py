@@ -284,6 +284,19 @@ def test_another_ending_of_a_picture_is_one_line(command, run, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_training_that_left_a_tuned_network_is_resumed_with_the_options_of_before(run, tmp_path, capsys):
+    directory = tmp_path / "run"
+    shutil.copytree(run[0], directory)
+    command = ["finetune", str(directory), *EVOLUTION, "--starts", "1", "--steps"]
+    assert main([*command, "2"]) == 0
+    before = (directory / "tuned.json").read_bytes()
+    assert main([*command, "2", "--resume"]) == 0
+    assert (directory / "tuned.json").read_bytes() == before
+    assert main([*command, "3", "--resume"]) == 2
+    assert "of a run with steps 3" in capsys.readouterr().err
+
+
 def test_the_command_line_resumes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ["--population", "16", "--episodes", "1", "--confirm-episodes", "2"]

@@ -18,6 +18,7 @@ from training_support import BALANCING, ES, LINE, SORTING, SWINGING, TARGET, Qua
 import wannjax
 from wannjax import EvolutionStrategy, Gradient, PolicyGradient
 from wannjax.finetuning import METHODS, Trainer, finetune
+from wannjax.finetuning.method import settings_of
 from wannjax.networks import gradients
 from wannjax.networks.graph import Graph, graph_of, network_of
 from wannjax.problems.data import DataProblem
@@ -279,6 +280,28 @@ def test_several_processes_train_as_one_does(tasks, case):
             np.testing.assert_array_equal(found.history["training_score"], alone.history["training_score"])
 
 
+def test_several_processes_race_end_early_and_resume_as_one_does(tmp_path):
+    train = partial(tune, method=EvolutionStrategy(population=4, episodes=1), steps=12, starts=None, seed=1)
+    alone = train()
+    assert len(alone.member_scores) == 8
+    ended = in_processes(
+        2, lambda process: train(run_dir=tmp_path, save_every=0.0, callbacks=[lambda record: process == 1 and record.step == 5])
+    )
+    assert [found.interrupted for found in ended] == [True, True]
+    assert [int(found.history["step"][-1]) for found in ended] == [5, 5]
+    for found in in_processes(3, lambda _: train(run_dir=tmp_path, resume=True)):
+        np.testing.assert_array_equal(weights_of(found.network), weights_of(alone.network))
+        np.testing.assert_array_equal(found.history["held_out_score"], alone.history["held_out_score"])
+        assert not found.interrupted
+
+
+def test_patience_and_a_single_start_are_those_of_one_process():
+    train = partial(tune, steps=100, patience=3, starts=(0.5,))
+    alone = train()
+    for found in in_processes(2, lambda _: train()):
+        np.testing.assert_array_equal(found.history["held_out_score"], alone.history["held_out_score"])
+
+
 def test_processes_that_are_given_different_trainings_say_so(tasks):
     def train(process):
         tune(SORTING, tasks["data"], method=Gradient(), steps=2, starts=(0.5, 1.0 + process))
@@ -402,6 +425,18 @@ def test_a_bad_setting_is_named_in_one_line(settings, field, value):
     with pytest.raises(ValueError, match=f"^{field}: must be ") as error:
         settings(**{field: value})
     assert "\n" not in str(error.value)
+
+
+def test_settings_in_files_are_what_json_can_hold():
+    @dataclass(frozen=True)
+    class Settings:
+        rate: np.floating
+        table: np.ndarray
+        function: object
+
+    found = settings_of(Settings(np.float32(0.5), np.arange(3), len))
+    assert found == {"rate": 0.5, "table": [0, 1, 2], "function": "builtin_function_or_method"}
+    assert settings_of(object()) == {}
 
 
 def test_a_method_of_ones_own_trains_as_the_others_do(tmp_path):

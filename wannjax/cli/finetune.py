@@ -65,7 +65,10 @@ def run(options: argparse.Namespace) -> int:
     directory = options.out or (
         options.network if options.network.is_dir() else new_directory(f"{problem.name}-finetune", f"seed{options.seed}")
     )
-    if not options.resume and hosts.is_first():
+    if options.resume:
+        if options.network.is_dir():  # where by now there may be a tuned network beside the champion
+            network = run_directory.network_in_training(directory) or network
+    elif hosts.is_first():
         run_directory.require_untrained(directory, overwrite=options.overwrite)
     tuned = wannjax.finetune(
         network,

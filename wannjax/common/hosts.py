@@ -43,8 +43,8 @@ class LostProcessError(RuntimeError):
 
 @contextmanager
 def distributed(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> Iterator[None]:
-    """Makes this process one of several that run the same program; the searches inside are shared
-    among them.
+    """Makes this process one of several that run the same program; the searches and trainings
+    inside are shared among them.
 
         with wannjax.distributed():  # before any JAX computation
             result = wannjax.evolve(problem, config, run_dir="runs/a", resume=True)
@@ -140,7 +140,7 @@ def shares_of(lengths: np.ndarray) -> np.ndarray:
 
 def dealt(pieces: int, function: Callable[[np.ndarray], Sequence[np.ndarray]]) -> list[np.ndarray]:
     """What `function` finds for each of so many pieces that take equally long, [pieces, ...], every
-    process its share of them, in one exchange.
+    process its share of them, in one exchange; a single one is found by all.
 
     Args:
         function: places int[n] → arrays [n, ...].

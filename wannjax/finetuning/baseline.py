@@ -19,6 +19,7 @@ class Baseline:
     """
 
     def __init__(self, inputs: int):
+        """`inputs` are the numbers that each sees, I of an observation and V of the memory."""
         from flax import linen  # where it is used, since importing it takes a while
 
         self._inputs = inputs
@@ -52,6 +53,8 @@ def advantages(
 
     Args:
         value: the baseline before each.
+        reward: of each, with what lies beyond where an episode was cut short; in the measure of
+            `value`.
         ended: whether it ended an episode.
         last_value: the baseline after the last one.
         discount, trace: γ and λ.

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optax
@@ -82,8 +83,8 @@ def finetune(
             two random ones. Of several the worse half is dropped at a quarter of an evolution's
             steps, and again at half.
         seed: the same seed gives the same result on the same devices.
-        callbacks: called at every check (`training.CHECKS` times, and before the first step); a
-            true return value ends training.
+        callbacks: called at every check (`training.CHECKS` times, and before the first step), in
+            every process; a true return value, in any of them, ends training.
         progress: show a progress bar.
         run_dir: a directory, such as the search's: checkpoints while training goes on, and at its
             end the files that the command line leaves.
@@ -104,9 +105,9 @@ def finetune(
 
     Raises:
         ValueError: a bad argument, a method that does not suit the problem, no finite score at all;
-            `run_dir` holds another training, or one without `resume`, or is used by another
-            process; a setting of JAX that draws or rounds otherwise than in the training that is
-            resumed.
+            processes are given different trainings; `run_dir` holds another training, or one
+            without `resume`, or is used by another process; a setting of JAX that draws or rounds
+            otherwise than in the training that is resumed.
         TypeError: no network, no problem, or no list of callbacks.
         OSError: a checkpoint cannot be written.
     """
@@ -121,7 +122,7 @@ def finetune(
     with ExitStack() as stack:
         interrupted = stack.enter_context(interrupt_flag("step"))
         training = Training(network, graph, problem, chosen, optimizer, decay, steps, patience, starts, seed)
-        arguments = {"starts": np.asarray(training.starts).tolist(), "resume": resume, "saved": run_dir is not None}
+        arguments: dict[str, Any] = {"starts": np.asarray(training.starts).tolist(), "resume": resume, "saved": run_dir is not None}
         hosts.require_same({**training.identity, **hidden_settings(), **arguments})
         saver = stack.enter_context(saving(run_dir, TRAINING_CHECKPOINTS, training, resume=resume, every=save_every))
         view = None

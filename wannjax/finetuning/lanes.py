@@ -37,7 +37,9 @@ def fresh(problem: Episodic, key, grid: tuple[int, ...], remembered: int, params
 
 
 def moved(lanes: Lanes, led_to: Transition, memory: Float32[Array, "M L V"]) -> Lanes:
-    """The episodes after a step of the environment, which `led_to` that, and of the network."""
+    """The episodes one time step later: `led_to` is what the environment gave, `memory` what the
+    network remembers.
+    """
     return Lanes(jnp.moveaxis(led_to.observation, 0, -1), memory, led_to.state, lanes.age + 1, lanes.returns + led_to.reward)
 
 

@@ -5,6 +5,7 @@ To add a method, write its `Settings` with `trainer` beside them, and put them i
 `finetune.py`.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from functools import partial
@@ -46,7 +47,9 @@ class Trainer(NamedTuple):
 
 @runtime_checkable
 class Method(Protocol):
-    """The settings of a method, a frozen dataclass."""
+    """The settings of a method: a frozen dataclass, unless nothing about them is to be compared
+    where a training is resumed, or shared by several processes.
+    """
 
     @property
     def name(self) -> str: ...
@@ -67,8 +70,15 @@ class Method(Protocol):
 
 
 def settings_of(method: Method) -> dict[str, Any]:
-    """What a file says of a method; nothing of one that is no dataclass."""
-    return asdict(method) if is_dataclass(method) and not isinstance(method, type) else {}
+    """The settings as files hold them, arrays as lists and what else JSON has no word for as its
+    kind; nothing of a method that is no dataclass.
+    """
+
+    def plain(value):
+        return value.tolist() if hasattr(value, "tolist") else type(value).__qualname__
+
+    own = asdict(method) if is_dataclass(method) and not isinstance(method, type) else {}
+    return json.loads(json.dumps(own, default=plain))
 
 
 class State(NamedTuple):
@@ -88,7 +98,7 @@ def scores_of_copies(
     """What `Problem.score_copies` gives, of which every process finds its share."""
     score = partial(problem.score_copies, key, episodes=episodes, activation_ids=activation_ids)
     if hosts.count() == 1:
-        return score(networks)
+        return jnp.asarray(score(networks), jnp.float32)
     (found,) = hosts.dealt(len(networks.steps), lambda own: [np.asarray(score(take(networks, own)), np.float32)])
     return found
 

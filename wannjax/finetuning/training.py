@@ -177,7 +177,7 @@ class Training:
         """What another training must have in common with this one to continue it, besides its
         starts.
         """
-        settings = json.loads(json.dumps(settings_of(self.method)))
+        settings = settings_of(self.method)
         own = {"problem": self.problem.name, "method": self.method.name, "settings": settings, "steps": self.steps, "seed": self.seed}
         own |= {"decay": self.decay, "patience": self.patience}
         return {**own, "network": json.loads(network_text(self.graph)), "optimizer": "given" if self.optimizer_given else "default"}

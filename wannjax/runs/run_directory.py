@@ -17,7 +17,8 @@ from wannjax.common.files import MALFORMED, parse_json, parse_score, read_docume
 from wannjax.common.validation import require, require_seed
 from wannjax.common.versions import versions_of
 from wannjax.genomes.blocks import save_blocks
-from wannjax.networks.files import load, load_scored_front, save, save_front
+from wannjax.networks.files import load, load_scored_front, parse_network, save, save_front
+from wannjax.networks.graph import network_of
 from wannjax.networks.network import Network
 from wannjax.runs.checkpoints import Checkpoints
 from wannjax.runs.past_champions import Stage, load_growth, save_growth
@@ -181,6 +182,17 @@ def require_untrained(directory: Path, *, overwrite: bool) -> None:
 def network_path(directory: Path) -> Path:
     """The file of a run's network: the tuned one, or else the champion."""
     return directory / (TUNED if (directory / TUNED).exists() else CHAMPION)
+
+
+def network_in_training(directory: Path) -> Network | None:
+    """The network that a training began with, by its newest checkpoint; None where there is
+    none.
+    """
+    found = Checkpoints(directory / TRAINING_CHECKPOINTS).newest()
+    if found is None:
+        return None
+    with reading(directory / TRAINING_CHECKPOINTS, "not the checkpoint of a training"):
+        return network_of(parse_network(found.document["network"]))
 
 
 def write_history(path: Path, history: dict[str, np.ndarray]) -> None:
