@@ -77,7 +77,7 @@ def settings_of(method: Method) -> dict[str, Any]:
     def plain(value):
         return value.tolist() if hasattr(value, "tolist") else type(value).__qualname__
 
-    own = asdict(method) if is_dataclass(method) and not isinstance(method, type) else {}
+    own: dict[str, Any] = asdict(method) if is_dataclass(method) and not isinstance(method, type) else {}
     return json.loads(json.dumps(own, default=plain))
 
 
