@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,22 @@ def test_what_is_dealt_comes_back_in_its_order(pieces):
     for found, pairs in in_processes(3, lambda _: hosts.dealt(pieces, squares)):
         assert found.tolist() == [place**2 for place in range(pieces)]
         assert pairs.tolist() == [[place, -place] for place in range(pieces)]
+
+
+def test_what_the_first_one_refuses_all_refuse():
+    asked = []
+
+    def refuse(index):
+        asked.append(index)
+        raise ValueError("run directory: must be new")
+
+    def run(index):
+        hosts.by_first(lambda: None)
+        with pytest.raises(ValueError, match=r"^run directory: must be new$"):
+            hosts.by_first(partial(refuse, index))
+
+    in_processes(3, run)
+    assert asked == [0]
 
 
 def test_messages_of_like_sizes_have_one():

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,8 @@ def run(options: argparse.Namespace) -> int:
     directory = options.out or new_directory(options.environment, f"seed{options.seed}")
     if options.resume:
         require("--resume", options.resume, "given with --out and without --overwrite", options.out is not None and not options.overwrite)
-    elif hosts.is_first():
-        run_directory.claim(directory, overwrite=options.overwrite)
+    else:
+        hosts.by_first(partial(run_directory.claim, directory, overwrite=options.overwrite))
     result = wannjax.evolve(
         problem, config, seed=options.seed, start=start, run_dir=directory, resume=options.resume, save_every=options.save_every
     )

@@ -4,6 +4,7 @@ settings is an option.
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         if options.network.is_dir():  # where by now there may be a tuned network beside the champion
             network = run_directory.network_in_training(directory) or network
-    elif hosts.is_first():
-        run_directory.require_untrained(directory, overwrite=options.overwrite)
+    else:
+        hosts.by_first(partial(run_directory.require_untrained, directory, overwrite=options.overwrite))
     tuned = wannjax.finetune(
         network,
         problem,

@@ -159,6 +159,19 @@ def from_first(value: bytes) -> bytes:
     return gather(np.frombuffer(value if is_first() else bytes(sizes[0]), np.uint8))[0][0].tobytes()
 
 
+def by_first(check: Callable[[], object]) -> None:
+    """Lets process 0 alone `check`; the ValueError or OSError that this raises, all raise."""
+    refused: Exception | None = None
+    if is_first():
+        try:
+            check()
+        except (ValueError, OSError) as error:
+            refused = error
+    told = from_first(str(refused or "").encode()).decode()
+    if told:
+        raise refused or ValueError(told)
+
+
 def require_same(value: Any) -> None:
     """Raises ValueError unless all processes have the same plain value."""
     text = json.dumps(value, sort_keys=True, default=str)
