@@ -284,7 +284,6 @@ def test_another_ending_of_a_picture_is_one_line(command, run, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_training_that_left_a_tuned_network_is_resumed_with_the_options_of_before(run, tmp_path, capsys):
     directory = tmp_path / "run"
     shutil.copytree(run[0], directory)
@@ -297,6 +296,7 @@ def test_a_training_that_left_a_tuned_network_is_resumed_with_the_options_of_bef
     assert "of a run with steps 3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_line_resumes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ["--population", "16", "--episodes", "1", "--confirm-episodes", "2"]

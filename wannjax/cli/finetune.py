@@ -66,11 +66,10 @@ def run(options: argparse.Namespace) -> int:
     directory = options.out or (
         options.network if options.network.is_dir() else new_directory(f"{problem.name}-finetune", f"seed{options.seed}")
     )
-    if options.resume:
-        if options.network.is_dir():  # where by now there may be a tuned network beside the champion
-            network = run_directory.network_in_training(directory) or network
-    else:
+    if not options.resume:
         hosts.by_first(partial(run_directory.require_untrained, directory, overwrite=options.overwrite))
+    elif options.network.is_dir():  # where by now there may be a tuned network beside the champion
+        network = run_directory.network_in_training(directory) or network
     tuned = wannjax.finetune(
         network,
         problem,

@@ -138,6 +138,14 @@ def shares_of(lengths: np.ndarray) -> np.ndarray:
     return np.concatenate([np.repeat(order[:1], missing), order]).reshape(-1, count()).T
 
 
+def in_order(shares: np.ndarray, found: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What was found for `shares_of` pieces, arrays [processes, share, ...], in the order of the
+    pieces and without what fills up: [pieces, ...].
+    """
+    _, places = np.unique(shares, return_index=True)
+    return [each.reshape(-1, *each.shape[2:])[places] for each in found]
+
+
 def dealt(pieces: int, function: Callable[[np.ndarray], Sequence[np.ndarray]]) -> list[np.ndarray]:
     """What `function` finds for each of so many pieces that take equally long, [pieces, ...], every
     process its share of them, in one exchange; a single one is found by all.
@@ -148,9 +156,7 @@ def dealt(pieces: int, function: Callable[[np.ndarray], Sequence[np.ndarray]]) -
     if count() == 1 or pieces == 1:
         return [*function(np.arange(pieces))]
     shares = shares_of(np.zeros(pieces))
-    found = gather(*function(shares[index()]))
-    _, places = np.unique(shares, return_index=True)  # without what fills up
-    return [each.reshape(-1, *each.shape[2:])[places] for each in found]
+    return in_order(shares, gather(*function(shares[index()])))
 
 
 def from_first(value: bytes) -> bytes:

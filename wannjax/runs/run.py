@@ -195,8 +195,7 @@ class Run:
         steps, computed = np.asarray(evaluation.steps, np.int64).sum(axis=1), np.asarray(evaluation.computed_steps, np.float64)
         if several:
             scores, steps, computed, *each = hosts.gather(scores, steps, computed, *each)
-            _, places = np.unique(shares, return_index=True)  # in the order of `networks`, without what fills up
-            scores, steps, *each = (part.reshape(-1, *part.shape[2:])[places] for part in (scores, steps, *each))
+            scores, steps, *each = hosts.in_order(shares, (scores, steps, *each))
         return scores, each[0] if each else scores, Work(int(steps.sum()), int(computed.sum()), time.perf_counter() - begun)
 
     @property
