@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from bridge import assert_same_bits
-from training_support import LINE, Quadratic, distance
+from training_support import LINE, QUADRATIC, distance
 
 from wannjax import EvolutionStrategy
 from wannjax.finetuning import Trainer, finetune
@@ -15,7 +15,6 @@ from wannjax.finetuning.training import better_half
 from wannjax.networks.gradients import topology_of
 from wannjax.networks.graph import graph_of, network_of
 
-QUADRATIC = Quadratic()
 RNG = np.random.default_rng(3)
 
 

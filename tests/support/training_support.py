@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from wannjax import EvolutionStrategy
-from wannjax.networks.graph import Connection, Graph, network_of
+from wannjax.finetuning import finetune
+from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 from wannjax.problems.data import DataProblem
 from wannjax.problems.problem import Evaluation, Problem
 
@@ -55,3 +56,15 @@ def points_to_sort():
     """Which of two numbers is larger; 41 examples to train on, which two devices cannot share equally."""
     x = np.random.default_rng(0).normal(size=(51, 2))
     return DataProblem(x, x[:, 0] > x[:, 1])
+
+
+QUADRATIC = Quadratic()
+"""Shared by the tests, and so its programs."""
+
+
+def weights_of(network):
+    return np.array(graph_of(network).weights)
+
+
+def tune(network=LINE, problem=None, *, method=ES, steps=4, **options):
+    return finetune(network, problem or QUADRATIC, method=method, steps=steps, progress=False, **options)
