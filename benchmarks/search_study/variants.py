@@ -44,6 +44,7 @@ class StudyConfig(WannConfig):
     memory: str = choice("none", "whether scores of elites are averaged over generations", ("none", "averaged"))
     newcomers: float = share(0.0, "share of new random genomes, which age protects")
     migration: float = share(0.01, "share of children with a parent from the island next to theirs")
+    patience: int = count(0, "generations after which an island that found nothing better starts again; 0: never", least=0)
     archive: str = choice("none", "where parents come from, if not from the population", ("none", "MAP-Elites"))
     moves: int = count(1, "operators per child at the most")
     further: float = share(0.0, "probability of each further operator")
@@ -61,11 +62,12 @@ class StudyConfig(WannConfig):
 @dataclass(frozen=True)
 class StudyState(WannState):
     """A search's state with what a variant remembers: for every genome the sum of its scores [P,
-    W], how many rounds they come from [P], and its lineage's age [P]; and the archive, genomes with
-    their scores, of which those without a finite one are empty.
+    W], how many rounds they come from [P], and its lineage's age [P]; of every island the best mean
+    since it started and the generations since then; and the archive, genomes with their scores, of
+    which those without a finite one are empty.
     """
 
-    memory: tuple[Any, Any, Any, tuple[Genome, Sizes, Any] | None]
+    memory: tuple[Any, Any, Any, Any, Any, tuple[Genome, Sizes, Any] | None]
 
 
 @lru_cache(maxsize=16)
@@ -87,7 +89,14 @@ def _algorithm(config: StudyConfig, *, inputs: int, outputs: int) -> Algorithm:
             archive = (state.genomes, state.sizes, jnp.full((config.population, len(config.weights)), jnp.nan))
         return StudyState(
             **{f.name: getattr(state, f.name) for f in fields(WannState)},
-            memory=(jnp.zeros((config.population, len(config.weights))), none, none, archive),
+            memory=(
+                jnp.zeros((config.population, len(config.weights))),
+                none,
+                none,
+                jnp.full(config.islands, -jnp.inf),
+                jnp.zeros(config.islands, jnp.int32),
+                archive,
+            ),
         )
 
     def child(genome, draws, continues):
@@ -103,7 +112,8 @@ def _algorithm(config: StudyConfig, *, inputs: int, outputs: int) -> Algorithm:
     @jax.jit
     def tell(state, scores):
         which, draw_parents, draw_moves, draw_migrants, draw_new, key = jax.random.split(state.key, 6)
-        sums, rounds, ages, archive = state.memory
+        draw_again = jax.random.fold_in(state.key, 6)
+        sums, rounds, ages, best, since, archive = state.memory
         sums, rounds, ages = sums + scores, rounds + 1, ages + 1
         if config.memory == "averaged":
             scores = sums / rounds[:, None]
@@ -123,8 +133,20 @@ def _algorithm(config: StudyConfig, *, inputs: int, outputs: int) -> Algorithm:
             parents = jax.vmap(select)(jax.random.split(draw_parents, config.islands), order, *islands)
         home = jnp.arange(config.islands)[:, None]
         migrates = jax.random.bernoulli(draw_migrants, config.migration, parents.shape)
-        parents = (parents + (home + migrates) % config.islands * size).reshape(-1)
-        kept = (order[:, :elites] + home * size).reshape(-1)
+        parents = parents + (home + migrates) % config.islands * size
+        kept = order[:, :elites] + home * size
+        if config.patience:
+            mean = jnp.where(jnp.isfinite(scores).all(axis=1), jnp.mean(scores, axis=1), -jnp.inf)
+            leads = jnp.max(_by_island(mean, config.islands), axis=1)
+            best, since = jnp.maximum(best, leads), jnp.where(leads > best, 0, since + 1)
+            again = (since >= config.patience) & (leads < jnp.max(leads))
+            best, since = jnp.where(again, -jnp.inf, best), jnp.where(again, 0, since)
+            # From the elite of all islands.
+            all_elites, count = kept.reshape(-1), parents.shape[1]
+            drawn = all_elites[jax.random.randint(draw_again, (len(home), count + elites), 0, len(all_elites))]
+            parents = jnp.where(again[:, None], drawn[:, :count], parents)
+            kept = jnp.where(again[:, None], drawn[:, count:], kept)
+        parents, kept = parents.reshape(-1), kept.reshape(-1)
 
         draws = jax.random.uniform(draw_moves, (len(parents), config.moves, 6))
         children = jax.vmap(child)(jax.tree.map(lambda leaf: leaf[parents], pool), draws, draws[..., 5])
@@ -150,6 +172,8 @@ def _algorithm(config: StudyConfig, *, inputs: int, outputs: int) -> Algorithm:
             remembered(sums, jnp.zeros((len(parents), sums.shape[1]))),
             remembered(rounds, jnp.zeros(len(parents), jnp.int32)),
             remembered(ages, ages[parents]),
+            best,
+            since,
             archive,
         )
         following = StudyState(genomes, sizes_of(genomes), key, state.generation + 1, state.rates, state.steps, memory)
