@@ -1,11 +1,9 @@
 """Proximal policy optimization (Schulman et al. 2017, arXiv 1707.06347) with generalized advantage
 estimation, for environments.
 
-The policy is the network with noise on its outputs: Gumbel noise where the greatest of all, or of
-each group, says the action, which makes it a draw from their softmax; Gaussian noise of a learned
-deviation elsewhere, switches and boxes of integers included. Without the noise it is the policy
-that `evaluate` scores. The baseline is a small perceptron per member. Episodes that end are
-followed by fresh ones within the same batch of steps.
+The policy is the network with noise on its outputs (see `stochastic_policy.py`). The baseline is a
+small perceptron per member. Episodes that end are followed by fresh ones within the same batch of
+steps; on the host, where all begin together, a batch is whole episodes (see `host_episodes.py`).
 
 A recurrent network keeps its memory from step to step, also from one batch of steps to the next,
 and the baseline sees it beside the observation. Its minibatches are whole sequences, run again from
@@ -23,34 +21,31 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Array, Bool, Float32
+from jaxtyping import Array, Bool, Float32, Int, Shaped
 
 from wannjax.common import devices
 from wannjax.common.settings import Settings, count, positive, rate, setting, share
 from wannjax.common.validation import require
 from wannjax.finetuning.baseline import Baseline, advantages
+from wannjax.finetuning.host_episodes import Episodes, transitions, whole_episodes
 from wannjax.finetuning.lanes import Lanes, begun_again, end_of, fresh, moved
 from wannjax.finetuning.method import Trainer, ascend, bounded
-from wannjax.networks import gradients
+from wannjax.finetuning.stochastic_policy import Policy, StochasticPolicy
 from wannjax.networks.gradients import SURROGATE, Topology
 from wannjax.problems.capabilities import Episodic
-
-
-class Policy(NamedTuple):
-    """What the optimizer trains; leading axis M."""
-
-    weights: Float32[Array, "M C"]
-    log_deviation: Float32[Array, "M O"]
+from wannjax.problems.host_problem import HostProblem, seeds_of
 
 
 class Learner(NamedTuple):
-    """Everything that goes from one step to the next; leading axis M."""
+    """Everything that goes from one step to the next; leading axis M. Of an environment on the host
+    there are no `lanes`.
+    """
 
     policy: Policy
     optimizer: Any
     baseline: Any
     baseline_optimizer: Any
-    lanes: Lanes
+    lanes: Any
     score: Float32[Array, " M"]
 
 
@@ -80,7 +75,7 @@ class PolicyGradient(Settings):
     name = "policy_gradient"
 
     episodes: int = count(16, "episodes that run side by side, per member")
-    horizon: int = count(128, "time steps of each episode, per training step")
+    horizon: int = count(128, "time steps of each episode, per training step; on the host an episode runs to its end")
     epochs: int = count(4, "how often a batch of time steps is gone through")
     minibatches: int = count(4, "parts of a batch, each an update; a divisor of `episodes` x `horizon`, with memory of `episodes`")
     # Below 1, since rewards are scaled by 1 - discount.
@@ -102,42 +97,18 @@ class PolicyGradient(Settings):
         return self.epochs * self.minibatches
 
     def trainer(self, problem: Any, topology: Topology, optimizer: optax.GradientTransformation) -> Trainer:
-        able = isinstance(problem, Episodic)
+        on_host = isinstance(problem, HostProblem)
+        able = on_host or isinstance(problem, Episodic)
         require("method", f"policy_gradient for {problem.name}", "one that needs no actions, of which there are none", able)
         remembered = topology.remembered.shape[0]
+        wanted = f"feed-forward for policy_gradient on {problem.name}, which lives on the host"
+        require("network", "one with memory", wanted, not (on_host and remembered))
         sequence = self.horizon if remembered else 1
         sequences = self.episodes * (self.horizon // sequence)
         allowed = f"a divisor of episodes = {self.episodes}, for a recurrent network"
         require("minibatches", self.minibatches, allowed, sequences % self.minibatches == 0)
         baseline = Baseline(problem.inputs + remembered)
-        groups = problem.environment.actions.groups
-
-        def run(policy: Policy, memory, observations):
-            """Memory [M, B, V] and outputs [M, B, O] at observations [M, B, I]."""
-            given = (jnp.moveaxis(each, -1, 0) for each in (memory, observations))
-            after = gradients.step(topology, policy.weights, *given, surrogate=self.surrogate)
-            return tuple(jnp.moveaxis(each, 0, -1) for each in after)
-
-        def of_groups(function, outputs):
-            """`function` of each group of outputs [M, B, O]."""
-            parts = jnp.split(outputs, np.cumsum(groups)[:-1], axis=-1)
-            return jnp.concatenate([function(part) for part in parts], axis=-1)
-
-        def noisy(policy: Policy, outputs, key):
-            if groups:
-                return outputs + jax.random.gumbel(key, outputs.shape, jnp.float32)
-            return outputs + jnp.exp(policy.log_deviation)[:, None] * jax.random.normal(key, outputs.shape, jnp.float32)
-
-        def log_probability(policy: Policy, outputs, choice):
-            """That of `choice` [M, B, O] given the outputs, and the entropy bonus; both [M, B]."""
-            if groups:
-                logits = of_groups(jax.nn.log_softmax, outputs)
-                chosen = of_groups(lambda part: jax.nn.one_hot(jnp.argmax(part, axis=-1), part.shape[-1], dtype=jnp.float32), choice)
-                return jnp.sum(chosen * logits, axis=-1), -jnp.sum(jnp.exp(logits) * logits, axis=-1)
-            log_deviation = policy.log_deviation[:, None]
-            scaled = (choice - outputs) * jnp.exp(-log_deviation)
-            density = jnp.sum(-0.5 * scaled**2 - log_deviation, axis=-1)
-            return density, jnp.zeros_like(density)
+        acting = StochasticPolicy(topology, problem.environment.actions.groups, self.surrogate)
 
         def collect(key, learner: Learner, params) -> tuple[Lanes, Batch]:
             reset_key, noise_key, step_key = jax.random.split(key, 3)
@@ -146,8 +117,8 @@ class PolicyGradient(Settings):
             step_keys = jax.random.split(step_key, self.episodes)
 
             def advance(lanes: Lanes, time):
-                memory, outputs = run(policy, lanes.memory, lanes.observations)
-                choice = noisy(policy, outputs, jax.random.fold_in(noise_key, time))
+                memory, outputs = acting.run(policy, lanes.memory, lanes.observations)
+                choice = acting.noisy(policy, outputs, jax.random.fold_in(noise_key, time))
                 led_to = problem.step(step_keys, time, lanes.state, jnp.moveaxis(choice, -1, 0), params)
                 after = moved(lanes, led_to, memory)
                 next_value = baseline.values(learner.baseline, after.observations, after.memory)
@@ -156,7 +127,7 @@ class PolicyGradient(Settings):
                     lanes.observations,
                     lanes.memory,
                     choice,
-                    log_probability(policy, outputs, choice)[0],
+                    acting.log_probability(policy, outputs, choice)[0],
                     baseline.values(learner.baseline, lanes.observations, lanes.memory),
                     (1 - self.discount) * led_to.reward + self.discount * beyond,
                     ended,
@@ -168,8 +139,8 @@ class PolicyGradient(Settings):
 
         # Both of sequences [M, n, T', ...].
         def policy_objective(policy: Policy, batch: Batch, advantage):
-            outputs = replayed(partial(run, policy), batch.memory[:, :, 0], batch.observations, batch.ended)
-            log_prob, entropy = log_probability(policy, _joined(outputs), _joined(batch.choice))
+            outputs = replayed(partial(acting.run, policy), batch.memory[:, :, 0], batch.observations, batch.ended)
+            log_prob, entropy = acting.log_probability(policy, _joined(outputs), _joined(batch.choice))
             log_ratio = log_prob - _joined(batch.log_probability)
             gain = clipped_gain(log_ratio, _joined(advantage), self.clip) + self.entropy * entropy
             return jnp.sum(jnp.mean(gain, axis=1))
@@ -179,9 +150,12 @@ class PolicyGradient(Settings):
             return -jnp.sum(jnp.mean((found - _joined(target)) ** 2, axis=1))
 
         def improve(key, learner: Learner, batch: Batch, advantage) -> Learner:
+            steps, _, lanes = batch.value.shape
+            sequences = steps // sequence * lanes
+
             # From [T, M, L, ...] to [M, T/T'·L, T', ...], in an order of its own for each epoch.
             def in_sequences(leaf):
-                leaf = leaf.reshape(self.horizon // sequence, sequence, *leaf.shape[1:])
+                leaf = leaf.reshape(steps // sequence, sequence, *leaf.shape[1:])
                 leaf = jnp.moveaxis(leaf, (0, 1), (1, 3))
                 return leaf.reshape(leaf.shape[0], sequences, *leaf.shape[3:])
 
@@ -209,7 +183,7 @@ class PolicyGradient(Settings):
             members = weights.shape[0]
             baseline_key, reset_key = jax.random.split(key)
             policy = Policy(weights, jnp.full((members, problem.outputs), jnp.log(jnp.float32(self.deviation))))
-            lanes = fresh(problem, reset_key, (members, self.episodes), remembered, params)
+            lanes = () if on_host else fresh(problem, reset_key, (members, self.episodes), remembered, params)
             score = jnp.full(members, jnp.nan, jnp.float32)
             return Learner(policy, jax.vmap(optimizer.init)(policy), *baseline.init(baseline_key, members), lanes, score)
 
@@ -224,11 +198,61 @@ class PolicyGradient(Settings):
             score = jnp.where(jnp.isnan(finished), learner.score, finished)
             return learner._replace(score=score), score
 
+        @compiled
+        def act(key, policy: Policy, time, observations):
+            outputs = acting.run(policy, _none(observations), observations)[1]
+            choice = acting.noisy(policy, outputs, jax.random.fold_in(key, time))
+            actions = jax.vmap(jax.vmap(problem.environment.actions.action))(choice)
+            return choice, acting.log_probability(policy, outputs, choice)[0], actions
+
+        @compiled
+        def improve_after(key, learner: Learner, episodes: Episodes, chosen) -> Learner:
+            def values(seen):
+                return baseline.values(learner.baseline, seen, _none(seen))
+
+            judged = batch_of(episodes, values, self.discount, self.trace)
+            return improve(key, learner, *jax.tree.map(lambda leaf: taken(leaf, chosen), judged))
+
+        def advance_on_host(key, learner: Learner):
+            collect_key, improve_key = jax.random.split(key)
+            reset_key, noise_key = jax.random.split(collect_key)
+            seeds = seeds_of(jax.random.split(reset_key, self.episodes))
+            members = len(learner.score)
+            episodes = whole_episodes(problem, seeds, partial(act, noise_key, learner.policy), members)
+            score = jnp.asarray(np.mean(np.sum(episodes.reward, axis=0), axis=1))
+            chosen = transitions(episodes.steps, len(episodes.reward), self.minibatches)
+            return improve_after(improve_key, learner, episodes, chosen)._replace(score=score), score
+
         return Trainer(
             lambda key, weights: start(key, weights, problem.params),
-            lambda key, learner: advance(key, learner, problem.params),
+            advance_on_host if on_host else lambda key, learner: advance(key, learner, problem.params),
             lambda learner: learner.policy.weights,
         )
+
+
+def batch_of(episodes: Episodes, values: Callable[[Array], Array], discount: float, trace: float) -> tuple[Batch, Float32[Array, "T M L"]]:
+    """The transitions of whole episodes, and their advantages; what comes after the end of one is
+    of no use. `values` is what the baseline says: observations [M, L, I] → [M, L].
+    """
+    left = episodes.steps[None] - 1 - jnp.arange(len(episodes.reward), dtype=jnp.int32)[:, None, None]
+    value = jnp.where(left >= 0, jax.vmap(values)(episodes.observations), 0.0)
+    beyond = jnp.where((left == 0) & ~episodes.terminated[None], values(episodes.beyond)[None], 0.0)
+    reward, ended = (1 - discount) * episodes.reward + discount * beyond, left <= 0
+    seen, unknown = episodes.observations, jnp.full_like(value, jnp.nan)
+    batch = Batch(seen, _none(seen), episodes.choice, episodes.log_probability, value, reward, ended, unknown)
+    return batch, advantages(value, reward, ended, jnp.zeros_like(beyond[0]), discount, trace)
+
+
+def taken(leaf: Shaped[Array, "T M L ..."], chosen: Int[Array, "M n"]) -> Shaped[Array, "n M 1 ..."]:
+    """Of each member what is `chosen` of its T·L transitions, in a single lane."""
+    by_member = jnp.moveaxis(leaf, 1, 0)
+    flat = by_member.reshape(by_member.shape[0], by_member.shape[1] * by_member.shape[2], *by_member.shape[3:])
+    return jnp.moveaxis(jax.vmap(lambda each, places: each[places])(flat, chosen), 1, 0)[:, :, None]
+
+
+def _none(observations: Float32[Array, "*grid I"]) -> Float32[Array, "*grid 0"]:
+    """The memory of networks without one."""
+    return observations[..., :0]
 
 
 def replayed(

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int, Key, UInt8
+from jaxtyping import Array, Float, Float32, Int, Key, Shaped, UInt8
 from PIL import Image
 
 from wannjax.common.files import reason_of
@@ -23,7 +23,7 @@ from wannjax.common.validation import as_weights, require, require_count, requir
 from wannjax.common.wording import counted
 from wannjax.networks.network import Network, take
 from wannjax.networks.tape import ALL_ACTIVATIONS
-from wannjax.problems.host_environment import FRAMES, HostEnvironment
+from wannjax.problems.host_environment import FRAMES, HostEnvironment, HostStep
 from wannjax.problems.host_lanes import Lanes
 from wannjax.problems.problem import Evaluation, check_population
 from wannjax.problems.rollouts import RolloutProblem, Rollouts
@@ -159,38 +159,43 @@ class HostProblem(RolloutProblem):
         """The returns and lengths [n] of one episode of each of n networks."""
         returns, steps = np.zeros(len(seeds)), np.zeros(len(seeds), np.int32)
         lanes = Lanes(networks, gain, self.environment.actions, activation_ids)
-        observations = self._observations("reset", self._from("reset", partial(self.environment.reset, seeds)), len(seeds))
+        observations = self.begin(seeds)
         alive, filmed = np.arange(len(seeds)), see is not None and self.environment.picture == FRAMES
         for _ in range(self.max_steps):
             if not len(alive):
                 break
             actions = lanes.act(alive, observations)
             pictures = [_png(frame) for frame in self._from("frames", partial(self.environment.frames, alive))] if filmed else []
-            observations, rewards, ended = self._after(alive, actions)
+            observations, rewards, terminated, truncated = self.step(alive, actions)
             if see is not None:
                 rows = lanes.place[alive]
                 see(Seen(alive, np.asarray(lanes.values)[:, rows, 0], np.asarray(lanes.outputs)[rows].T, rewards, pictures))
             returns[alive] += rewards
             steps[alive] += 1
-            alive, observations = alive[~ended], observations[~ended]
+            goes_on = ~(terminated | truncated)
+            alive, observations = alive[goes_on], observations[goes_on]
         return returns, steps
 
-    def _after(self, alive, actions):
-        """What the actions lead to: observations, rewards, and which lanes have ended."""
-        fine = np.isfinite(actions).reshape(len(alive), -1).all(axis=1)
-        if fine.all():
-            return self._stepped(alive, actions)
-        observations, rewards, ended = (
-            np.zeros((len(alive), self.inputs), np.float32),
-            np.full(len(alive), np.nan),
-            np.ones(len(alive), bool),
-        )
-        if fine.any():
-            observations[fine], rewards[fine], ended[fine] = self._stepped(alive[fine], actions[fine])
-        return observations, rewards, ended
+    def begin(self, seeds: Int[np.ndarray, " n"]) -> Float32[np.ndarray, "n I"]:
+        """The first observations of the episodes of these seeds, in place of all others."""
+        return self._observations("reset", self._from("reset", partial(self.environment.reset, seeds)), len(seeds))
 
-    def _stepped(self, alive, actions):
-        """As `_after`, of actions that are finite."""
+    def step(self, lanes: Int[np.ndarray, " n"], actions: Shaped[np.ndarray, "n ..."]) -> HostStep:
+        """What the actions lead to in these lanes, which have not ended. One that is not finite
+        terminates its lane, with a reward that is not a number.
+        """
+        fine = np.isfinite(actions).reshape(len(lanes), -1).all(axis=1)
+        if fine.all():
+            return self._stepped(lanes, actions)
+        count = len(lanes)
+        found = np.zeros((count, self.inputs), np.float32), np.full(count, np.nan), np.ones(count, bool), np.zeros(count, bool)
+        if fine.any():
+            for whole, part in zip(found, self._stepped(lanes[fine], actions[fine]), strict=True):
+                whole[fine] = part
+        return found
+
+    def _stepped(self, alive, actions) -> HostStep:
+        """As `step`, of actions that are finite."""
         after = self._from("step", partial(self.environment.step, actions, alive))
         parts = "observations, rewards, terminated and truncated"
         given = f"{self.name} with a {type(after).__name__}" + (f" of {len(after)}" if isinstance(after, tuple) else "")
@@ -199,7 +204,7 @@ class HostProblem(RolloutProblem):
         shapes = [each.shape for each in (rewards, terminated, truncated)]
         wanted = f"one whose step returns {parts} of {counted(len(alive), 'lane')}"
         require("environment", f"{self.name} with shapes {shapes}", wanted, shapes == [(len(alive),)] * 3)
-        return self._observations("step", after[0], len(alive)), rewards, terminated | truncated
+        return self._observations("step", after[0], len(alive)), rewards, terminated, truncated
 
     def _observations(self, function: str, found: object, count: int) -> Float32[np.ndarray, "n I"]:
         observations, shape = np.asarray(found, np.float32), (count, self.inputs)
