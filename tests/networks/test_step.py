@@ -75,6 +75,21 @@ def test_a_network_of_a_recurrent_search_that_remembers_nothing_is_called_as_any
     assert_same_bits(network(SEEN[0]), network_of(genes, STEPS)(SEEN[0]))
 
 
+def test_within_a_program_that_is_traced_a_call_is_the_first_step():
+    networks = networks_of(GENES[:3], STEPS, recurrent=True)
+    said = []
+
+    def call(network):
+        said.append(repr(network))
+        return network(SEEN[0, 0])
+
+    for network, outputs in zip([take(networks, i) for i in range(3)], jax.vmap(call)(networks), strict=True):
+        first, _ = network.step(network.initial_state(), SEEN[0, 0])
+        np.testing.assert_allclose(jax.jit(call)(network), first, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(outputs, first, rtol=1e-5, atol=1e-6)
+    assert set(said) == {"Network(3 inputs, 2 outputs, shared weight, recurrent)"}
+
+
 def test_memory_is_seen_in_populations_and_told_by_the_representation():
     networks = networks_of([GENES[0], oracle.random_genes(RNG, nodes=6)], STEPS, recurrent=True)
     assert is_recurrent(networks)

@@ -1,4 +1,4 @@
-"""Recurrent searches as whole runs: resumed and on several devices to the same bits, with all that a run leaves."""
+"""Recurrent searches as whole runs: resumed to the same bits, with all that a run leaves. On several devices: see `test_same_bits`."""
 
 import jax
 import numpy as np

@@ -17,7 +17,7 @@ from wannjax.networks.network import take
 from wannjax.problems.sharding import put_together
 
 KEY = jax.random.key(0)
-SEARCHES = {"neat": wannjax.NeatConfig(population=7, add_node=0.3), "wann": wannjax.WannConfig(population=7)}
+SEARCHES = {"neat": wannjax.NeatConfig(population=7, add_node=0.3), "wann": wannjax.WannConfig(population=7, recurrent=True)}
 
 
 def population(config):

@@ -16,7 +16,9 @@ SWING_UP = wannjax.make("CartPoleSwingUp-v0")
 CONFIGS = {  # three candidates are confirmed in every generation: one a device, where there are three
     "neat": wannjax.NeatConfig(population=20, generations=6, episodes=2, confirm_episodes=4, candidates=3, add_node=0.3),
     "wann": wannjax.WannConfig(population=20, generations=6, episodes=1, confirm_episodes=4, candidates=3),
-    "raced": wannjax.WannConfig(population=24, generations=6, episodes=4, racing=1, confirm_episodes=4, candidates=3, islands=2),
+    "raced": wannjax.WannConfig(
+        population=24, generations=6, episodes=4, racing=1, confirm_episodes=4, candidates=3, islands=2, recurrent=True
+    ),
 }
 
 if __name__ == "__main__":

@@ -110,8 +110,8 @@ def to_python(network: Network, path: Pathlike | None = None, *, name: str = "ne
     and computes in float64. It raises ValueError where an infinite value reaches a sine or cosine,
     as `math` does.
 
-    For a recurrent network it is `outputs, state = name(state, observation)`: a state is a list of
-    numbers, at first `name.initial_state`.
+    For a network with memory that an output depends on it is `outputs, state = name(state,
+    observation)`: a state is a list of numbers, at first `name.initial_state`.
 
     Raises ValueError for a population, for weights that differ from lane to lane, for a weight that
     is not finite, and for a `name` that is not an identifier or means something in Python.
@@ -151,9 +151,10 @@ def to_c(network: Network, path: Pathlike | None = None, *, name: str = "network
     It is `void name(const float *observation, float *outputs)`, for I and O floats, which may
     overlap. It includes only <math.h>, allocates nothing and has no state.
 
-    For a recurrent network there is a type `name_state` instead, a struct that is yours to keep;
-    `void name_init(name_state *state)`, to be called before each episode; and, for a time step,
-    `void name_step(name_state *state, const float *observation, float *outputs)`.
+    For a network with memory that an output depends on there is a type `name_state` instead, a
+    struct that is yours to keep; `void name_init(name_state *state)`, to be called before each
+    episode; and, for a time step, `void name_step(name_state *state, const float *observation,
+    float *outputs)`.
 
     Raises ValueError as `to_python` does, for a `name` that is not an identifier or means something
     in C, its library or C++.

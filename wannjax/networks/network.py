@@ -62,7 +62,7 @@ class Network:
         observation = checked_observation(observation, self.inputs)
         self._require_one()
         way = "feed-forward to be called; one with memory takes `y, state = network.step(state, x)`, from network.initial_state() on"
-        require("network", self, way, not is_recurrent(self))
+        require("network", self, way, not (_has_values(self) and is_recurrent(self)))
         return _call(replace(self, input_names=(), output_names=()), observation, jnp.float32(weight))
 
     def initial_state(self, batch: int | None = None) -> Float32[Array, "*B steps"]:
@@ -120,8 +120,10 @@ class Network:
         if self.activations.ndim != 1:
             return f"Network(population={self.activations.shape[0]}, inputs={self.inputs}, outputs={self.outputs})"
         weights = "shared weight" if self.weights is None else "individual weights"
-        sizes = f"{counted(self.inputs, 'input')}, {counted(self.outputs, 'output')}, {counted(connection_count(self), 'connection')}"
-        return f"Network({sizes}, {weights}{', recurrent' if is_recurrent(self) else ''})"
+        sizes = [counted(self.inputs, "input"), counted(self.outputs, "output")]
+        if _has_values(self):
+            sizes.append(counted(connection_count(self), "connection"))
+        return f"Network({', '.join(sizes)}, {weights}{', recurrent' if is_recurrent(self) else ''})"
 
 
 def as_network(network: object, argument: str = "network") -> Network:
@@ -222,10 +224,15 @@ def is_recurrent(networks: Network) -> bool:
     later step. On the host; of arrays without values, inside JAX's transformations, whether one
     may.
     """
-    if not networks.recurrent or not isinstance(networks.sources, np.ndarray | jax.Array) or isinstance(networks.sources, jax.core.Tracer):
+    if not networks.recurrent or not _has_values(networks):
         return networks.recurrent
     own = FIRST_INPUT + networks.inputs + np.arange(networks.activations.shape[-1])
     return bool(np.any(np.asarray(networks.sources) >= own[:, None]))
+
+
+def _has_values(networks: Network) -> bool:
+    """Whether the sources are numbers, as they are but inside JAX's transformations."""
+    return isinstance(networks.sources, np.ndarray | jax.Array) and not isinstance(networks.sources, jax.core.Tracer)
 
 
 def connection_count(network: Network) -> int:

@@ -64,7 +64,8 @@ class FunctionProblem(Problem):
             score: (key, network) → a number, higher is better; one that is not finite ranks last.
                 `key` is the JAX key of the episode, the same for all networks and weights;
                 `network` is one network at one shared weight, which maps an observation [I] to the
-                outputs [O], or a batch [B, I] to [B, O].
+                outputs [O], or a batch [B, I] to [B, O]. It has no memory, since nobody knows which
+                calls are time steps: of a task with those make an `Environment`.
             inputs, outputs: I and O.
             traceable: whether `score` is made of JAX operations. Otherwise it is called in Python,
                 for each network, weight and episode; `network` then gives numpy arrays, and
