@@ -3,15 +3,22 @@
 import csv
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 
 import pytest
+from as_threads import in_processes
 
+import wannjax as package
 from wannjax import EvolutionStrategy, PolicyGradient
 from wannjax.cli import main
+from wannjax.cli.options import exit_code, new_directory
+from wannjax.common import interrupts
 from wannjax.runs import run_directory
 
 SMALL = ["--population", "16", "--generations", "3", "--episodes", "1", "--confirm-episodes", "2"]
@@ -294,6 +301,31 @@ def test_a_training_that_left_a_tuned_network_is_resumed_with_the_options_of_bef
     assert (directory / "tuned.json").read_bytes() == before
     assert main([*command, "3", "--resume"]) == 2
     assert "of a run with steps 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 0)])
+def test_a_run_that_a_cluster_ends_says_that_it_is_to_be_started_again(number, code, tmp_path, monkeypatch, ctrl_c, capsys):
+    """Other signals, and what comes to a run that ends by itself, are no failure."""
+    evolve, arguments = package.evolve, ["evolve", "CartPole-v1", *SMALL, "--out", str(tmp_path / "one")]
+    monkeypatch.setattr(package, "evolve", partial(evolve, callbacks=[lambda record: os.kill(os.getpid(), number)]))
+    assert main(arguments) == code
+    assert "1 generation in" in capsys.readouterr().out
+    assert main([*arguments, "--generations", "2", "--resume"]) == 0
+
+
+def test_what_comes_to_one_process_all_say(monkeypatch):
+    came = [False, True, False]
+    monkeypatch.setattr("wannjax.cli.options.terminated", lambda: came.pop())
+    assert in_processes(3, lambda process: exit_code(interrupted=True)) == [75] * 3
+    assert in_processes(3, lambda process: exit_code(interrupted=False)) == [0] * 3
+    assert not interrupts.terminated()
+
+
+def test_processes_whose_clocks_differ_write_into_one_directory(monkeypatch):
+    ticks = iter(range(10))
+    monkeypatch.setattr("time.strftime", lambda form: f"at {next(ticks)}")
+    first, second = in_processes(2, lambda process: new_directory("CartPole-v1", "seed0"))
+    assert first == second
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def killed(processes, victim, after):
 
 def assert_ended_clearly(ends):
     for code, errors in ends:
-        assert code == hosts.LOST, errors
+        assert code == hosts.TRY_AGAIN, errors
         (line,) = [line for line in errors.splitlines() if line.startswith("wannjax: ")]
         assert "process" in line
         assert "Traceback" not in errors
@@ -235,3 +235,13 @@ def test_messages_of_like_sizes_have_one():
 def test_arguments_that_make_no_sense(arguments, message):
     with pytest.raises(ValueError, match=message), wannjax.distributed(**arguments):
         pass
+
+
+def test_a_port_that_something_else_has_is_one_line():
+    with socket.create_server(("", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with (
+            pytest.raises(ValueError, match=rf"^coordinator: must be at a port that is free .*, got '{address}'$"),
+            wannjax.distributed(address, processes=2, process=0),
+        ):
+            pass

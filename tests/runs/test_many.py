@@ -7,6 +7,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from as_threads import in_processes
 from bridge import assert_same_bits
 from runs_support import Larger, same
 
@@ -55,6 +56,12 @@ def test_every_run_is_the_one_that_evolve_gives(name):
     many = wannjax.evolve_many(problem, SMALL, seeds=[3, 0, 8, 1], progress=False)
     assert [result.seed for result in many.results] == [3, 0, 8, 1]
     assert_as_alone(problem, many.results[1:3])
+
+
+def test_several_processes_have_the_same_seeds():
+    problem = PROBLEMS["CartPole-v1"]()
+    with pytest.raises(ValueError, match=r"^processes: must be given the same problem and settings, every one, got \[0, 1\]$"):
+        in_processes(2, lambda process: wannjax.evolve_many(problem, SMALL, seeds=[process], progress=False))
 
 
 @pytest.mark.nightly

@@ -13,6 +13,7 @@ from wannjax.cli.options import (
     add_process_options,
     add_saving_option,
     add_settings_of,
+    exit_code,
     given_settings,
     make_problem,
     named_early,
@@ -113,7 +114,7 @@ def run_all(problem: Problem, config: Config, options: argparse.Namespace, start
         say(f"{len(standing.done)} of {counted(len(seeds), 'seed')} done")
     if standing.interrupted is not None:
         say(f"seed {standing.interrupted} was ended early: the same command with --out {shlex.quote(str(folder))} goes on")
-        return 0
+        return exit_code(interrupted=True)
     if standing.elsewhere:
         say(f"the last process shows all seeds; others run {', '.join(map(str, standing.elsewhere))}")
         return 0
@@ -125,9 +126,10 @@ def run_all(problem: Problem, config: Config, options: argparse.Namespace, start
 
 
 def show(problem: Problem, result: Any, directory: Path) -> int:
-    """Prints what a search found, in the first process."""
+    """Prints what a search found, in the first process. Returns the exit code."""
+    code = exit_code(interrupted=result.interrupted)
     if not hosts.is_first():
-        return 0
+        return code
 
     say(report_table(result.report))
     history, (count, seconds) = result.history, result.compilations
@@ -138,4 +140,4 @@ def show(problem: Problem, result: Any, directory: Path) -> int:
         f"{counted(count, 'program')} compiled in {seconds:.0f} s",
         f"written to {directory}{os.sep}, to look at: {directory / run_directory.REPORT}",
     )
-    return 0
+    return code

@@ -14,6 +14,7 @@ from wannjax.cli.options import (
     add_process_options,
     add_saving_option,
     add_settings_of,
+    exit_code,
     given_settings,
     named_early,
     network_and_problem,
@@ -83,8 +84,9 @@ def run(options: argparse.Namespace) -> int:
         resume=options.resume,
         save_every=options.save_every,
     )
+    code = exit_code(interrupted=tuned.interrupted)
     if not hosts.is_first():
-        return 0
+        return code
 
     say(report_table(wannjax.evaluate(tuned.network, problem, seed=options.seed)))
     steps = counted(int(tuned.history["step"][-1]), "step")
@@ -92,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     say(
         f"tuned by {method.name} in {tuned.seconds:.0f} s{state}; the best start: {tuned.start}\nwritten to {directory}{os.sep}",
     )
-    return 0
+    return code
 
 
 def _settings(options: argparse.Namespace, method: Any, problem: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import wannjax
+from wannjax.common import hosts
+from wannjax.common.interrupts import terminated
 from wannjax.common.settings import Settings
 from wannjax.common.validation import require
 from wannjax.problems.registry import is_known
@@ -23,7 +25,7 @@ def add_saving_option(command: argparse.ArgumentParser) -> None:
 
 
 def add_process_options(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("several processes", "the same command in each of them; process 0 writes the files")
+    group = command.add_argument_group("several processes", "the same command in each of them; process 0 writes, and each its islands")
     group.add_argument("--distributed", action="store_true", help="this is one of several, as a cluster such as SLURM tells")
     group.add_argument("--coordinator", default=None, metavar="HOST:PORT", help="elsewhere: of process 0, a free port")
     group.add_argument("--processes", type=int, default=None, help="elsewhere: how many there are")
@@ -121,7 +123,13 @@ def network_and_problem(options: argparse.Namespace):
 
 
 def new_directory(name: str, seeds: str) -> Path:
-    return Path("runs") / f"{name}-{seeds}-{time.strftime('%Y%m%d-%H%M%S')}"
+    """One that says when it was made, the same for all processes."""
+    return Path("runs") / hosts.text_from_first(f"{name}-{seeds}-{time.strftime('%Y%m%d-%H%M%S')}")
+
+
+def exit_code(*, interrupted: bool) -> int:
+    """What a run that ended ends with: 0, unless SIGTERM, in any process, ended it early."""
+    return hosts.TRY_AGAIN if interrupted and hosts.any_of(terminated())[0] else 0
 
 
 def seeds_of(words: Sequence[str]) -> list[int]:

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -33,8 +34,10 @@ HEARTBEAT = 30
 """Seconds after which a process that gives no sign of life counts as lost, where the end of its
 connections has not told before.
 """
-LOST = 75
-"""The exit code of a process that ends because another one did (EX_TEMPFAIL: try again)."""
+TRY_AGAIN = 75
+"""The exit code (EX_TEMPFAIL) of a process that ends because another one did, or because SIGTERM
+ended its run: whoever started it is to start it again.
+"""
 
 
 class LostProcessError(RuntimeError):
@@ -56,9 +59,10 @@ def distributed(coordinator: str | None = None, processes: int | None = None, pr
 
     Give all three, or none on a cluster that JAX knows, such as SLURM. An error inside ends the
     process at once, since the others wait for it; so does the loss of another one, with exit code
-    `LOST`.
+    `TRY_AGAIN`.
 
-    Raises ValueError for arguments that make no sense, or none where no cluster is found.
+    Raises ValueError for arguments that make no sense, or none where no cluster is found, and in
+    process 0 for a port that is not free.
     """
     given = [coordinator, processes, process]
     require("coordinator, processes, process", given, "given all or none", None not in given or given == [None] * 3)
@@ -68,12 +72,17 @@ def distributed(coordinator: str | None = None, processes: int | None = None, pr
     if processes is not None and process is not None:
         processes = require_count("processes", processes)
         process = whole("process", process, f"an integer from 0 to {processes - 1}", 0, processes - 1)
+    if coordinator is not None and process == 0:
+        _require_free(coordinator)
     _end_when_others_do()
     # A signal is answered here, after the generation, and told to the others; JAX's own service
     # would take it.
     jax.config.update("jax_enable_preemption_service", False)
+    global _why_it_aborts
     try:
+        _why_it_aborts = f"coordinator: process 0 does not answer at {coordinator or 'the address that the cluster says'}"
         jax.distributed.initialize(coordinator, processes, process, heartbeat_timeout_seconds=HEARTBEAT)
+        _why_it_aborts = _ANOTHER_ENDED
     except ValueError as error:
         known = "on a cluster that JAX knows, or given HOST:PORT, the number of processes and which one this is"
         raise ValueError(f"distributed: must be used {known} ({error})") from None
@@ -83,6 +92,15 @@ def distributed(coordinator: str | None = None, processes: int | None = None, pr
         jax.distributed.shutdown()
     except BaseException as error:
         _end(error)
+
+
+def _require_free(coordinator: str) -> None:
+    """Raises ValueError where something else has the coordinator's port: JAX would crash."""
+    try:
+        socket.create_server(("", int(coordinator.rpartition(":")[2]))).close()
+    except OSError as error:
+        allowed = f"at a port that is free on the host of process 0 ({error.strerror})"
+        raise ValueError(f"coordinator: must be {allowed}, got {coordinator!r}") from None
 
 
 def count() -> int:
@@ -173,9 +191,14 @@ def by_first(check: Callable[[], object]) -> None:
             check()
         except (ValueError, OSError) as error:
             refused = error
-    told = from_first(str(refused or "").encode()).decode()
+    told = text_from_first(str(refused or ""))
     if told:
         raise refused or ValueError(told)
+
+
+def text_from_first(text: str) -> str:
+    """The text that process 0 gives."""
+    return from_first(text.encode()).decode()
 
 
 def require_same(value: Any) -> None:
@@ -255,7 +278,7 @@ def _end(error: BaseException) -> None:
         case KeyboardInterrupt():
             code, message = 130, "interrupted"
         case LostProcessError():
-            code, message = LOST, str(error)
+            code, message = TRY_AGAIN, str(error)
         case ValueError() | OSError():
             code, message = 2, str(error)
         case _:
@@ -268,18 +291,20 @@ def _end(error: BaseException) -> None:
 
 
 _abort_handler: Any = None
+_ANOTHER_ENDED = "another process has ended, so this one ends too; the run can be resumed from its newest checkpoint"
+_why_it_aborts = _ANOTHER_ENDED
 
 
 def _end_when_others_do() -> None:
     """Turns the abort by which JAX's runtime ends a process that lost another one into one line and
-    the exit code `LOST`.
+    the exit code `TRY_AGAIN`.
     """
     global _abort_handler
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "4")  # what the runtime says of it takes pages
 
     def on_abort(_number: int) -> None:
-        os.write(2, b"wannjax: another process has ended, so this one ends too; the run can be resumed from its newest checkpoint\n")
-        os._exit(LOST)
+        os.write(2, f"wannjax: {_why_it_aborts}\n".encode())
+        os._exit(TRY_AGAIN)
 
     _abort_handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(on_abort)  # must outlive this call
     ctypes.CDLL(None).signal(int(signal.SIGABRT), _abort_handler)

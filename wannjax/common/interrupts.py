@@ -8,6 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+_terminated = threading.Event()
+
+
+def terminated() -> bool:
+    """Whether what came to the latest run of this process was SIGTERM."""
+    return _terminated.is_set()
+
 
 class Interrupts:
     """Whether one of them came: a flag that is called.
@@ -31,12 +38,15 @@ def interrupt_flag(unit: str) -> Iterator[Interrupts]:
     what it usually does. Outside the main thread nothing changes.
     """
     interrupted = Interrupts(unit)
+    _terminated.clear()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
 
     def note(number: int, _frame: object) -> None:
         interrupted.came.set()
+        if number == signal.SIGTERM:
+            _terminated.set()
         signal.signal(number, previous[signal.Signals(number)])
         answer = interrupted.answer()
         if answer and sys.stderr is not None:

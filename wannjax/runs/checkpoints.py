@@ -104,9 +104,9 @@ class Checkpoints:
             if first:
                 shares = [{"bytes": int(bytes_), "sha256": row.tobytes().hex()} for bytes_, row in zip(size, digest, strict=True)]
                 _write(incoming, Checkpoint(checkpoint.number, {**checkpoint.document, _SHARES: shares}, checkpoint.arrays))
-        if first:
-            self._settle(incoming, checkpoint.number)
-        hosts.any_of(False)  # it is in its place
+        with self._together(checkpoint.number):
+            if first:
+                self._settle(incoming, checkpoint.number)
 
     def _incoming(self, number: int) -> Path:
         """Where a checkpoint is written. Every one has a name of its own, since a host may remember

@@ -1,5 +1,5 @@
-"""What processes that each hold islands of one population tell each other. Nothing else travels
-between them: genomes stay where they are bred, and networks where they are scored.
+"""What processes that each hold islands of one population tell each other while they search.
+Genomes stay where they are bred, and networks where they are scored.
 
 - Needs, in every generation: how large the largest genome of every island is, in two or three
   integers, so that all get room for the largest.
@@ -10,6 +10,9 @@ between them: genomes stay where they are bred, and networks where they are scor
 - The front, at the end: the networks that no other of the same process dominates.
 - Two flags, in every generation: whether a signal or a callback ends the run, and whether it is
   time to save.
+
+Before and beside that they compare their settings, and what they have read and written of
+checkpoints.
 
 All processes learn the same, in the order of the islands, so that records and champions are the
 same in all of them, and those of one process.

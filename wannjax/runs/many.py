@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from wannjax.common import hosts
 from wannjax.common.interrupts import interrupt_flag
+from wannjax.common.keys import hidden_settings
 from wannjax.common.validation import require, require_seed, require_type
 from wannjax.common.wording import counted
 from wannjax.genomes.given import given_networks
@@ -177,7 +179,8 @@ def evolve_many(
         interrupted = stack.enter_context(interrupt_flag("generation"))
         begin = () if start is None else given_networks(start)
         runs = [Run(problem, each, seed, begin) for each in configs for seed in seeds]
-        views = [stack.enter_context(ManyView(problem, configs[0], len(runs)))] if progress else []
+        hosts.require_same([{**run.identity, **hidden_settings(), "generations": steps} for run in runs])
+        views = [stack.enter_context(ManyView(problem, configs[0], len(runs)))] if progress and hosts.is_first() else []
         drive(_Turns(runs), steps, views, interrupted)
         for view in views:
             view.doing("comparing the best networks of every run once more…")

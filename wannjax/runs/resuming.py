@@ -76,8 +76,9 @@ def saving(
     """Keeps checkpoints of `run` in a `folder` of its `run_dir`; restores it first from the newest
     one if it is to `resume`. None where there is no `run_dir`.
 
-    When something goes wrong, what is complete is saved, and the error says so. Of several
-    processes on one run, only the first one reads and writes here; what it finds, all restore.
+    When something goes wrong, what is complete is saved, and the error says so, but where several
+    processes have a part each. Of several processes on one run, only the first one reads and writes
+    here; what it finds, all restore.
     Where each holds a part of the run, the names of whose arrays are its `parts`, all of them do.
 
     Raises ValueError when there are checkpoints and it is not to `resume`, or when they are another
