@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 import warnings
 from pathlib import Path
 
@@ -216,3 +217,27 @@ def test_an_island_without_scores_goes_on(expected):
     # What is the median depends on who is scored together, so that only the end is looked at.
     results = in_processes(2, lambda _: saved_run.search(None, problem=Partly(), config=ISLANDS))
     assert found(results[0]) == found(results[1])
+
+
+@pytest.mark.slow
+def test_a_slow_disk_of_one_process_is_waited_for(tmp_path, expected, monkeypatch):
+    def slow(path, arrays):
+        if hosts.index() == 1:
+            time.sleep(0.3)
+        write_share(path, arrays)
+
+    monkeypatch.setattr("wannjax.runs.checkpoints.write_share", slow)
+    assert [found(result) for result in in_processes(2, lambda _: islands(tmp_path))] == [expected] * 2
+    assert found(islands(tmp_path, resume=True)) == expected
+
+
+def test_what_the_first_process_refuses_all_refuse(saved, tmp_path):
+    directory, said = shutil.copytree(saved, tmp_path / "run"), []
+
+    def run(_):
+        with pytest.raises(ValueError, match=r"^run_dir: must be without checkpoints, or to be resumed: it holds number 12") as error:
+            islands(directory, resume=False)
+        said.append(str(error.value))
+
+    in_processes(2, run)
+    assert len(set(said)) == 1

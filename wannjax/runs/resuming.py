@@ -11,7 +11,7 @@ import os
 import time
 import warnings
 from collections.abc import Container, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -90,9 +90,18 @@ def saving(
         yield None
         return
     directory = as_path(run_dir, "run_dir")
-    with locked(directory) if hosts.is_first() else nullcontext():
-        checkpoints = Checkpoints(directory / folder)
-        found = checkpoints.newest() if resume and hosts.is_first() else None
+    checkpoints, newest = Checkpoints(directory / folder), list[Checkpoint | None]()
+    with ExitStack() as held:
+
+        def claim() -> None:
+            held.enter_context(locked(directory))
+            numbers = checkpoints.numbers()
+            wanted = f"without checkpoints, or to be resumed: it holds number {max(numbers, default=0)}"
+            require("run_dir", str(directory), wanted, resume or not numbers)
+            newest.append(checkpoints.newest() if resume else None)
+
+        hosts.by_first(claim)
+        found = next(iter(newest), None)
         found = _from_first(found) if parts is None else _at_all(found, checkpoints, parts)
         if found is not None:
             before, now = found.document.get("versions"), _versions()
@@ -104,9 +113,6 @@ def saving(
                 run.restore(found)
             except MALFORMED as error:
                 raise ValueError(f"run_dir: checkpoint {found.number} in {directory} makes no sense: {reason_of(error)}") from error
-        numbers = checkpoints.numbers()
-        free = resume or not numbers or not hosts.is_first()
-        require("run_dir", str(directory), f"without checkpoints, or to be resumed: it holds number {max(numbers, default=0)}", free)
         saver = Saver(checkpoints, run, every, parts is not None)
         try:
             yield saver
