@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from as_threads import in_processes
 from bridge import assert_same_bits
 
 import wannjax
@@ -183,6 +184,17 @@ def test_the_gate_of_returns_gives_each_context_to_who_is_best():
     returns = jnp.stack([-seen[:, 0], seen[:, 0]])
     gate = gate_by_returns(seen, returns, jnp.zeros(1), jnp.ones(1))
     np.testing.assert_array_equal(np.argmax(gate.log_shares(seen), axis=1), np.asarray(seen[:, 0] > 0))
+
+
+@pytest.mark.slow
+def test_several_processes_train_a_collection_as_one_does():
+    problem = make_environment("CartPoleSwingUp-v0", vary={"pole_length": (0.3, 0.9)}, max_steps=20)
+    points = DataProblem(np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 2)
+    for task, outputs in ((problem, 1), (points, 2)):
+        train = partial(wannjax.ensemble, small_network(5, outputs), task, members=2, steps=2, seed=0, progress=False)
+        alone = train()
+        for found in in_processes(2, lambda _, train=train: train()):
+            np.testing.assert_array_equal(found.weights, alone.weights)
 
 
 @pytest.mark.nightly
