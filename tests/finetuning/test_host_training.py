@@ -1,4 +1,4 @@
-"""The policy gradient on environments of the host: whole episodes, what is made of them, and what comes of it."""
+"""The policy gradient on environments of the host: whole episodes, what is made of them, and what comes of it; and inputs in any units."""
 
 from functools import partial
 
@@ -6,15 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from bridge import assert_same_bits
-from host_support import Boat, Boats
+from host_support import Boat, BoatInJax, Boats
 from training_support import weights_of
 
 import wannjax
-from wannjax import HostProblem, PolicyGradient
+from wannjax import EnvironmentProblem, HostProblem, PolicyGradient
 from wannjax.finetuning import finetune
-from wannjax.finetuning.host_episodes import transitions, whole_episodes
-from wannjax.finetuning.policy_gradient import batch_of, taken
-from wannjax.networks.graph import Connection, Graph, network_of
+from wannjax.finetuning.host_episodes import whole_episodes
+from wannjax.finetuning.policy_gradient import inputs_of
+from wannjax.finetuning.transitions import batch_of, places_of, taken
+from wannjax.networks.gradients import topology_of
+from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 
 STEER = network_of(Graph(("place", "drift"), ("rudder",), (5,), (Connection(1, 3), Connection(2, 3), Connection(0, 3))))
 SEEDS = np.array([0, 4, 9, 502, 17, 733, 1022, 501])
@@ -96,7 +98,7 @@ def test_advantages_are_those_of_a_loop_over_each_episode(episodes):
 def test_what_is_learned_from_are_all_steps_of_every_episode_and_no_others():
     steps = np.array([[3, 1, 2], [5, 5, 4]], np.int32)
     for parts in (1, 3, 4):
-        chosen = transitions(steps, 8, parts)
+        chosen = places_of(steps, 8, parts)
         assert chosen.shape[1] % parts == 0
         assert chosen.shape[1] < 2 * 14 + parts
         for member in range(2):
@@ -104,10 +106,65 @@ def test_what_is_learned_from_are_all_steps_of_every_episode_and_no_others():
             assert set(chosen[member]) == running
         numbers = jnp.arange(8 * 2 * 3).reshape(8, 2, 3)
         np.testing.assert_array_equal(taken(numbers, chosen)[:, 1, 0], [place // 3 * 6 + 3 + place % 3 for place in chosen[1]])
-    assert transitions(np.array([[1]], np.int32), 1, 4).shape == (1, 4)
+    assert places_of(np.array([[1]], np.int32), 1, 4).shape == (1, 4)
 
 
 METHOD = PolicyGradient(learning_rate=0.1)
+
+
+UNITS = np.array([1 / 32, 64], np.float32)
+
+
+class Strange(Boats):
+    """The same boats, seen in other units."""
+
+    def reset(self, seeds):
+        return super().reset(seeds) * UNITS
+
+    def step(self, actions, lanes):
+        observations, *rest = super().step(actions, lanes)
+        return observations * UNITS, *rest
+
+
+class StrangeInJax(BoatInJax):
+    def reset(self, key, params):
+        observation, state = super().reset(key, params)
+        return observation * UNITS, state
+
+    def step(self, key, state, action, params):
+        after = super().step(key, state, action, params)
+        return after._replace(observation=after.observation * UNITS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("usual", "strange"),
+    [(HostProblem(Boats()), HostProblem(Strange())), (EnvironmentProblem(BoatInJax()), EnvironmentProblem(StrangeInJax()))],
+    ids=["host", "jax"],
+)
+def test_normalised_inputs_may_come_in_any_units(usual, strange):
+    """Units are powers of two, so that all is the same to the last bit."""
+    places = np.array([connection.source - 1 for connection in graph_of(STEER).connections])
+    units = np.where(places < 0, 1, UNITS[places])
+    starts = np.array([[0.5, 1.0, 0.25], [-0.5, 0.75, 1.0]], np.float32)
+    method = PolicyGradient(episodes=6, horizon=16, minibatches=2, learning_rate=0.1, normalise=True)
+    train = partial(finetune, STEER, method=method, steps=3, progress=False)
+    expected, found = train(problem=usual, starts=starts), train(problem=strange, starts=starts / units)
+    np.testing.assert_array_equal(found.history["training_score"], expected.history["training_score"])
+    np.testing.assert_array_equal(weights_of(found.network) * units, weights_of(expected.network))
+    assert np.any(weights_of(expected.network) != starts[0])
+    plain = finetune(STEER, usual, method=method.replace(normalise=False), steps=3, starts=starts, progress=False)
+    assert np.any(weights_of(plain.network) != weights_of(expected.network))
+
+
+def test_the_input_that_a_connection_reads_is_known():
+    graph = Graph(("a", "b"), ("c",), (5, 1), tuple(Connection(*pair) for pair in ((0, 3), (2, 3), (1, 4), (3, 4), (3, 3))))
+    network = network_of(graph)
+    sources = [connection.source for connection in graph_of(network).connections]
+    expected = [source - 1 if source in (1, 2) else 2 for source in sources]
+    np.testing.assert_array_equal(inputs_of(topology_of(network)), expected)
+    without = Graph(("a", "b"), ("c",), (1,), (Connection(0, 3),))
+    np.testing.assert_array_equal(inputs_of(topology_of(network_of(without))), [2])
 
 
 @pytest.mark.slow

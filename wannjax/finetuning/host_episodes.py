@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32
+from jaxtyping import Float32, Int
 
 from wannjax.problems.host_problem import HostProblem
 
@@ -30,6 +30,12 @@ class Episodes(NamedTuple):
     steps: Any
     beyond: Any
     terminated: Any
+
+    def spread(self) -> Float32[np.ndarray, "M I"]:
+        """The standard deviation of what each member has seen."""
+        running = np.arange(len(self.reward))[:, None, None] < self.steps
+        seen = [self.observations[:, member][running[:, member]] for member in range(len(self.steps))]
+        return np.stack([np.std(each, axis=0) for each in seen])
 
 
 Act = Callable[[int, Float32[np.ndarray, "M L I"]], Any]
@@ -72,13 +78,3 @@ def _side_by_side(problem: HostProblem, seeds, act: Act, members: int) -> Episod
 
 def _padded(leaf: np.ndarray, length: int) -> np.ndarray:
     return np.pad(leaf, [(0, length - len(leaf))] + [(0, 0)] * (leaf.ndim - 1))
-
-
-def transitions(steps: Int32[np.ndarray, "M L"], longest: int, parts: int) -> Int[np.ndarray, "M n"]:
-    """Places among all T·L, where T is the `longest`, at which each member's episodes were still
-    running: equally many of all members, a power of two times `parts`. Who has fewer repeats some.
-    """
-    running = [np.flatnonzero(np.arange(longest)[:, None] < each) for each in steps]
-    most = max(len(places) for places in running)
-    count = parts << max(-(-most // parts) - 1, 0).bit_length()
-    return np.stack([np.resize(places, count) for places in running])

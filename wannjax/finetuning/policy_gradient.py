@@ -21,16 +21,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Array, Bool, Float32, Int, Shaped
+from jaxtyping import Array, Bool, Float32, Int
 
 from wannjax.common import devices
-from wannjax.common.settings import Settings, count, positive, rate, setting, share
+from wannjax.common.settings import Settings, count, positive, rate, setting, share, switch
 from wannjax.common.validation import require
 from wannjax.finetuning.baseline import Baseline, advantages
-from wannjax.finetuning.host_episodes import Episodes, transitions, whole_episodes
+from wannjax.finetuning.host_episodes import Episodes, whole_episodes
 from wannjax.finetuning.lanes import Lanes, begun_again, end_of, fresh, moved
 from wannjax.finetuning.method import Trainer, ascend, bounded
 from wannjax.finetuning.stochastic_policy import Policy, StochasticPolicy
+from wannjax.finetuning.transitions import Batch, batch_of, no_memory, places_of, taken
 from wannjax.networks.gradients import SURROGATE, Topology
 from wannjax.problems.capabilities import Episodic
 from wannjax.problems.host_problem import HostProblem, seeds_of
@@ -38,7 +39,7 @@ from wannjax.problems.host_problem import HostProblem, seeds_of
 
 class Learner(NamedTuple):
     """Everything that goes from one step to the next; leading axis M. Of an environment on the host
-    there are no `lanes`.
+    there are no `lanes`, and a `spread` [M, I] of the inputs only where they are normalised.
     """
 
     policy: Policy
@@ -47,21 +48,7 @@ class Learner(NamedTuple):
     baseline_optimizer: Any
     lanes: Any
     score: Float32[Array, " M"]
-
-
-class Batch(NamedTuple):
-    """Transitions. `memory` is that before each, `choice` are the outputs with their noise,
-    `reward` is scaled by 1 - γ, `finished` the return of an episode that ended, nan elsewhere.
-    """
-
-    observations: Float32[Array, "T M L I"]
-    memory: Float32[Array, "T M L V"]
-    choice: Float32[Array, "T M L O"]
-    log_probability: Float32[Array, "T M L"]
-    value: Float32[Array, "T M L"]
-    reward: Float32[Array, "T M L"]
-    ended: Bool[Array, "T M L"]
-    finished: Float32[Array, "T M L"]
+    spread: Any = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +72,7 @@ class PolicyGradient(Settings):
     entropy: float = rate(0.01, "weight of the entropy bonus; discrete actions only")
     deviation: float = positive(0.3, "standard deviation of the noise at the start; continuous actions only")
     surrogate: float = rate(SURROGATE, "sharpness of the surrogate gradient of `step` activations, which are flat; 0 for none")
+    normalise: bool = switch("whether weights are trained in units of what the inputs vary by at the start")
     learning_rate: float = positive(0.003, "of Adam, where no optimizer is given")
 
     def __post_init__(self):
@@ -109,10 +97,22 @@ class PolicyGradient(Settings):
         require("minibatches", self.minibatches, allowed, sequences % self.minibatches == 0)
         baseline = Baseline(problem.inputs + remembered)
         acting = StochasticPolicy(topology, problem.environment.actions.groups, self.surrogate)
+        read_input = inputs_of(topology)
+
+        def units(spread):
+            """What each weight [M, C] is trained in units of one over."""
+            return jnp.concatenate([spread, jnp.ones((len(spread), 1))], axis=1)[:, read_input]
+
+        def applied(policy: Policy, spread) -> Policy:
+            """The policy, with the weights that the network has."""
+            return policy._replace(weights=policy.weights / units(spread)) if self.normalise else policy
+
+        def values(params, spread, observations, memory):
+            return baseline.values(params, observations / spread[:, None] if self.normalise else observations, memory)
 
         def collect(key, learner: Learner, params) -> tuple[Lanes, Batch]:
             reset_key, noise_key, step_key = jax.random.split(key, 3)
-            policy, lanes = learner.policy, learner.lanes
+            policy, lanes = applied(learner.policy, learner.spread), learner.lanes
             starts = fresh(problem, reset_key, lanes.age.shape, remembered, params)
             step_keys = jax.random.split(step_key, self.episodes)
 
@@ -121,14 +121,14 @@ class PolicyGradient(Settings):
                 choice = acting.noisy(policy, outputs, jax.random.fold_in(noise_key, time))
                 led_to = problem.step(step_keys, time, lanes.state, jnp.moveaxis(choice, -1, 0), params)
                 after = moved(lanes, led_to, memory)
-                next_value = baseline.values(learner.baseline, after.observations, after.memory)
+                next_value = values(learner.baseline, learner.spread, after.observations, after.memory)
                 ended, beyond = end_of(led_to, after.age >= problem.max_steps, next_value)
                 batch = Batch(
                     lanes.observations,
                     lanes.memory,
                     choice,
                     acting.log_probability(policy, outputs, choice)[0],
-                    baseline.values(learner.baseline, lanes.observations, lanes.memory),
+                    values(learner.baseline, learner.spread, lanes.observations, lanes.memory),
                     (1 - self.discount) * led_to.reward + self.discount * beyond,
                     ended,
                     jnp.where(ended, after.returns, jnp.nan),
@@ -138,15 +138,15 @@ class PolicyGradient(Settings):
             return lax.scan(advance, lanes, jnp.arange(self.horizon, dtype=jnp.int32))
 
         # Both of sequences [M, n, T', ...].
-        def policy_objective(policy: Policy, batch: Batch, advantage):
-            outputs = replayed(partial(acting.run, policy), batch.memory[:, :, 0], batch.observations, batch.ended)
+        def policy_objective(policy: Policy, spread, batch: Batch, advantage):
+            outputs = replayed(partial(acting.run, applied(policy, spread)), batch.memory[:, :, 0], batch.observations, batch.ended)
             log_prob, entropy = acting.log_probability(policy, _joined(outputs), _joined(batch.choice))
             log_ratio = log_prob - _joined(batch.log_probability)
             gain = clipped_gain(log_ratio, _joined(advantage), self.clip) + self.entropy * entropy
             return jnp.sum(jnp.mean(gain, axis=1))
 
-        def value_objective(params, batch: Batch, target):
-            found = baseline.values(params, _joined(batch.observations), _joined(batch.memory))
+        def value_objective(params, spread, batch: Batch, target):
+            found = values(params, spread, _joined(batch.observations), _joined(batch.memory))
             return -jnp.sum(jnp.mean((found - _joined(target)) ** 2, axis=1))
 
         def improve(key, learner: Learner, batch: Batch, advantage) -> Learner:
@@ -166,17 +166,23 @@ class PolicyGradient(Settings):
             def update(carry, chosen):
                 policy, optimizer_state, params, params_state = carry
                 part, advantage = jax.tree.map(lambda leaf: leaf[:, chosen], everything)
-                gradient = jax.grad(policy_objective)(policy, part, advantage)
+                gradient = jax.grad(policy_objective)(policy, learner.spread, part, advantage)
                 policy, optimizer_state = ascend(optimizer, policy, gradient, optimizer_state)
-                gradient = jax.grad(value_objective)(params, part, part.value + advantage)
+                gradient = jax.grad(value_objective)(params, learner.spread, part, part.value + advantage)
                 params, params_state = ascend(baseline.optimizer, params, gradient, params_state)
                 return (policy, optimizer_state, params, params_state), None
 
             carry = learner.policy, learner.optimizer, learner.baseline, learner.baseline_optimizer
             carry, _ = lax.scan(update, carry, order)
-            return Learner(*carry, learner.lanes, learner.score)
+            return Learner(*carry, learner.lanes, learner.score, learner.spread)
 
         compiled = partial(jax.jit, compiler_options=devices.compiler_options())
+
+        def normalised(learner: Learner, spread) -> Learner:
+            """The same policy, in units of the `spread` of the inputs; what does not vary stays."""
+            spread = jnp.where(spread > 1e-6, spread, 1.0)
+            policy = learner.policy._replace(weights=learner.policy.weights * units(spread))
+            return learner._replace(policy=policy, spread=spread)
 
         @compiled
         def start(key, weights, params):
@@ -185,13 +191,17 @@ class PolicyGradient(Settings):
             policy = Policy(weights, jnp.full((members, problem.outputs), jnp.log(jnp.float32(self.deviation))))
             lanes = () if on_host else fresh(problem, reset_key, (members, self.episodes), remembered, params)
             score = jnp.full(members, jnp.nan, jnp.float32)
-            return Learner(policy, jax.vmap(optimizer.init)(policy), *baseline.init(baseline_key, members), lanes, score)
+            spread = jnp.ones((members, problem.inputs)) if self.normalise else ()
+            learner = Learner(policy, jax.vmap(optimizer.init)(policy), *baseline.init(baseline_key, members), lanes, score, spread)
+            if on_host or not self.normalise:
+                return learner
+            return normalised(learner, jnp.std(collect(reset_key, learner, params)[1].observations, axis=(0, 2)))
 
         @compiled
         def advance(key, learner: Learner, params):
             collect_key, improve_key = jax.random.split(key)
             lanes, batch = collect(collect_key, learner, params)
-            last = baseline.values(learner.baseline, lanes.observations, lanes.memory)
+            last = values(learner.baseline, learner.spread, lanes.observations, lanes.memory)
             advantage = advantages(batch.value, batch.reward, batch.ended, last, self.discount, self.trace)
             learner = improve(improve_key, learner._replace(lanes=lanes), batch, advantage)
             finished = jnp.nanmean(batch.finished, axis=(0, 2))
@@ -199,60 +209,50 @@ class PolicyGradient(Settings):
             return learner._replace(score=score), score
 
         @compiled
-        def act(key, policy: Policy, time, observations):
-            outputs = acting.run(policy, _none(observations), observations)[1]
+        def act(key, policy: Policy, spread, time, observations):
+            policy = applied(policy, spread)
+            outputs = acting.run(policy, no_memory(observations), observations)[1]
             choice = acting.noisy(policy, outputs, jax.random.fold_in(key, time))
             actions = jax.vmap(jax.vmap(problem.environment.actions.action))(choice)
             return choice, acting.log_probability(policy, outputs, choice)[0], actions
 
         @compiled
         def improve_after(key, learner: Learner, episodes: Episodes, chosen) -> Learner:
-            def values(seen):
-                return baseline.values(learner.baseline, seen, _none(seen))
+            def expected(seen):
+                return values(learner.baseline, learner.spread, seen, no_memory(seen))
 
-            judged = batch_of(episodes, values, self.discount, self.trace)
+            judged = batch_of(episodes, expected, self.discount, self.trace)
             return improve(key, learner, *jax.tree.map(lambda leaf: taken(leaf, chosen), judged))
+
+        def on_all(key, learner: Learner) -> Episodes:
+            """An episode of every lane on the host."""
+            reset_key, noise_key = jax.random.split(key)
+            seeds = seeds_of(jax.random.split(reset_key, self.episodes))
+            return whole_episodes(problem, seeds, partial(act, noise_key, learner.policy, learner.spread), len(learner.score))
+
+        def start_on_host(key, weights):
+            learner = start(key, weights, problem.params)
+            return normalised(learner, jnp.asarray(on_all(key, learner).spread())) if self.normalise else learner
 
         def advance_on_host(key, learner: Learner):
             collect_key, improve_key = jax.random.split(key)
-            reset_key, noise_key = jax.random.split(collect_key)
-            seeds = seeds_of(jax.random.split(reset_key, self.episodes))
-            members = len(learner.score)
-            episodes = whole_episodes(problem, seeds, partial(act, noise_key, learner.policy), members)
+            episodes = on_all(collect_key, learner)
             score = jnp.asarray(np.mean(np.sum(episodes.reward, axis=0), axis=1))
-            chosen = transitions(episodes.steps, len(episodes.reward), self.minibatches)
+            chosen = places_of(episodes.steps, len(episodes.reward), self.minibatches)
             return improve_after(improve_key, learner, episodes, chosen)._replace(score=score), score
 
         return Trainer(
-            lambda key, weights: start(key, weights, problem.params),
+            start_on_host if on_host else lambda key, weights: start(key, weights, problem.params),
             advance_on_host if on_host else lambda key, learner: advance(key, learner, problem.params),
-            lambda learner: learner.policy.weights,
+            lambda learner: applied(learner.policy, learner.spread).weights,
         )
 
 
-def batch_of(episodes: Episodes, values: Callable[[Array], Array], discount: float, trace: float) -> tuple[Batch, Float32[Array, "T M L"]]:
-    """The transitions of whole episodes, and their advantages; what comes after the end of one is
-    of no use. `values` is what the baseline says: observations [M, L, I] → [M, L].
-    """
-    left = episodes.steps[None] - 1 - jnp.arange(len(episodes.reward), dtype=jnp.int32)[:, None, None]
-    value = jnp.where(left >= 0, jax.vmap(values)(episodes.observations), 0.0)
-    beyond = jnp.where((left == 0) & ~episodes.terminated[None], values(episodes.beyond)[None], 0.0)
-    reward, ended = (1 - discount) * episodes.reward + discount * beyond, left <= 0
-    seen, unknown = episodes.observations, jnp.full_like(value, jnp.nan)
-    batch = Batch(seen, _none(seen), episodes.choice, episodes.log_probability, value, reward, ended, unknown)
-    return batch, advantages(value, reward, ended, jnp.zeros_like(beyond[0]), discount, trace)
-
-
-def taken(leaf: Shaped[Array, "T M L ..."], chosen: Int[Array, "M n"]) -> Shaped[Array, "n M 1 ..."]:
-    """Of each member what is `chosen` of its T·L transitions, in a single lane."""
-    by_member = jnp.moveaxis(leaf, 1, 0)
-    flat = by_member.reshape(by_member.shape[0], by_member.shape[1] * by_member.shape[2], *by_member.shape[3:])
-    return jnp.moveaxis(jax.vmap(lambda each, places: each[places])(flat, chosen), 1, 0)[:, :, None]
-
-
-def _none(observations: Float32[Array, "*grid I"]) -> Float32[Array, "*grid 0"]:
-    """The memory of networks without one."""
-    return observations[..., :0]
+def inputs_of(topology: Topology) -> Int[np.ndarray, " C"]:
+    """Which input each connection reads, from 0 on; I where it reads none."""
+    read = np.append(topology.read, 0)  # of a node no input
+    rows = read[np.minimum(topology.origins, len(read) - 1)]
+    return np.where((rows >= 1) & (rows <= topology.inputs), rows - 1, topology.inputs)
 
 
 def replayed(
