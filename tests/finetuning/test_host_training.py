@@ -68,7 +68,7 @@ def test_as_many_run_side_by_side_as_the_problem_allows(episodes, lanes):
             return super().reset(seeds)
 
     found = whole_episodes(HostProblem(Few(), lanes=lanes), SEEDS, act, MEMBERS)
-    running = np.arange(len(episodes.reward))[:, None, None] < episodes.steps
+    running = episodes.running
     for name in episodes._fields:
         one, other = (getattr(each, name) for each in (found, episodes))
         if name in ("choice", "log_probability"):
@@ -98,7 +98,7 @@ def test_advantages_are_those_of_a_loop_over_each_episode(episodes):
 def test_what_is_learned_from_are_all_steps_of_every_episode_and_no_others():
     steps = np.array([[3, 1, 2], [5, 5, 4]], np.int32)
     for parts in (1, 3, 4):
-        chosen = places_of(steps, 8, parts)
+        chosen = places_of(np.arange(8)[:, None, None] < steps, parts)
         assert chosen.shape[1] % parts == 0
         assert chosen.shape[1] < 2 * 14 + parts
         for member in range(2):
@@ -106,10 +106,7 @@ def test_what_is_learned_from_are_all_steps_of_every_episode_and_no_others():
             assert set(chosen[member]) == running
         numbers = jnp.arange(8 * 2 * 3).reshape(8, 2, 3)
         np.testing.assert_array_equal(taken(numbers, chosen)[:, 1, 0], [place // 3 * 6 + 3 + place % 3 for place in chosen[1]])
-    assert places_of(np.array([[1]], np.int32), 1, 4).shape == (1, 4)
-
-
-METHOD = PolicyGradient(learning_rate=0.1)
+    assert places_of(np.ones((1, 1, 1), bool), 4).shape == (1, 4)
 
 
 UNITS = np.array([1 / 32, 64], np.float32)
@@ -169,7 +166,8 @@ def test_the_input_that_a_connection_reads_is_known():
 
 @pytest.mark.slow
 def test_boats_learn_to_stay_and_resume_to_the_same_bits(tmp_path):
-    train = partial(finetune, STEER, HostProblem(Boats()), method=METHOD, starts=(0.5, 1.0), progress=False)
+    method = PolicyGradient(learning_rate=0.1)
+    train = partial(finetune, STEER, HostProblem(Boats()), method=method, starts=(0.5, 1.0), progress=False)
     whole = train(steps=40)
     assert whole.history["held_out_score"][0] < 5
     assert whole.score > 20

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Bool, Float32, Int
 
 from wannjax.problems.host_problem import HostProblem
 
@@ -31,9 +31,14 @@ class Episodes(NamedTuple):
     beyond: Any
     terminated: Any
 
+    @property
+    def running(self) -> Bool[np.ndarray, "T M L"]:
+        """Which time steps are those of an episode, and not after its end."""
+        return np.arange(len(self.reward))[:, None, None] < self.steps
+
     def spread(self) -> Float32[np.ndarray, "M I"]:
         """The standard deviation of what each member has seen."""
-        running = np.arange(len(self.reward))[:, None, None] < self.steps
+        running = self.running
         seen = [self.observations[:, member][running[:, member]] for member in range(len(self.steps))]
         return np.stack([np.std(each, axis=0) for each in seen])
 
@@ -55,25 +60,25 @@ def whole_episodes(problem: HostProblem, seeds: Int[np.ndarray, " L"], act: Act,
 
 def _side_by_side(problem: HostProblem, seeds, act: Act, members: int) -> Episodes:
     grid, lanes = (members, len(seeds)), members * len(seeds)
-    seen, beyond = np.zeros((2, lanes, problem.inputs), np.float32)
-    steps, terminated, by_time = np.zeros(lanes, np.int32), np.zeros(lanes, bool), []
-    alive, observations = np.arange(lanes), problem.begin(np.tile(seeds, members))
-    for time in range(problem.max_steps):
-        if not len(alive):
-            break
-        seen[:] = 0
-        seen[alive] = observations
-        choice, log_probability, actions = (np.asarray(each) for each in act(time, seen.reshape(*grid, -1)))
-        observations, rewards, terminated[alive], truncated = problem.step(alive, actions.reshape(lanes, *actions.shape[2:])[alive])
+    beyond, steps, terminated = np.zeros((lanes, problem.inputs), np.float32), np.zeros(lanes, np.int32), np.zeros(lanes, bool)
+    chosen, rewarded = list[tuple[np.ndarray, ...]](), list[np.ndarray]()
+
+    def choose(alive, observations):
+        seen = np.zeros((*grid, problem.inputs), np.float32)
+        seen.reshape(lanes, -1)[alive] = observations
+        choice, log_probability, actions = (np.asarray(each) for each in act(len(chosen), seen))
+        chosen.append((seen, choice, log_probability))
+        return actions.reshape(lanes, *actions.shape[2:])[alive]
+
+    for alive, (after, rewards, ends, _) in problem.played(np.tile(seeds, members), choose):
         reward = np.zeros(lanes, np.float32)
         reward[alive] = rewards
-        by_time.append((seen.reshape(*grid, -1).copy(), choice, log_probability, reward.reshape(grid)))
+        rewarded.append(reward.reshape(grid))
+        beyond[alive], terminated[alive] = after, ends
         steps[alive] += 1
-        beyond[alive] = observations
-        goes_on = ~(terminated[alive] | truncated)
-        alive, observations = alive[goes_on], observations[goes_on]
-    seen_then, chosen, likely, rewarded = (np.stack(leaves) for leaves in zip(*by_time, strict=True))
-    return Episodes(seen_then, chosen, likely, rewarded, steps.reshape(grid), beyond.reshape(*grid, -1), terminated.reshape(grid))
+    observations, choice, log_probability = (np.stack(leaves) for leaves in zip(*chosen, strict=True))
+    by_lane = steps.reshape(grid), beyond.reshape(*grid, -1), terminated.reshape(grid)
+    return Episodes(observations, choice, log_probability, np.stack(rewarded), *by_lane)
 
 
 def _padded(leaf: np.ndarray, length: int) -> np.ndarray:

@@ -238,7 +238,7 @@ class PolicyGradient(Settings):
             collect_key, improve_key = jax.random.split(key)
             episodes = on_all(collect_key, learner)
             score = jnp.asarray(np.mean(np.sum(episodes.reward, axis=0), axis=1))
-            chosen = places_of(episodes.steps, len(episodes.reward), self.minibatches)
+            chosen = places_of(episodes.running, self.minibatches)
             return improve_after(improve_key, learner, episodes, chosen)._replace(score=score), score
 
         return Trainer(

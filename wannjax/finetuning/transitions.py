@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Int, Int32, Shaped
+from jaxtyping import Array, Bool, Float32, Int, Shaped
 
 from wannjax.finetuning.baseline import advantages
 from wannjax.finetuning.host_episodes import Episodes
@@ -54,11 +54,11 @@ def no_memory(observations: Float32[Array, "*grid I"]) -> Float32[Array, "*grid 
     return observations[..., :0]
 
 
-def places_of(steps: Int32[np.ndarray, "M L"], longest: int, parts: int) -> Int[np.ndarray, "M n"]:
-    """Places among all T·L, where T is the `longest`, at which each member's episodes were still
-    running: equally many of all members, a power of two times `parts`. Who has fewer repeats some.
+def places_of(running: Bool[np.ndarray, "T M L"], parts: int) -> Int[np.ndarray, "M n"]:
+    """Places among all T·L at which each member's episodes were still `running`: equally many of
+    all members, a power of two times `parts`. Who has fewer repeats some.
     """
-    running = [np.flatnonzero(np.arange(longest)[:, None] < each) for each in steps]
-    most = max(len(places) for places in running)
+    places = [np.flatnonzero(running[:, member]) for member in range(running.shape[1])]
+    most = max(map(len, places))
     count = parts << max(-(-most // parts) - 1, 0).bit_length()
-    return np.stack([np.resize(places, count) for places in running])
+    return np.stack([np.resize(each, count) for each in places])

@@ -6,7 +6,7 @@ others.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int, Key, Shaped, UInt8
+from jaxtyping import Array, Float, Float32, Int, Key, UInt8
 from PIL import Image
 
 from wannjax.common.files import reason_of
@@ -159,43 +159,59 @@ class HostProblem(RolloutProblem):
         """The returns and lengths [n] of one episode of each of n networks."""
         returns, steps = np.zeros(len(seeds)), np.zeros(len(seeds), np.int32)
         lanes = Lanes(networks, gain, self.environment.actions, activation_ids)
-        observations = self.begin(seeds)
-        alive, filmed = np.arange(len(seeds)), see is not None and self.environment.picture == FRAMES
-        for _ in range(self.max_steps):
-            if not len(alive):
-                break
+        filmed, pictures = see is not None and self.environment.picture == FRAMES, list[bytes]()
+
+        def act(alive, observations):
+            nonlocal pictures
             actions = lanes.act(alive, observations)
-            pictures = [_png(frame) for frame in self._from("frames", partial(self.environment.frames, alive))] if filmed else []
-            observations, rewards, terminated, truncated = self.step(alive, actions)
+            if filmed:
+                pictures = [_png(frame) for frame in self._from("frames", partial(self.environment.frames, alive))]
+            return actions
+
+        for alive, (_, rewards, *_) in self.played(seeds, act):
             if see is not None:
                 rows = lanes.place[alive]
                 see(Seen(alive, np.asarray(lanes.values)[:, rows, 0], np.asarray(lanes.outputs)[rows].T, rewards, pictures))
             returns[alive] += rewards
             steps[alive] += 1
-            goes_on = ~(terminated | truncated)
-            alive, observations = alive[goes_on], observations[goes_on]
         return returns, steps
 
-    def begin(self, seeds: Int[np.ndarray, " n"]) -> Float32[np.ndarray, "n I"]:
-        """The first observations of the episodes of these seeds, in place of all others."""
-        return self._observations("reset", self._from("reset", partial(self.environment.reset, seeds)), len(seeds))
+    def played(
+        self, seeds: Int[np.ndarray, " n"], act: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    ) -> Iterator[tuple[Int[np.ndarray, " alive"], HostStep]]:
+        """The episodes of these seeds, in place of all others: in every time step the lanes that
+        are alive before it, and what their actions lead to.
 
-    def step(self, lanes: Int[np.ndarray, " n"], actions: Shaped[np.ndarray, "n ..."]) -> HostStep:
-        """What the actions lead to in these lanes, which have not ended. One that is not finite
-        terminates its lane, with a reward that is not a number.
+        Args:
+            act: (these lanes, their observations) → their actions.
         """
-        fine = np.isfinite(actions).reshape(len(lanes), -1).all(axis=1)
+        observations = self._observations("reset", self._from("reset", partial(self.environment.reset, seeds)), len(seeds))
+        alive = np.arange(len(seeds))
+        for _ in range(self.max_steps):
+            if not len(alive):
+                break
+            after = self._after(alive, act(alive, observations))
+            yield alive, after
+            observations, _, terminated, truncated = after
+            goes_on = ~(terminated | truncated)
+            alive, observations = alive[goes_on], observations[goes_on]
+
+    def _after(self, alive, actions) -> HostStep:
+        """What the actions lead to. One that is not finite terminates its lane, with a reward that
+        is not a number.
+        """
+        fine = np.isfinite(actions).reshape(len(alive), -1).all(axis=1)
         if fine.all():
-            return self._stepped(lanes, actions)
-        count = len(lanes)
+            return self._stepped(alive, actions)
+        count = len(alive)
         found = np.zeros((count, self.inputs), np.float32), np.full(count, np.nan), np.ones(count, bool), np.zeros(count, bool)
         if fine.any():
-            for whole, part in zip(found, self._stepped(lanes[fine], actions[fine]), strict=True):
+            for whole, part in zip(found, self._stepped(alive[fine], actions[fine]), strict=True):
                 whole[fine] = part
         return found
 
     def _stepped(self, alive, actions) -> HostStep:
-        """As `step`, of actions that are finite."""
+        """As `_after`, of actions that are finite."""
         after = self._from("step", partial(self.environment.step, actions, alive))
         parts = "observations, rewards, terminated and truncated"
         given = f"{self.name} with a {type(after).__name__}" + (f" of {len(after)}" if isinstance(after, tuple) else "")
