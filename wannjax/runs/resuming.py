@@ -78,8 +78,8 @@ def saving(
 
     When something goes wrong, what is complete is saved, and the error says so, but where several
     processes have a part each. Of several processes on one run, only the first one reads and writes
-    here; what it finds, all restore.
-    Where each holds a part of the run, the names of whose arrays are its `parts`, all of them do.
+    here; what it finds, all restore. Where each holds a part of the run, the names of whose arrays
+    are its `parts`, all of them do.
 
     Raises ValueError when there are checkpoints and it is not to `resume`, or when they are another
     run's or damaged.
@@ -90,18 +90,18 @@ def saving(
         yield None
         return
     directory = as_path(run_dir, "run_dir")
-    checkpoints, newest = Checkpoints(directory / folder), list[Checkpoint | None]()
+    checkpoints, found = Checkpoints(directory / folder), None
     with ExitStack() as held:
 
         def claim() -> None:
+            nonlocal found
             held.enter_context(locked(directory))
             numbers = checkpoints.numbers()
             wanted = f"without checkpoints, or to be resumed: it holds number {max(numbers, default=0)}"
             require("run_dir", str(directory), wanted, resume or not numbers)
-            newest.append(checkpoints.newest() if resume else None)
+            found = checkpoints.newest() if resume else None
 
         hosts.by_first(claim)
-        found = next(iter(newest), None)
         found = _from_first(found) if parts is None else _at_all(found, checkpoints, parts)
         if found is not None:
             before, now = found.document.get("versions"), _versions()
