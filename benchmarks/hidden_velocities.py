@@ -21,9 +21,6 @@ is missing.
 
 import argparse
 import itertools
-import json
-import zlib
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,16 +123,10 @@ def generalisation(network: wannjax.Network, weight: float) -> int:
     return int(np.sum(np.asarray(balanced(network, weight, starts(), LIMIT)) == LIMIT))
 
 
-def settings_of(algorithm: str) -> str:
-    """A number that changes with the settings, so that runs with others do not count."""
-    return f"{zlib.crc32(json.dumps(asdict(ALGORITHMS[algorithm]), sort_keys=True).encode()):08x}"
-
-
-def double_pole(seed: int, algorithm: str, generations: int, settings: str) -> dict[str, Any]:
-    """One search. `settings` are those of the algorithm, as `settings_of` says."""
-    assert settings == settings_of(algorithm)
+def double_pole(seed: int, config: Any, generations: int) -> dict[str, Any]:
+    """One search."""
     problem = EnvironmentProblem(Gruau(two_poles().environment))
-    config = ALGORITHMS[algorithm].replace(output_activation=problem.output_activation)
+    config = config.replace(output_activation=problem.output_activation)
     search, sweep = config.algorithm(inputs=problem.inputs, outputs=problem.outputs), jnp.array(config.weights, jnp.float32)
     start, key = jax.random.split(jax.random.key(seed))
     state = search.init(start)
@@ -144,10 +135,12 @@ def double_pole(seed: int, algorithm: str, generations: int, settings: str) -> d
         scores = np.asarray(problem.evaluate(key, networks, sweep, episodes=1, activation_ids=search.activation_ids).scores)
         best, at = np.unravel_index(np.nanargmax(scores), scores.shape)
         if scores[best, at] > 0.1:  # it balances the poles to the end, or nearly so and calmly
-            starts_held = generalisation(take(networks, best), float(sweep[at]))
+            network, size = take(networks, best), int(state.sizes.connections[best])
+            starts_held = generalisation(network, float(sweep[at]))
             if starts_held >= ENOUGH:
-                network, size = take(networks, best), int(state.sizes.connections[best])
-                sweep_held = [generalisation(network, weight) for weight in config.weights]
+                sweep_held = [
+                    starts_held if place == at else generalisation(network, weight) for place, weight in enumerate(config.weights)
+                ]
                 evaluations = generation * config.population
                 return {"evaluations": evaluations, "starts": starts_held, "sweep": sweep_held, "connections": size}
         state = search.enlarge(search.tell(state, scores)[0])
@@ -193,9 +186,8 @@ def main() -> None:
     wannjax.use_all_cores()
     results = Results(options.json)
     if options.task == "double-pole":
-        settings = {name: dict(algorithm=name, generations=options.generations, settings=settings_of(name)) for name in options.algorithms}
-        found = {name: results.of(double_pole, options.seeds or 20, **settings[name]) for name in options.algorithms}
-        show_double_pole(found, options.generations)
+        search = partial(results.of, double_pole, options.seeds or 20, generations=options.generations)
+        show_double_pole({name: search(config=ALGORITHMS[name]) for name in options.algorithms}, options.generations)
         return
     rows = []
     for memory in (False, True):

@@ -19,6 +19,7 @@ the task. Finished runs are kept in the JSON file; a second call does only what 
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -162,15 +163,17 @@ class Results:
         self.runs: dict[str, dict] = json.loads(path.read_text())["runs"] if path.exists() else {}
 
     def of(self, run: Callable[..., dict], seeds: int, **settings: Any) -> list[dict]:
-        """What `run` gives for every seed from 0 on with these settings."""
-        found = []
+        """What `run` gives for every seed from 0 on with these settings, whole configs among
+        them.
+        """
+        found, told = [], [getattr(value, "name", value) for value in settings.values() if not isinstance(value, dict)]
         for seed in range(seeds):
-            name = json.dumps([run.__name__, settings, seed])
+            name = json.dumps([run.__name__, settings, seed], default=asdict)
             if name not in self.runs:
                 self.runs[name] = run(seed, **settings)
                 write_json(self.path, {"machine": machine(), "runs": self.runs})
-                shown = {key: value for key, value in self.runs[name].items() if key != "history"}
-                print(f"{run.__name__} {' '.join(map(str, settings.values()))} seed {seed}: {shown}", flush=True)
+                shown = {key: value for key, value in self.runs[name].items() if key != "history" and not isinstance(value, dict)}
+                print(f"{run.__name__} {' '.join(map(str, told))} seed {seed}: {shown}", flush=True)
             found.append(self.runs[name])
         return found
 

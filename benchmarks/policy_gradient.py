@@ -31,23 +31,20 @@ TASKS: dict[str, tuple[dict[str, Any], int]] = {
 }
 """Environment: settings of the search, and steps of training."""
 HIDDEN, SEEDS = (16,), 3
-CHAMPIONS: dict[str, dict[str, Any]] = {}
-"""What `champion` found in each environment."""
 
 
-def champion(seed: int, environment: str, **settings: Any) -> dict[str, Any]:
+def champion(seed: int, environment: str, config: wannjax.WannConfig) -> dict[str, Any]:
     """A search, and its champion's best shared weight."""
     problem = wannjax.make(environment)
-    found = whole(wannjax.evolve(problem, wannjax.WannConfig(**settings), seed=seed, progress=False)).champion
+    found = whole(wannjax.evolve(problem, config, seed=seed, progress=False)).champion
     report = wannjax.evaluate(found, problem, seed=seed)
     return {"network": json.loads(network_text(graph_of(found))), "weight": report.tuned_weight, "mean": report.tuned_shared.mean}
 
 
-def trained(seed: int, environment: str, network: str, normalise: bool, steps: int) -> dict[str, Any]:
-    """A training of the champion in `CHAMPIONS`, or of a perceptron."""
+def trained(seed: int, environment: str, network: str, found: dict[str, Any], normalise: bool, steps: int) -> dict[str, Any]:
+    """A training of the champion that was `found`, or of a perceptron."""
     problem = wannjax.make(environment)
     if network == "champion":
-        found = CHAMPIONS[environment]
         one, starts = network_of(parse_network(found["network"])), np.array([found["weight"]])
     else:
         one = perceptron(problem, HIDDEN, seed)
@@ -71,11 +68,11 @@ def main() -> None:
     results, rows = Results(options.json), []
     for environment in options.environments:
         settings, steps = TASKS[environment]
-        (CHAMPIONS[environment],) = results.of(champion, 1, environment=environment, **settings)
-        for network in ("champion", "perceptron"):
+        (best,) = results.of(champion, 1, environment=environment, config=wannjax.WannConfig(**settings))
+        for network, found, before in (("champion", best, f"{best['mean']:.0f}"), ("perceptron", {}, "")):
             for normalise in (False, True):
-                runs = results.of(trained, SEEDS, environment=environment, network=network, normalise=normalise, steps=steps)
-                before = f"{CHAMPIONS[environment]['mean']:.0f}" if network == "champion" else ""
+                given = dict(environment=environment, network=network, found=found, normalise=normalise, steps=steps)
+                runs = results.of(trained, SEEDS, **given)
                 each, seconds = " ".join(f"{run['mean']:.0f}" for run in runs), np.median([run["cpu seconds"] for run in runs])
                 inputs = "normalised" if normalise else "as they are"
                 rows.append([environment, network, inputs, str(runs[0]["connections"]), str(steps), before, each, f"{seconds:.0f}"])
