@@ -23,8 +23,8 @@ def main() -> None:
 
     weights = jnp.array(wannjax.WannConfig().weights)
     rows, record = [], []
-    for episodes in (1, 4, 16):
-        for chunk in (4, 8, 16, 32, 64, 128):
+    for episodes in (1, 8, 32):
+        for chunk in (4, 8, 16, 32, 64, 128, 256):
             problem = wannjax.make(options.environment, network_chunk=chunk)
             genomes = random_genomes(0, options.population, nodes=29, connections=52, inputs=problem.inputs, outputs=problem.outputs)
             networks = express_all(genomes)

@@ -13,10 +13,10 @@ import jax
 
 from wannjax.common.files import reason_of
 
-_CPU_VALUES_PER_STEP = 768
+_CPU_VALUES_PER_STEP = 1536
 """Values (networks × lanes) that one tape step should produce on a CPU core: enough to hide the
-cost of starting an operation, few enough that a chunk stays in the second-level cache. 384 run at
-0.9 of the speed, 1536 at 0.65 (`python -m benchmarks.chunks`).
+cost of starting an operation, few enough that a chunk ends soon after most of its episodes. 768 run
+at 0.98 of the speed, 3072 at 1.04 (`python -m benchmarks.chunks`).
 """
 
 _MEMORY_SHARE = 0.25
@@ -141,9 +141,10 @@ def chunk_size(lanes: int, bytes_each: int) -> int:
 def compiler_options() -> dict[str, str] | None:
     """Options for compiling rollouts. On a CPU, XLA must not split the operations of one device
     over threads: the cores are devices already, and the split alone makes chunks of more than 384
-    values half as fast.
+    values half as fast. Nor must it hand their sums to a library, as it does from some 1,000
+    values on: then a tape runs at half the speed, too.
     """
-    return {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"} if on_cpu() else None
+    return {"xla_disable_hlo_passes": "cpu-parallel-task-assigner,dot-library-rewriter"} if on_cpu() else None
 
 
 def genomes_per_chunk(bytes_per_genome: int, *, cached: bool = False) -> int:

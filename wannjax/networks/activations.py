@@ -114,28 +114,29 @@ def activate(
     Values are within 5e-7 of float64, and gradients are finite wherever `x` is; beyond |x| = 20 the
     saturating three are constant.
     """
-    compiled = set(activation_ids)
-    y = x
-
-    def choose(activation: int, value):
-        return jnp.where(ids == activation, value, y) if activation in compiled else y
-
-    y = choose(_STEP, (x > 0).astype(x.dtype))
-    y = choose(_INVERSE, -x)
-    y = choose(_ABS, jnp.abs(x))
-    y = choose(_RELU, jnp.maximum(x, 0))
-    y = choose(_SQUARE, x * x)
+    compiled, y = set(activation_ids), x
+    # What all lanes of a step have in common, since they have its activation, is one number for them all.
+    if compiled & {_INVERSE, _ABS}:
+        y = jnp.where(ids == _ABS, jnp.abs(x), x * jnp.where(ids == _INVERSE, -1.0, 1.0))
+    if _RELU in compiled:
+        least = jnp.where(ids == _RELU, 0.0, -jnp.inf)
+        y = jnp.where(y <= least, least, y)
+    if _STEP in compiled:
+        y = jnp.where(ids == _STEP, (x > 0).astype(x.dtype), y)
+    if _SQUARE in compiled:
+        y = jnp.where(ids == _SQUARE, x * x, y)
     if compiled & {_SIN, _COS}:
         remainder = _reduce(x)
         t = jnp.where(ids == _COS, _fold_cos(remainder), _fold_sin(remainder))
         y = jnp.where((ids == _SIN) | (ids == _COS), _sin_half_turn(t), y)
     if compiled & {_GAUSSIAN, _TANH, _SIGMOID}:
-        bounded = jnp.clip(x, -20, 20)
+        # (e^z - p) / (q e^z + 1), of z = x (a + b x)
+        bounded = jnp.where(x > 20, 20.0, jnp.where(x < -20, -20.0, x))
         is_tanh, is_gaussian = ids == _TANH, ids == _GAUSSIAN
-        power = jnp.exp(bounded * jnp.where(is_gaussian, -0.5 * bounded, jnp.where(is_tanh, 2.0, 1.0)))
-        numerator = jnp.where(is_tanh, power - 1, power)
-        denominator = jnp.where(is_gaussian, 1.0, power + 1)
-        y = jnp.where(is_gaussian | is_tanh | (ids == _SIGMOID), numerator / denominator, y)
+        a, b = jnp.where(is_gaussian, 0.0, jnp.where(is_tanh, 2.0, 1.0)), jnp.where(is_gaussian, -0.5, 0.0)
+        p, q = jnp.where(is_tanh, 1.0, 0.0), jnp.where(is_gaussian, 0.0, 1.0)
+        power = jnp.exp(bounded * (a + b * bounded))
+        y = jnp.where(is_gaussian | is_tanh | (ids == _SIGMOID), (power - p) / (q * power + 1), y)
     return y
 
 
