@@ -5,8 +5,10 @@ Every candidate of `candidates.py` searches swing-up with every seed and the sam
 evaluations (one network over the six weights of the sweep, four episodes each; a sweep or a number
 of episodes that differs counts in proportion), and its champion is scored on 100 fresh episodes per
 weight. `--carry N` then gives the N best candidates, and what they start from, five times as much.
-Every finished run is a line of the results at once; a second call does only what is missing. Prints
-medians and quartiles, and draws them.
+Every finished search is a line of the results at once; a second call does only what is missing, and
+goes on with what was ended early. Start the same command in as many processes as you like, each on
+cores of its own (`taskset -c 0 python -m …`): they share the searches out. Prints medians and
+quartiles, and draws them.
 
 The best of so many candidates is best by luck, too, and going on with the same seeds does not take
 that away. `--fresh N` runs the winner and its start on N seeds that the study never used, and
@@ -20,20 +22,19 @@ others (the correlation of winner and start over seeds is -0.4 in the study, and
 
 import argparse
 import json
-import multiprocessing
+import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.progress import track
 
+import wannjax
 from benchmarks.common import print_table
 from benchmarks.search_study import search
 from benchmarks.search_study.candidates import CANDIDATES
 from benchmarks.tasks import quartiles
-from wannjax.common import devices
+from wannjax.common import hosts
 from wannjax.common.validation import require
 
 CARRIED = 5
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--carry", type=int, default=0, metavar="N", help=f"candidates that get {CARRIED} times as many")
     parser.add_argument("--fresh", type=int, default=0, metavar="N", help=f"only the winner and its start, on N seeds from {FRESH} on")
     parser.add_argument("--candidates", nargs="+", default=None, metavar="NAME", help="only these, such as 'ranked: ageing'")
-    parser.add_argument("--workers", type=int, default=devices.available_cores(), help="searches at a time, each on one core")
+    parser.add_argument("--runs", type=Path, default=Path("benchmarks/results/search_study"), help="the folder for run directories")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/search_study/results.jsonl"))
     parser.add_argument("--picture", type=Path, default=Path("docs/search_study.png"))
     options = parser.parse_args()
@@ -59,12 +60,10 @@ def main() -> None:
     names = [WINNER, CANDIDATES[WINNER].group] if options.fresh else options.candidates or list(CANDIDATES)
     for name in names:
         require("candidates", name, f"one of {', '.join(CANDIDATES)}", name in CANDIDATES)
-    runs = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
-    current = {name: search.settings_of(name) for name in names}
-    runs = [run for run in runs if run["candidate"] in current and run["settings"].items() <= current[run["candidate"]].items()]
+    wannjax.use_all_cores()
     seeds = list(range(FRESH, FRESH + options.fresh)) if options.fresh else options.seeds
-    work_off(runs, names, seeds, options.evaluations, options)
-    runs = [run for run in runs if run["seed"] in seeds]
+    work_off(names, seeds, options.evaluations, options)
+    runs = results_of(names, seeds, options.results)
     screened = finished(runs, names, options.evaluations)
     if options.fresh:
         winner, start = ([run["mean"] for run in screened[name]] for name in names)
@@ -72,7 +71,8 @@ def main() -> None:
         return
     best = sorted(screened, key=lambda name: -np.median([run["mean"] for run in screened[name]]))[: options.carry]
     starts = {CANDIDATES[name].group for name in best}
-    work_off(runs, list(dict.fromkeys([*best, *starts])), options.seeds, CARRIED * options.evaluations, options)
+    work_off(list(dict.fromkeys([*best, *starts])), options.seeds, CARRIED * options.evaluations, options)
+    runs = results_of(names, seeds, options.results)
     for evaluations in (options.evaluations, CARRIED * options.evaluations):
         if found := finished(runs, names, evaluations):
             print_summary(found, evaluations)
@@ -80,21 +80,32 @@ def main() -> None:
         draw_quartiles(screened, finished(runs, names, CARRIED * options.evaluations), options.evaluations, options.picture)
 
 
-def work_off(runs: list[dict], names: list[str], seeds: list[int], evaluations: int, options: argparse.Namespace) -> None:
-    """Runs what `runs` does not hold yet, seed by seed, and adds it there and to the file."""
-    done = {(run["candidate"], run["seed"], run["evaluations"]) for run in runs}
-    missing = [(name, seed, evaluations) for seed in seeds for name in names if (name, seed, evaluations) not in done]
-    if not missing:
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.workers, mp_context=spawn, initializer=search.take_core, initargs=(spawn.Value("i", 0),)) as pool:
-        waiting = [pool.submit(search.run, *work) for work in missing]
-        for future in track(as_completed(waiting), f"{evaluations} evaluations each", total=len(waiting)):
-            runs.append(future.result())
-            latest = runs[-1]
-            print(f"{latest['candidate']}, seed {latest['seed']}: {latest['mean']:.0f} in {latest['cpu seconds']} CPU-s", flush=True)
-            with open(options.results, "a", encoding="utf-8") as file:
-                file.write(json.dumps(latest) + "\n")
+def results_of(names: list[str], seeds: list[int], path: Path) -> list[dict]:
+    """The results on record of candidates as they are now on these seeds, each once, whichever
+    process wrote it down.
+    """
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    current = {name: search.settings_of(name) for name in names}
+    lines = [run for run in lines if run["candidate"] in current and run["seed"] in seeds]
+    lines = [run for run in lines if run["settings"].items() <= current[run["candidate"]].items()]
+    return list({(run["candidate"], run["seed"], run["evaluations"]): run for run in lines}.values())
+
+
+def work_off(names: list[str], seeds: list[int], evaluations: int, options: argparse.Namespace) -> None:
+    """Runs what is not on record yet and no other process has, candidate by candidate, and adds it
+    to the results.
+    """
+    for name in names:
+        done = [run["seed"] for run in results_of([name], seeds, options.results) if run["evaluations"] == evaluations]
+        missing = [seed for seed in seeds if seed not in done]
+        if not missing:
+            continue
+        print(f"{name}, {evaluations} evaluations", flush=True)
+        found, interrupted = search.run(name, missing, evaluations, options.runs)
+        with open(options.results, "a", encoding="utf-8") as file:
+            file.writelines(json.dumps(run) + "\n" for run in found)
+        if interrupted:
+            sys.exit(hosts.TRY_AGAIN)
 
 
 def finished(runs: list[dict], names: list[str], evaluations: int) -> dict[str, list[dict]]:
@@ -112,11 +123,12 @@ def print_summary(found: dict[str, list[dict]], evaluations: int) -> None:
         low, middle, high = np.percentile([run["mean"] for run in runs], [25, 50, 75])
         start = [run["mean"] for run in found.get(CANDIDATES[name].group, [])]
         gain = gained([run["mean"] for run in runs], start) if name != CANDIDATES[name].group else ""
-        connections, seconds = (np.median([run[key] for run in runs]) for key in ("connections", "cpu seconds"))
+        connections = np.median([run["connections"] for run in runs])
+        seconds = np.median([run["seconds"] for run in runs])
         scores = ", ".join(f"{run['mean']:.0f}" for run in sorted(runs, key=lambda run: run["seed"]))
         label = f"{name} (chosen on these seeds)" if name == WINNER else name
         rows.append([label, f"{middle:.0f}", f"{low:.0f}–{high:.0f}", gain, f"{connections:.0f}", f"{seconds:.0f}", scores])
-    columns = [f"after {evaluations:,} evaluations", "median", "quartiles", "gain over its start", "connections", "CPU-s", "by seed"]
+    columns = [f"after {evaluations:,} evaluations", "median", "quartiles", "gain over its start", "connections", "seconds", "by seed"]
     print_table("Champions on swing-up", columns, rows)
 
 

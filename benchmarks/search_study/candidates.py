@@ -21,13 +21,13 @@ class Candidate(NamedTuple):
     Attributes:
         group: the starting point that it changes.
         settings: of a `StudyConfig`.
-        problem: (the task, generations) → what the search sees of it.
+        problem: (the task, generations, those that are done) → what the search sees of it.
     """
 
     name: str
     group: str
     settings: dict[str, Any]
-    problem: Callable[[EnvironmentProblem, int], Problem] = lambda problem, generations: problem
+    problem: Callable[[EnvironmentProblem, int, int], Problem] = lambda problem, generations, done: problem
 
     @property
     def config(self) -> StudyConfig:
@@ -121,7 +121,7 @@ _ALL = [
         wider_sweep=dict(weights=_WIDER),
         denser_sweep=dict(weights=_DENSER, episodes=2),
     ),
-    Candidate("ranked: drawn sweep", "ranked", RANKED, lambda problem, generations: DrawnSweep(problem)),
+    Candidate("ranked: drawn sweep", "ranked", RANKED, lambda problem, generations, done: DrawnSweep(problem)),
     Candidate("ranked: more episodes late", "ranked", RANKED, LateEpisodes),
 ]
 

@@ -1,17 +1,23 @@
-"""One search of the study, in a process and on a core of its own."""
+"""The searches of the study by one candidate, over seeds: jobs, each with a run directory, that any
+number of processes take.
+"""
 
 import json
-import os
-import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import wannjax
 from benchmarks.common import machine
 from benchmarks.search_study.candidates import CANDIDATES
-from wannjax.common import devices
 from wannjax.common.digits import kept
+from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.runs.loop import Callback
+from wannjax.runs.result import Result
+from wannjax.runs.run_directory import Saved, generations_saved
+from wannjax.runs.seeds import run_seeds
 
 LANES = 24
 """Episodes of one evaluation."""
@@ -27,21 +33,30 @@ def settings_of(name: str) -> dict[str, Any]:
     return {setting: value for setting, value in settings.items() if setting != "generations"}
 
 
-def run(name: str, seed: int, evaluations: int) -> dict[str, Any]:
-    """One search by the candidate called `name`, on one core: what is kept of it."""
-    import wannjax
+def run(name: str, seeds: list[int], evaluations: int, folder: Path) -> tuple[list[dict[str, Any]], bool]:
+    """Searches by the candidate called `name` with those of the `seeds` that no other process has:
+    what is kept of each that is done, and whether one was ended early.
+    """
+    candidate, problem = CANDIDATES[name], wannjax.make("CartPoleSwingUp-v0")
+    assert isinstance(problem, EnvironmentProblem)
+    lanes = len(candidate.config.weights) * candidate.config.episodes
+    generations = max(round(evaluations * LANES / lanes / candidate.config.population), 1)
+    config = candidate.config.replace(generations=generations)
 
-    devices.cache_compilations()
-    candidate = CANDIDATES[name]
-    config, problem = candidate.config, wannjax.make("CartPoleSwingUp-v0")
-    assert isinstance(problem, wannjax.EnvironmentProblem)
-    lanes = len(config.weights) * config.episodes
-    generations = max(round(evaluations * LANES / lanes / config.population), 1)
-    begun = time.process_time()
-    result = wannjax.evolve(candidate.problem(problem, generations), config, generations=generations, seed=seed, progress=False)
-    seconds = time.process_time() - begun
-    report = wannjax.evaluate(result.champion, problem, seed=seed)
-    curve = result.history["champion_score"]
+    def search(seed: int, directory: Path, tell: Callback) -> Result:
+        seen = candidate.problem(problem, generations, generations_saved(directory))
+        return wannjax.evolve(seen, config, seed=seed, callbacks=[tell], progress=False, run_dir=directory, resume=True, finish=None)
+
+    standing = run_seeds(problem, config, seeds, folder / f"{name.replace(': ', '-').replace(' ', '-')}-{evaluations}", search)
+    found = [kept_of(name, problem, seed, evaluations, saved) for seed, saved in standing.done.items()]
+    return found, standing.interrupted is not None
+
+
+def kept_of(name: str, problem: EnvironmentProblem, seed: int, evaluations: int, saved: Saved) -> dict[str, Any]:
+    """A line of the results: what a search found, its champion scored on fresh episodes."""
+    report = wannjax.evaluate(saved.champion, problem, seed=seed)
+    curve = saved.history["champion_score"]
+    generations = len(curve)
     shown = np.unique(np.linspace(0, generations - 1, POINTS).astype(int))
     return {
         "candidate": name,
@@ -52,18 +67,7 @@ def run(name: str, seed: int, evaluations: int) -> dict[str, Any]:
         "scores": {f"{weight:g}": kept(score.mean) for weight, score in report.per_weight.items()},
         "connections": report.connections,
         "generations": generations,
-        "cpu seconds": round(seconds),
+        "seconds": round(saved.seconds),
         "machine": f"{machine()['processor']}, jax {machine()['jax']}",
         "curve": [[int((g + 1) / generations * evaluations), kept(curve[g])] for g in shown],
     }
-
-
-def take_core(taken) -> None:
-    """Gives every worker a core of its own, so that searches side by side do not slow each
-    other.
-    """
-    if hasattr(os, "sched_setaffinity"):
-        with taken.get_lock():
-            place, taken.value = taken.value, taken.value + 1
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[place % len(cores)]})

@@ -37,13 +37,13 @@ class DrawnSweep(_Searched):
 
 
 class LateEpisodes(_Searched):
-    """Of `generations` generations, the second half takes three times as many episodes as the
-    first, together as many as ever.
+    """Of `generations` generations, of which some are `done`, the second half takes three times as
+    many episodes as the first, together as many as ever.
     """
 
-    def __init__(self, problem: EnvironmentProblem, generations: int):
+    def __init__(self, problem: EnvironmentProblem, generations: int, done: int):
         super().__init__(problem)
-        self.left = generations / 2
+        self.left = generations / 2 - done
 
     def evaluate(self, key, networks, weights, *, episodes, activation_ids=ALL_ACTIVATIONS):
         self.left -= 1

@@ -12,7 +12,8 @@ from genomes_support import assert_well_formed, without_slot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.search_study import operators, variants
+import wannjax
+from benchmarks.search_study import operators, search, variants
 from benchmarks.search_study.__main__ import gained, print_confirmation
 from benchmarks.search_study.candidates import _ALL, CANDIDATES
 from benchmarks.search_study.fronts import crowding, fronts
@@ -135,3 +136,25 @@ def test_a_gain_is_a_difference_of_means_with_its_unpaired_error():
 def test_the_confirmation_names_the_gain_and_how_likely_luck_makes_it(capsys):
     print_confirmation([671, 639, 730, 692], [514, 680, 644, 650], 1000)
     assert "| lexicase: half the tolerance | 682 [663, 702] | 671, 639, 730, 692 | +61 ± 41 | 0.34 |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_search_of_the_study_that_was_ended_early_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
+    name = "ranked: more episodes late"
+    small = dict(population=16, candidates=1, confirm_episodes=2)
+    monkeypatch.setitem(CANDIDATES, name, CANDIDATES[name]._replace(settings={**CANDIDATES[name].settings, **small}))
+    (whole,), interrupted = search.run(name, [3], 64, tmp_path / "whole")
+    assert not interrupted
+    assert whole["generations"] == 4
+
+    evolve = wannjax.evolve
+
+    def half_of(*given, callbacks, **named):
+        return evolve(*given, callbacks=[*callbacks, lambda record: record.generation == 2], **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(wannjax, "evolve", half_of)
+        found, interrupted = search.run(name, [3], 64, tmp_path / "parts")
+        assert (found, interrupted) == ([], True)
+    (parts,), _ = search.run(name, [3], 64, tmp_path / "parts")
+    assert {**parts, "seconds": 0} == {**whole, "seconds": 0}

@@ -4,9 +4,11 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import wannjax
 from wannjax.cli import main
+from wannjax.runs.progress import SeedsView
 from wannjax.runs.resuming import locked
 from wannjax.runs.run_directory import read
 from wannjax.runs.seeds import run_seeds
@@ -26,19 +28,21 @@ class Searches:
     def __init__(self, problem, config=CONFIG):
         self.problem, self.config, self.seeds = problem, config, []
 
-    def __call__(self, seed, directory):
-        result = wannjax.evolve(self.problem, self.config, seed=seed, run_dir=directory, resume=True, finish=None, progress=False)
+    def __call__(self, seed, directory, tell=lambda record: None):
+        result = wannjax.evolve(
+            self.problem, self.config, seed=seed, run_dir=directory, resume=True, finish=None, progress=False, callbacks=[tell]
+        )
         self.seeds.append(seed)
         return result
 
 
 def test_every_seed_is_searched_once_and_gives_what_evolve_gives(tmp_path):
     searches = Searches(problem())
-    *_, first = run_seeds(problem(), CONFIG, [3, 5], tmp_path, searches)
+    first = run_seeds(problem(), CONFIG, [3, 5], tmp_path, searches)
     assert (sorted(first.done), first.elsewhere, first.interrupted) == ([3, 5], [], None)
     alone = wannjax.evolve(problem(), CONFIG, seed=5, progress=False)
     assert first.done[5].mean == pytest.approx(alone.champion_scores.mean(), abs=1e-4)
-    *_, second = run_seeds(problem(), CONFIG, [3, 4, 5], tmp_path, searches)
+    second = run_seeds(problem(), CONFIG, [3, 4, 5], tmp_path, searches)
     assert searches.seeds == [3, 5, 4]
     assert list(second.done) == [3, 4, 5]
 
@@ -46,24 +50,41 @@ def test_every_seed_is_searched_once_and_gives_what_evolve_gives(tmp_path):
 def test_a_seed_that_another_process_holds_is_left_to_it(tmp_path):
     searches = Searches(problem())
     with locked(tmp_path / "seed-0"):
-        *_, standing = run_seeds(problem(), CONFIG, [0, 1], tmp_path, searches)
+        standing = run_seeds(problem(), CONFIG, [0, 1], tmp_path, searches)
         assert (searches.seeds, list(standing.done), standing.elsewhere) == ([1], [1], [0])
-    *_, standing = run_seeds(problem(), CONFIG, [0, 1], tmp_path, searches)
+    standing = run_seeds(problem(), CONFIG, [0, 1], tmp_path, searches)
     assert (searches.seeds, list(standing.done), standing.elsewhere) == ([1, 0], [0, 1], [])
 
 
 def test_a_run_that_was_ended_early_goes_on(tmp_path):
     short = Searches(problem(), CONFIG.replace(generations=1))
     short(2, tmp_path / "seed-2")
-    *_, standing = run_seeds(problem(), CONFIG, [2], tmp_path, searches := Searches(problem()))
+    standing = run_seeds(problem(), CONFIG, [2], tmp_path, searches := Searches(problem()))
     assert searches.seeds == [2]
     assert len(standing.done[2].history["generation"]) == 2
 
 
 def test_runs_with_other_settings_are_refused(tmp_path):
-    list(run_seeds(problem(), CONFIG, [0], tmp_path, Searches(problem())))
+    run_seeds(problem(), CONFIG, [0], tmp_path, Searches(problem()))
     with pytest.raises(ValueError, match=r"^run directory: must be a run with these settings"):
-        list(run_seeds(problem(), CONFIG.replace(add_node=0.5), [0], tmp_path, Searches(problem())))
+        run_seeds(problem(), CONFIG.replace(add_node=0.5), [0], tmp_path, Searches(problem()))
+
+
+def test_all_seeds_are_shown_wherever_they_are(tmp_path, capsys):
+    Searches(problem(), CONFIG.replace(generations=1))(1, tmp_path / "seed-1")
+    with locked(tmp_path / "seed-1"):
+        run_seeds(problem(), CONFIG, [0, 1, 2], tmp_path, Searches(problem()))
+    lines = capsys.readouterr().err.splitlines()
+    assert "3 seeds of 2 generations" in lines[0]
+    assert lines[1].startswith("generation 2/6  0 of 3 seeds done; seed 0: 1/2  mean"), "one generation of its own and one of another's"
+    view = SeedsView(problem(), CONFIG, {0: 0, 1: 1, 2: 0}, console := Console(record=True, force_terminal=True, width=120))
+    view.end(0, 0.25)
+    console.print(view._drawn())
+    shown = console.export_text()
+    assert "generation 3/6" in shown
+    assert "seed 0: 2/2  champion 0.25" in shown
+    assert "seed 1: 1/2  not here" in shown
+    assert "seed 2" not in shown, "which has not begun"
 
 
 @pytest.mark.slow

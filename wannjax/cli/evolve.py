@@ -29,9 +29,10 @@ from wannjax.common.wording import counted
 from wannjax.networks.network import Network
 from wannjax.problems.problem import Problem
 from wannjax.runs import run_directory
+from wannjax.runs.loop import Callback
 from wannjax.runs.progress import describe_speed
 from wannjax.runs.result import Result
-from wannjax.runs.seeds import Standing, run_seeds
+from wannjax.runs.seeds import run_seeds
 from wannjax.search.registry import ALGORITHMS, Config
 from wannjax.search.wann.config import WannConfig
 
@@ -105,13 +106,20 @@ def run_all(problem: Problem, config: Config, options: argparse.Namespace, start
     require("--overwrite", options.overwrite, "left out where there are --seeds, whose runs go on", not options.overwrite)
     folder = options.out or new_directory(options.environment, "-".join(["seeds", *options.seeds]))
 
-    def search(seed: int, directory: Path) -> Result:
-        say(f"seed {seed}: {directory}")
-        return wannjax.evolve(problem, config, seed=seed, start=start, run_dir=directory, resume=True, save_every=options.save_every)
+    def search(seed: int, directory: Path, tell: Callback) -> Result:
+        return wannjax.evolve(
+            problem,
+            config,
+            seed=seed,
+            start=start,
+            callbacks=[tell],
+            progress=False,
+            run_dir=directory,
+            resume=True,
+            save_every=options.save_every,
+        )
 
-    standing = Standing({}, [], None)
-    for standing in run_seeds(problem, config, seeds, folder, search):
-        say(f"{len(standing.done)} of {counted(len(seeds), 'seed')} done")
+    standing = run_seeds(problem, config, seeds, folder, search)
     if standing.interrupted is not None:
         say(f"seed {standing.interrupted} was ended early: the same command with --out {shlex.quote(str(folder))} goes on")
         return exit_code(interrupted=True)

@@ -115,7 +115,7 @@ def activate(
     saturating three are constant.
     """
     compiled, y = set(activation_ids), x
-    # What all lanes of a step have in common, since they have its activation, is one number for them all.
+    # Whatever depends on the id alone is one number for all lanes of a step.
     if compiled & {_INVERSE, _ABS}:
         y = jnp.where(ids == _ABS, jnp.abs(x), x * jnp.where(ids == _INVERSE, -1.0, 1.0))
     if _RELU in compiled:

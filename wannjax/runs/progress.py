@@ -4,6 +4,7 @@ now and then elsewhere.
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, TypeVar
@@ -162,6 +163,41 @@ class ManyView(View):
             f"median champion {shown[0]} (quartiles {shown[1]} to {shown[2]}) with {counted(connections, 'connection')}; "
             f"{describe_speed(self.problem, *work)}",
         )
+
+
+class SeedsView(View):
+    """Shows searches over seeds as they go, wherever they do: the generations of all, and a line
+    for each.
+
+    Attributes:
+        open: the seeds that are not known to be done.
+    """
+
+    def __init__(self, problem: Problem, config: Config, saved: Mapping[int, int], console: Console | None = None):
+        """`saved` has the generations of every seed that there are already."""
+        self.generations, self.open = config.generations, set(saved)
+        self._seeds = {seed: (run, "not here") for seed, run in saved.items()}
+        facts = f"{counted(len(saved), 'seed')} of {counted(config.generations, 'generation')}; {_where(problem)}"
+        super().__init__("generation", len(saved) * config.generations, problem.name, facts, console, sum(saved.values()))
+
+    def note(self, seed: int, generation: int, text: str) -> None:
+        """Takes down how far the search of a seed is, and what came of it."""
+        self._seeds[seed] = generation, text
+
+    def tell(self, seed: int, generation: int, text: str) -> None:
+        """Tells how far the search of a seed is."""
+        self.note(seed, generation, text)
+        ended = f"{len(self._seeds) - len(self.open)} of {counted(len(self._seeds), 'seed')} done"
+        self.show(sum(run for run, _ in self._seeds.values()), f"{ended}; seed {seed}: {generation}/{self.generations}  {text}")
+
+    def end(self, seed: int, mean: float) -> None:
+        """Tells that the search of a seed is done, with the champion's mean score."""
+        self.open.discard(seed)
+        self.tell(seed, self.generations, f"champion {number(mean)}")
+
+    def _drawn(self) -> Group:
+        lines = [f"seed {seed}: {run}/{self.generations}  {text}" for seed, (run, text) in self._seeds.items() if run]
+        return Group(self.progress, *map(Text, lines), Text(self.now))
 
 
 class TrainingView(View):

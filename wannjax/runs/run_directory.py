@@ -72,6 +72,13 @@ def saved_search(directory: Path) -> tuple[str, Config, int]:
         return name, _config(found.document["algorithm"], {**settings, "generations": generations}), seed
 
 
+def generations_saved(directory: Path) -> int:
+    """The generations after which a run directory's newest checkpoint was saved; 0 where there is
+    none.
+    """
+    return max(Checkpoints(directory / CHECKPOINTS).numbers(), default=0)
+
+
 def _config(algorithm: Any, settings: dict[str, Any]) -> Config:
     """What a file says of a search's settings."""
     require("algorithm", algorithm, f"one of {', '.join(ALGORITHMS)}", isinstance(algorithm, str) and algorithm in ALGORITHMS)
