@@ -9,6 +9,7 @@ import oracle
 import pytest
 
 import wannjax
+from wannjax.search import selection
 from wannjax.search.selection import lexicase, tournaments
 from wannjax.search.wann.algorithm import cases_of
 
@@ -87,3 +88,14 @@ def test_a_search_by_episodes_breeds_from_who_is_outstanding_in_one():
     after = np.asarray(following.genomes.connections).reshape(12, -1)
     distances = np.abs(after[:, None] - before[None]).sum(axis=2)
     assert set(distances.argmin(axis=1)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_median_is_that_of_the_valid_genomes_to_the_last_bit(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(6, 4 + seed)) * np.array([1, 1e30, 1e-3, -1, 1, 1])[:, None]
+    values[4:] = np.round(values[4:]) * [[1.0], [-0.0]]
+    valid = rng.random(4 + seed) < 0.6
+    valid[seed % 4] = True
+    got = jax.jit(selection._median)(jnp.asarray(values, jnp.float32), jnp.asarray(valid))
+    np.testing.assert_array_equal(got, np.median(values.astype(np.float32)[:, valid], axis=1))
