@@ -1,16 +1,18 @@
 """What the search finds on other tasks: `python -m benchmarks.tasks [--environments ENV …] [--seeds
-0 1 2 3 4]`.
+0 1 2 3 4] [--kept]`.
 
 Every task is searched with every seed, with the default settings but for `TASKS`; each champion is
 scored on 100 fresh episodes per weight (20 or 8 where steps are slow). The table has medians and
 quartiles over the seeds, a policy that acts at random, and a good score from the literature. Runs
-are kept in the JSON file; a second call does only what is missing. Tasks of other libraries,
-`library:name`, run where they are named.
+are kept in the JSON file with their settings; a second call does only what is missing. With
+`--kept` nothing is run, and a task that was not run with the present settings shows what earlier
+ones found, and says so. Tasks of other libraries, `library:name`, run where they are named.
 """
 
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,6 +109,11 @@ def random_policy_on_host(problem: HostProblem) -> float:
     return total / RANDOM_EPISODES
 
 
+def settings_of(name: str) -> dict[str, Any]:
+    """All settings of a task's searches as they stand in a file."""
+    return json.loads(json.dumps(asdict(wannjax.WannConfig(**TASKS[name].settings))))
+
+
 def search(name: str, seed: int) -> dict:
     """One search, and its champion on fresh episodes."""
     problem = wannjax.make(name, max_steps=TASKS[name].max_steps)
@@ -114,6 +121,7 @@ def search(name: str, seed: int) -> dict:
     report = wannjax.evaluate(result.champion, problem, episodes=TASKS[name].episodes, seed=seed)
     return {
         "environment": name,
+        "settings": settings_of(name),
         "seed": seed,
         "mean": report.mean,
         "scores": {weight: score.mean for weight, score in report.per_weight.items()},
@@ -137,28 +145,38 @@ def main() -> None:
     parser.add_argument("--environments", nargs="+", default=needing_nothing, choices=list(TASKS), metavar="ENV")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--json", type=Path, default=Path("benchmarks/tasks_runs.json"))
+    parser.add_argument("--kept", action="store_true", help="run nothing, show what there is")
     options = parser.parse_args()
 
     wannjax.use_all_cores()
     record = json.loads(options.json.read_text()) if options.json.exists() else {"runs": [], "random": {}}
-    done = {(run["environment"], run["seed"]) for run in record["runs"]}
     for name in options.environments:
         if name not in record["random"]:
             record["random"][name] = random_policy(name)
+
+    def known(name: str, **settings: Any) -> list[dict]:
+        wanted = {"environment": name, **settings}.items()
+        return [run for run in record["runs"] if run["seed"] in options.seeds and all(run.get(key) == value for key, value in wanted)]
+
     for seed in options.seeds:
-        for name in options.environments:
-            if (name, seed) not in done:
+        for name in [] if options.kept else options.environments:
+            if seed not in (run["seed"] for run in known(name, settings=settings_of(name))):
                 record["runs"].append(search(name, seed))
                 latest = record["runs"][-1]
                 print(f"{name}, seed {seed}: {number(latest['mean'])} over the sweep in {latest['seconds']:.0f} s", flush=True)
                 write_json(options.json, {**record, "machine": machine()})
     rows = []
     for name in options.environments:
-        runs = [run for run in record["runs"] if run["environment"] == name and run["seed"] in options.seeds]
+        runs = known(name, settings=settings_of(name))
+        earlier = len(runs) < len(options.seeds)
+        runs = [run for run in known(name) if "settings" not in run] if earlier else runs
+        if not runs:
+            continue
         columns = [quartiles([run[key] for run in runs]) for key in ("mean", "best", "connections", "seconds")]
         limit = TASKS[name].max_steps
-        shown = name if limit is None else f"{name}, {limit} steps"
-        rows.append([shown, *columns[:3], number(record["random"][name]), f"{TASKS[name].good} ({TASKS[name].source})", columns[3]])
+        shown = [name, *([] if limit is None else [f"{limit} steps"]), *(["earlier settings"] if earlier else [])]
+        good = f"{TASKS[name].good} ({TASKS[name].source})"
+        rows.append([", ".join(shown), *columns[:3], number(record["random"][name]), good, columns[3]])
     columns = ["task", "mean, sweep", "best weight", "connections", "random policy", "known good", "seconds"]
     print_table(f"Champions of {len(options.seeds)} searches a task: median and quartiles", columns, rows)
 
