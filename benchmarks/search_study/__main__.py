@@ -34,8 +34,8 @@ from benchmarks.common import print_table
 from benchmarks.search_study import search
 from benchmarks.search_study.candidates import CANDIDATES
 from benchmarks.tasks import quartiles
-from wannjax.common import hosts
-from wannjax.common.validation import require
+from wannjax.cli.options import exit_code
+from wannjax.common.wording import counted
 
 CARRIED = 5
 """How many times the evaluations of the screening the best candidates get."""
@@ -51,15 +51,15 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, default=100_000, help="of the screening")
     parser.add_argument("--carry", type=int, default=0, metavar="N", help=f"candidates that get {CARRIED} times as many")
     parser.add_argument("--fresh", type=int, default=0, metavar="N", help=f"only the winner and its start, on N seeds from {FRESH} on")
-    parser.add_argument("--candidates", nargs="+", default=None, metavar="NAME", help="only these, such as 'ranked: ageing'")
+    parser.add_argument(
+        "--candidates", nargs="+", default=None, choices=list(CANDIDATES), metavar="NAME", help="only these, such as 'ranked: ageing'"
+    )
     parser.add_argument("--runs", type=Path, default=Path("benchmarks/results/search_study"), help="the folder for run directories")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/search_study/results.jsonl"))
     parser.add_argument("--picture", type=Path, default=Path("docs/search_study.png"))
     options = parser.parse_args()
 
     names = [WINNER, CANDIDATES[WINNER].group] if options.fresh else options.candidates or list(CANDIDATES)
-    for name in names:
-        require("candidates", name, f"one of {', '.join(CANDIDATES)}", name in CANDIDATES)
     wannjax.use_all_cores()
     seeds = list(range(FRESH, FRESH + options.fresh)) if options.fresh else options.seeds
     work_off(names, seeds, options.evaluations, options)
@@ -92,20 +92,33 @@ def results_of(names: list[str], seeds: list[int], path: Path) -> list[dict]:
 
 
 def work_off(names: list[str], seeds: list[int], evaluations: int, options: argparse.Namespace) -> None:
-    """Runs what is not on record yet and no other process has, candidate by candidate, and adds it
-    to the results.
+    """Runs what is not on record yet, candidate by candidate, and adds it to the results. Ends the
+    program where others still have some of it, or when it was ended early.
     """
-    for name in names:
-        done = [run["seed"] for run in results_of([name], seeds, options.results) if run["evaluations"] == evaluations]
-        missing = [seed for seed in seeds if seed not in done]
-        if not missing:
-            continue
-        print(f"{name}, {evaluations} evaluations", flush=True)
-        found, interrupted = search.run(name, missing, evaluations, options.runs)
+
+    def missing() -> dict[str, list[int]]:
+        found = results_of(names, seeds, options.results)
+        done = {(run["candidate"], run["seed"]) for run in found if run["evaluations"] == evaluations}
+        return {name: left for name in names if (left := [seed for seed in seeds if (name, seed) not in done])}
+
+    def keep(run: dict) -> None:
         with open(options.results, "a", encoding="utf-8") as file:
-            file.writelines(json.dumps(run) + "\n" for run in found)
-        if interrupted:
-            sys.exit(hosts.TRY_AGAIN)
+            file.write(json.dumps(run) + "\n")
+
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    left, before = missing(), None
+    while left and left != before:  # what others had may be done by now, or free
+        before = left
+        for name, some in left.items():
+            print(f"{name}, {evaluations} evaluations", flush=True)
+            if search.run(name, some, evaluations, options.runs, keep):
+                print("ended early: the same command goes on")
+                sys.exit(exit_code(interrupted=True))
+        left = missing()
+    if left:
+        searches = ", ".join(f"{name} ({counted(len(some), 'seed')})" for name, some in left.items())
+        print(f"others run {searches}: call again for the table")
+        sys.exit()
 
 
 def finished(runs: list[dict], names: list[str], evaluations: int) -> dict[str, list[dict]]:

@@ -3,6 +3,8 @@ number of processes take.
 """
 
 import json
+import zlib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,6 @@ from typing import Any
 import numpy as np
 
 import wannjax
-from benchmarks.common import machine
 from benchmarks.search_study.candidates import CANDIDATES
 from wannjax.common.digits import kept
 from wannjax.problems.environment_problem import EnvironmentProblem
@@ -33,9 +34,10 @@ def settings_of(name: str) -> dict[str, Any]:
     return {setting: value for setting, value in settings.items() if setting != "generations"}
 
 
-def run(name: str, seeds: list[int], evaluations: int, folder: Path) -> tuple[list[dict[str, Any]], bool]:
-    """Searches by the candidate called `name` with those of the `seeds` that no other process has:
-    what is kept of each that is done, and whether one was ended early.
+def run(name: str, seeds: list[int], evaluations: int, folder: Path, keep: Callable[[dict[str, Any]], None]) -> bool:
+    """Searches by the candidate called `name` with those of the `seeds` that no other process has,
+    and calls `keep` with what is kept of each as soon as it is done. Returns whether it was ended
+    early.
     """
     candidate, problem = CANDIDATES[name], wannjax.make("CartPoleSwingUp-v0")
     assert isinstance(problem, EnvironmentProblem)
@@ -47,9 +49,11 @@ def run(name: str, seeds: list[int], evaluations: int, folder: Path) -> tuple[li
         seen = candidate.problem(problem, generations, generations_saved(directory))
         return wannjax.evolve(seen, config, seed=seed, callbacks=[tell], progress=False, run_dir=directory, resume=True, finish=None)
 
-    standing = run_seeds(problem, config, seeds, folder / f"{name.replace(': ', '-').replace(' ', '-')}-{evaluations}", search)
-    found = [kept_of(name, problem, seed, evaluations, saved) for seed, saved in standing.done.items()]
-    return found, standing.interrupted is not None
+    told_apart = zlib.crc32(json.dumps(settings_of(name), sort_keys=True).encode())
+    own = folder / f"{name.replace(': ', '-').replace(' ', '-')}-{evaluations}-{told_apart:08x}"
+    return run_seeds(
+        problem, config, seeds, own, search, lambda seed, saved: keep(kept_of(name, problem, seed, evaluations, saved))
+    ).interrupted
 
 
 def kept_of(name: str, problem: EnvironmentProblem, seed: int, evaluations: int, saved: Saved) -> dict[str, Any]:
@@ -68,6 +72,6 @@ def kept_of(name: str, problem: EnvironmentProblem, seed: int, evaluations: int,
         "connections": report.connections,
         "generations": generations,
         "seconds": round(saved.seconds),
-        "machine": f"{machine()['processor']}, jax {machine()['jax']}",
+        "machine": f"{saved.devices}, jax {saved.versions['jax']}",
         "curve": [[int((g + 1) / generations * evaluations), kept(curve[g])] for g in shown],
     }

@@ -143,9 +143,8 @@ def test_a_search_of_the_study_that_was_ended_early_goes_on_as_if_it_had_not_bee
     name = "ranked: more episodes late"
     small = dict(population=16, candidates=1, confirm_episodes=2)
     monkeypatch.setitem(CANDIDATES, name, CANDIDATES[name]._replace(settings={**CANDIDATES[name].settings, **small}))
-    (whole,), interrupted = search.run(name, [3], 64, tmp_path / "whole")
-    assert not interrupted
-    assert whole["generations"] == 4
+    kept = []
+    assert not search.run(name, [3], 64, tmp_path / "whole", kept.append)
 
     evolve = wannjax.evolve
 
@@ -154,7 +153,8 @@ def test_a_search_of_the_study_that_was_ended_early_goes_on_as_if_it_had_not_bee
 
     with monkeypatch.context() as patched:
         patched.setattr(wannjax, "evolve", half_of)
-        found, interrupted = search.run(name, [3], 64, tmp_path / "parts")
-        assert (found, interrupted) == ([], True)
-    (parts,), _ = search.run(name, [3], 64, tmp_path / "parts")
-    assert {**parts, "seconds": 0} == {**whole, "seconds": 0}
+        assert search.run(name, [3], 64, tmp_path / "parts", kept.append)
+    assert not search.run(name, [3], 64, tmp_path / "parts", kept.append)
+    whole, parts = ({**run, "seconds": 0} for run in kept)
+    assert whole["generations"] == 4
+    assert parts == whole

@@ -4,13 +4,14 @@ does; `options.py` has what they share.
 
 import argparse
 import os
+import signal
 import sys
 from typing import NoReturn
 
 import wannjax
 from wannjax.cli import blocks, draw, environments, evaluate, evolve, explain, finetune, formula, prune, report, resume, watch
 from wannjax.cli.options import processes
-from wannjax.common import devices, starting, terminal
+from wannjax.common import devices, hosts, starting, terminal
 from wannjax.common.wording import did_you_mean, suggestion
 
 COMMANDS = (evolve, resume, finetune, evaluate, explain, prune, formula, draw, watch, report, blocks, environments)
@@ -21,13 +22,19 @@ _NAMES = {module: module.__name__.rpartition(".")[2] for module in COMMANDS}
 
 def command() -> NoReturn:
     """The program. After Ctrl-C it ends at once, since threads that still compile can abort a usual
-    end.
+    end. SIGTERM outside of a run, which ends in order, ends it as one that is to be started again.
     """
+    signal.signal(signal.SIGTERM, _end_at_once)
     code = main()
     if code == INTERRUPTED:
         terminal.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _end_at_once(_number: int, _frame: object) -> NoReturn:
+    os.write(2, b"wannjax: ended by SIGTERM: the same command goes on from what was saved\n")
+    os._exit(hosts.TRY_AGAIN)
 
 
 def main(arguments: list[str] | None = None) -> int:

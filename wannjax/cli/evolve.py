@@ -105,6 +105,7 @@ def run_all(problem: Problem, config: Config, options: argparse.Namespace, start
     require("--seed", options.seed, "left out where there are --seeds", options.seed == 0)
     require("--overwrite", options.overwrite, "left out where there are --seeds, whose runs go on", not options.overwrite)
     folder = options.out or new_directory(options.environment, "-".join(["seeds", *options.seeds]))
+    require("--out", str(folder), "a folder", not folder.is_file())
 
     def search(seed: int, directory: Path, tell: Callback) -> Result:
         return wannjax.evolve(
@@ -120,8 +121,8 @@ def run_all(problem: Problem, config: Config, options: argparse.Namespace, start
         )
 
     standing = run_seeds(problem, config, seeds, folder, search)
-    if standing.interrupted is not None:
-        say(f"seed {standing.interrupted} was ended early: the same command with --out {shlex.quote(str(folder))} goes on")
+    if standing.interrupted:
+        say(f"ended early: the same command with --out {shlex.quote(str(folder))} goes on")
         return exit_code(interrupted=True)
     if standing.elsewhere:
         say(f"the last process shows all seeds; others run {', '.join(map(str, standing.elsewhere))}")

@@ -132,6 +132,9 @@ def exit_code(*, interrupted: bool) -> int:
     return hosts.TRY_AGAIN if interrupted and hosts.any_of(terminated())[0] else 0
 
 
+_MOST_SEEDS = 100_000
+
+
 def seeds_of(words: Sequence[str]) -> list[int]:
     """The seeds that words such as "0-31" or "7" name, in order. Raises ValueError."""
     seeds = list[int]()
@@ -139,6 +142,7 @@ def seeds_of(words: Sequence[str]) -> list[int]:
         first, dash, last = word.partition("-")
         number = first.isdecimal() and (last.isdecimal() if dash else True) and int(first) <= int(last or first)
         require("--seeds", word, "a number or a range of them, such as 0-31", number)
+        require("--seeds", word, f"{_MOST_SEEDS} seeds at the most", int(last or first) - int(first) < _MOST_SEEDS)
         seeds.extend(range(int(first), int(last or first) + 1))
     require("--seeds", " ".join(words), "different seeds", len(seeds) == len(set(seeds)))
     return seeds

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from wannjax.analysis.evaluation import Report
 from wannjax.common import hosts
@@ -103,18 +104,20 @@ def evolve(
         def leave(directory: Path) -> bool:
             standing = run.standing(compilations)
             if standing is not None:
-                run_directory.write(directory, standing)
+                run_directory.write(directory, standing, complete=False)
             return standing is not None
 
-        again = f"`wannjax resume {shlex.quote(str(run_dir))}`" if is_known(problem.name) else "`resume=True`"
+        known = is_known(problem.name) and type(config) in get_args(Config)
+        again = f"`wannjax resume {shlex.quote(str(run_dir))}`" if known else "`resume=True`"
         ending = stack.enter_context(Ending(run, "generation", again, directory, leave, view, saver))
         interrupted.answer = ending.answer
         drive(run, config.generations, callbacks, interrupted, saver)
         ending.begin("comparing the best networks once more…")
         result = run.result(compilations)
         if directory is not None:
-            run_directory.write(directory, result)
+            run_directory.write(directory, result, complete=finish is None)
             if finish is not None:
                 ending.begin(f"measuring and drawing, for the report in {directory}…")
                 result = replace(result, report=finish(directory, problem))
+                run_directory.write(directory, result, complete=True)
     return result

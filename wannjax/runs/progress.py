@@ -31,6 +31,9 @@ _LATEST = 32
 """Reports of progress that the time left is estimated from."""
 
 
+_SEEDS = 8
+"""Seeds of other processes that have a line."""
+
 ViewT = TypeVar("ViewT", bound="View")
 
 
@@ -166,8 +169,8 @@ class ManyView(View):
 
 
 class SeedsView(View):
-    """Shows searches over seeds as they go, wherever they do: the generations of all, and a line
-    for each.
+    """Shows searches over seeds as they go, wherever they do: the generations of all, how many are
+    done, and a line for those that have begun, the own first.
 
     Attributes:
         open: the seeds that are not known to be done.
@@ -177,6 +180,7 @@ class SeedsView(View):
         """`saved` has the generations of every seed that there are already."""
         self.generations, self.open = config.generations, set(saved)
         self._seeds = {seed: (run, "not here") for seed, run in saved.items()}
+        self._latest_seed: int | None = None
         facts = f"{counted(len(saved), 'seed')} of {counted(config.generations, 'generation')}; {_where(problem)}"
         super().__init__("generation", len(saved) * config.generations, problem.name, facts, console, sum(saved.values()))
 
@@ -187,8 +191,8 @@ class SeedsView(View):
     def tell(self, seed: int, generation: int, text: str) -> None:
         """Tells how far the search of a seed is."""
         self.note(seed, generation, text)
-        ended = f"{len(self._seeds) - len(self.open)} of {counted(len(self._seeds), 'seed')} done"
-        self.show(sum(run for run, _ in self._seeds.values()), f"{ended}; seed {seed}: {generation}/{self.generations}  {text}")
+        self._latest_seed = seed
+        self.show(sum(run for run, _ in self._seeds.values()), f"{self._ended()}; seed {seed}: {generation}/{self.generations}  {text}")
 
     def end(self, seed: int, mean: float) -> None:
         """Tells that the search of a seed is done, with the champion's mean score."""
@@ -196,8 +200,14 @@ class SeedsView(View):
         self.tell(seed, self.generations, f"champion {number(mean)}")
 
     def _drawn(self) -> Group:
-        lines = [f"seed {seed}: {run}/{self.generations}  {text}" for seed, (run, text) in self._seeds.items() if run]
-        return Group(self.progress, *map(Text, lines), Text(self.now))
+        others = [seed for seed in self._seeds if seed in self.open and self._seeds[seed][0] and seed != self._latest_seed]
+        shown = [*([self._latest_seed] if self._latest_seed is not None else []), *others[:_SEEDS]]
+        lines = [f"seed {seed}: {self._seeds[seed][0]}/{self.generations}  {self._seeds[seed][1]}" for seed in shown]
+        more = [f"and {counted(len(others) - _SEEDS, 'seed')} that others have begun"] if len(others) > _SEEDS else []
+        return Group(self.progress, *map(Text, [self._ended(), *lines, *more]))
+
+    def _ended(self) -> str:
+        return f"{len(self._seeds) - len(self.open)} of {counted(len(self._seeds), 'seed')} done"
 
 
 class TrainingView(View):

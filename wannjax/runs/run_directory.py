@@ -85,9 +85,9 @@ def _config(algorithm: Any, settings: dict[str, Any]) -> Config:
     return ALGORITHMS[algorithm](**settings)
 
 
-def write(directory: Path, result: Result) -> None:
+def write(directory: Path, result: Result, *, complete: bool) -> None:
     """Writes the data of a finished or interrupted run, the checkpoints apart; the page and the
-    pictures are the report's.
+    pictures are the report's. Not `complete` is what stands there until all else is done.
     """
     save(directory / CHAMPION, result.champion)
     save_front(directory / FRONT, result.front, result.front_scores, result.config.weights)
@@ -102,6 +102,7 @@ def write(directory: Path, result: Result) -> None:
         "config": asdict(result.config),
         "mean score": kept(np.mean(result.champion_scores)),
         "generations run": len(result.history["generation"]),
+        "complete": complete,
         "seconds": round(result.seconds, 1),
         **circumstances(),
     }
@@ -118,6 +119,8 @@ class Saved(NamedTuple):
         growth: the champions that the search had.
         history: one array per field of `Record`.
         seconds: wall time of the run.
+        complete: whether the run had come to its end when they were written, the final comparison
+            and the report included.
         devices, versions: what it ran on.
     """
 
@@ -131,6 +134,7 @@ class Saved(NamedTuple):
     growth: list[Stage]
     history: dict[str, np.ndarray]
     seconds: float
+    complete: bool
     devices: str
     versions: dict[str, str]
 
@@ -162,6 +166,7 @@ def _settings(document: Any) -> dict[str, Any]:
         "config": _config(document["algorithm"], document["config"]),
         "mean": parse_score(document["mean score"]),
         "seconds": parse_score(document["seconds"]),
+        "complete": bool(document.get("complete", True)),
         "devices": str(document["devices"]),
         "versions": {str(name): str(number) for name, number in dict(document["versions"]).items()},
     }

@@ -8,9 +8,11 @@ its checkpoint. Every process shows all seeds, the others' by what they leave in
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.validation import require
 from wannjax.problems.problem import Problem
 from wannjax.runs import run_directory
@@ -32,12 +34,12 @@ class Standing(NamedTuple):
     Attributes:
         done: the finished runs, by seed.
         elsewhere: the seeds that other processes hold.
-        interrupted: the seed whose run was ended early here; None where none was.
+        interrupted: whether this process ended before there was nothing left to do for it.
     """
 
     done: dict[int, Saved]
     elsewhere: list[int]
-    interrupted: int | None
+    interrupted: bool
 
 
 def run_seeds(
@@ -46,6 +48,7 @@ def run_seeds(
     seeds: Sequence[int],
     folder: Path,
     search: Callable[[int, Path, Callback], Result],
+    found: Callable[[int, Saved], None] = lambda seed, saved: None,
 ) -> Standing:
     """Runs a search for every seed that no other process has, and shows all of them as they go:
     what there is in the end.
@@ -54,6 +57,7 @@ def run_seeds(
         folder: holds a run directory for each seed.
         search: runs the search of a seed in a directory, or goes on with it, without a view of its
             own, and calls the third argument with the `Record` of every generation.
+        found: called with every run that is done, as soon as this process knows of it.
 
     Raises ValueError where a finished run in `folder` is of another problem or of other settings.
     """
@@ -61,23 +65,28 @@ def run_seeds(
     directories = {seed: folder / f"seed-{seed}" for seed in seeds}
     done = dict[int, Saved]()
     left, before = list(seeds), list[int]()
-    with SeedsView(problem, wanted, {seed: run_directory.generations_saved(directories[seed]) for seed in seeds}) as view:
-        while left != before:  # those that others held may be free or done by now
+    begun = {seed: run_directory.generations_saved(directory) for seed, directory in directories.items()}
+    with interrupt_flag("seed") as interrupted, SeedsView(problem, wanted, begun) as view:
+        while left != before and not interrupted():  # those that others held may be free or done by now
             before, left = left, []
             for seed in before:
-                saved = _finished(directories[seed], problem.name, wanted)
+                saved = _finished(directories[seed], seed, problem.name, wanted)
                 if saved is None:
                     try:
-                        interrupted = search(seed, directories[seed], _teller(view, problem, seed, directories)).interrupted
+                        result = search(seed, directories[seed], _teller(view, problem, seed, directories))
                     except HeldError:
                         left.append(seed)
                         continue
-                    if interrupted:
-                        return Standing(done, left, seed)
+                    if result.interrupted:
+                        return Standing(done, left, True)
                     saved = run_directory.read(directories[seed])
                 done[seed] = saved
+                found(seed, saved)
                 view.end(seed, saved.mean)
-    return Standing({seed: done[seed] for seed in seeds if seed in done}, left, None)
+                if interrupted():
+                    break
+    standing = {seed: done[seed] for seed in seeds if seed in done}
+    return Standing(standing, left, interrupted() and len(standing) + len(left) < len(seeds))
 
 
 def _teller(view: SeedsView, problem: Problem, own: int, directories: dict[int, Path]) -> Callback:
@@ -97,14 +106,19 @@ def _teller(view: SeedsView, problem: Problem, own: int, directories: dict[int, 
     return tell
 
 
-def _finished(directory: Path, problem: str, wanted: Config) -> Saved | None:
-    """The run in a directory, if it is there and went to its last generation."""
+def _finished(directory: Path, seed: int, problem: str, wanted: Config) -> Saved | None:
+    """The run in a directory, if it is there and came to its end."""
     if not (directory / run_directory.CONFIG).exists():
         return None
     saved = run_directory.read(directory)
-    require("run directory", str(directory), f"a run of {problem}, as the others, not of {saved.problem}", saved.problem == problem)
-    if len(saved.history["generation"]) < wanted.generations:
+
+    def has(what: str, is_the_same: bool) -> None:
+        require("run directory", str(directory), f"a run of these seeds and settings, and it has {what}: give another --out", is_the_same)
+
+    has(f"the problem {saved.problem}", saved.problem == problem)
+    has(f"the seed {saved.seed}", saved.seed == seed)
+    if not saved.complete or len(saved.history["generation"]) < wanted.generations:
         return None
-    same = saved.config == wanted
-    require("run directory", str(directory), "a run with these settings, and it has others: give another --out", same)
+    there, here = asdict(saved.config), asdict(wanted)
+    has(", ".join(f"{name} {there.get(name)}" for name in here if there.get(name) != here[name]), saved.config == wanted)
     return saved
