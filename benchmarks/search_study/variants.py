@@ -28,7 +28,6 @@ from wannjax.search.activation_settings import AUTO
 from wannjax.search.algorithm import Algorithm, Info
 from wannjax.search.islands import Held
 from wannjax.search.ranking import finite_or_worst, rank
-from wannjax.search.registry import ALGORITHMS
 from wannjax.search.selection import lexicase, tournaments
 from wannjax.search.wann.algorithm import WannState, cases_of
 from wannjax.search.wann.config import LEXICASE, WannConfig
@@ -58,10 +57,6 @@ class StudyConfig(WannConfig):
         require("start", len(start), "empty: the variants begin with random networks", not start)
         require("held", held, "None: the variants hold all islands", held is None)
         return _algorithm(self, inputs=inputs, outputs=outputs)
-
-
-ALGORITHMS[StudyConfig.name] = StudyConfig
-"""So that their run directories can be read."""
 
 
 @jax.tree_util.register_dataclass
