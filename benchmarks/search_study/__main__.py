@@ -35,6 +35,7 @@ from benchmarks.search_study import search
 from benchmarks.search_study.candidates import CANDIDATES
 from benchmarks.tasks import quartiles
 from wannjax.cli.options import exit_code
+from wannjax.common import devices
 from wannjax.common.wording import counted
 
 CARRIED = 5
@@ -61,6 +62,7 @@ def main() -> None:
 
     names = [WINNER, CANDIDATES[WINNER].group] if options.fresh else options.candidates or list(CANDIDATES)
     wannjax.use_all_cores()
+    devices.cache_compilations()
     seeds = list(range(FRESH, FRESH + options.fresh)) if options.fresh else options.seeds
     work_off(names, seeds, options.evaluations, options)
     runs = results_of(names, seeds, options.results)

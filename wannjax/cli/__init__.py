@@ -33,7 +33,7 @@ def command() -> NoReturn:
 
 
 def _end_at_once(_number: int, _frame: object) -> NoReturn:
-    os.write(2, b"wannjax: ended by SIGTERM: the same command goes on from what was saved\n")
+    os.write(2, b"wannjax: ended by SIGTERM\n")
     os._exit(hosts.TRY_AGAIN)
 
 
