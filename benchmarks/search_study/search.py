@@ -13,14 +13,12 @@ import numpy as np
 
 import wannjax
 from benchmarks.search_study.candidates import CANDIDATES
-from benchmarks.search_study.variants import StudyConfig
 from wannjax.common.digits import kept
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.runs.loop import Callback
 from wannjax.runs.result import Result
 from wannjax.runs.run_directory import Saved, generations_saved
 from wannjax.runs.seeds import run_seeds
-from wannjax.search.registry import ALGORITHMS
 
 LANES = 24
 """Episodes of one evaluation."""
@@ -53,13 +51,9 @@ def run(name: str, seeds: list[int], evaluations: int, folder: Path, keep: Calla
 
     told_apart = zlib.crc32(json.dumps(settings_of(name), sort_keys=True).encode())
     own = folder / f"{name.replace(': ', '-').replace(' ', '-')}-{evaluations}-{told_apart:08x}"
-    ALGORITHMS[StudyConfig.name] = StudyConfig  # while their run directories are read
-    try:
-        return run_seeds(
-            problem, config, seeds, own, search, lambda seed, saved: keep(kept_of(name, problem, seed, evaluations, saved))
-        ).interrupted
-    finally:
-        del ALGORITHMS[StudyConfig.name]
+    return run_seeds(
+        problem, config, seeds, own, search, lambda seed, saved: keep(kept_of(name, problem, seed, evaluations, saved))
+    ).interrupted
 
 
 def kept_of(name: str, problem: EnvironmentProblem, seed: int, evaluations: int, saved: Saved) -> dict[str, Any]:

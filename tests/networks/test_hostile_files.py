@@ -155,7 +155,7 @@ def test_links_in_a_run_directory_are_replaced_and_not_written_through(tmp_path)
     scores, front = np.ones(6), np.ones((1, 6))
     growth = [Stage(1, NETWORKS[0], 1.0)]
     result = Result(NETWORKS[0], scores, NETWORKS[:1], front, history, growth, wannjax.WannConfig(), 0, "p", 1.0, (1, 1.0), False)
-    run_directory.write(tmp_path / "run", result, complete=True)
+    run_directory.write(tmp_path / "run", result)
     write_report(tmp_path / "run", Unmeasured())
     write_training(tmp_path / "run", Tuned(NETWORKS[1], 1.0, "own", scores, training, method, "p", 0, 1.0, False))
     draw_training(tmp_path / "run")

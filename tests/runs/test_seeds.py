@@ -148,6 +148,7 @@ def test_the_command_leaves_a_run_for_each_seed_a_table_and_a_picture(tmp_path, 
     assert "champions of 3 seeds" in shown
     assert "median [quartiles]" in shown
     assert (out / "curves.png").exists()
+    assert all(read(out / f"seed-{seed}").complete for seed in (0, 1, 4)), "with a report each"
     configs = [read(out / f"seed-{seed}").config for seed in (0, 1, 4)]
     assert all(asdict(config) == asdict(configs[0]) for config in configs)
     assert configs[0].cases == "episodes"

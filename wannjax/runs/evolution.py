@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 from wannjax.analysis.evaluation import Report
 from wannjax.common import hosts
@@ -85,9 +84,10 @@ def evolve(
     config = config if generations is None else config.replace(generations=generations)
     seed = require_seed(seed)
     require("finish", finish, "a function, or None", finish is None or callable(finish))
+    named = ALGORITHMS.get(config.name) is type(config)
     if finish is not None and run_dir is not None:
         allowed = "in wannjax.search.registry.ALGORITHMS to leave a report in run_dir; finish=None leaves none"
-        require("config", type(config).__name__, allowed, ALGORITHMS.get(config.name) is type(config))
+        require("config", type(config).__name__, allowed, named)
     with ExitStack() as stack:
         compilations = stack.enter_context(count_compilations())
         interrupted = stack.enter_context(interrupt_flag("generation"))
@@ -104,20 +104,19 @@ def evolve(
         def leave(directory: Path) -> bool:
             standing = run.standing(compilations)
             if standing is not None:
-                run_directory.write(directory, standing, complete=False)
+                run_directory.write(directory, standing)
             return standing is not None
 
-        known = is_known(problem.name) and type(config) in get_args(Config)
-        again = f"`wannjax resume {shlex.quote(str(run_dir))}`" if known else "`resume=True`"
+        again = f"`wannjax resume {shlex.quote(str(run_dir))}`" if named and is_known(problem.name) else "`resume=True`"
         ending = stack.enter_context(Ending(run, "generation", again, directory, leave, view, saver))
         interrupted.answer = ending.answer
         drive(run, config.generations, callbacks, interrupted, saver)
         ending.begin("comparing the best networks once more…")
         result = run.result(compilations)
         if directory is not None:
-            run_directory.write(directory, result, complete=finish is None)
+            run_directory.write(directory, result)
             if finish is not None:
                 ending.begin(f"measuring and drawing, for the report in {directory}…")
                 result = replace(result, report=finish(directory, problem))
-                run_directory.write(directory, result, complete=True)
+            run_directory.mark_complete(directory)
     return result

@@ -6,6 +6,7 @@ import json
 import platform
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,15 +80,16 @@ def generations_saved(directory: Path) -> int:
     return max(Checkpoints(directory / CHECKPOINTS).numbers(), default=0)
 
 
-def _config(algorithm: Any, settings: dict[str, Any]) -> Config:
+def _config(algorithm: Any, settings: dict[str, Any], kind: type[Config] | None = None) -> Config:
     """What a file says of a search's settings."""
-    require("algorithm", algorithm, f"one of {', '.join(ALGORITHMS)}", isinstance(algorithm, str) and algorithm in ALGORITHMS)
-    return ALGORITHMS[algorithm](**settings)
+    known = ALGORITHMS if kind is None else {**ALGORITHMS, kind.name: kind}
+    require("algorithm", algorithm, f"one of {', '.join(known)}", isinstance(algorithm, str) and algorithm in known)
+    return known[algorithm](**settings)
 
 
-def write(directory: Path, result: Result, *, complete: bool) -> None:
+def write(directory: Path, result: Result) -> None:
     """Writes the data of a finished or interrupted run, the checkpoints apart; the page and the
-    pictures are the report's. Not `complete` is what stands there until all else is done.
+    pictures are the report's. The run counts as under way until it is marked as `complete`.
     """
     save(directory / CHAMPION, result.champion)
     save_front(directory / FRONT, result.front, result.front_scores, result.config.weights)
@@ -102,11 +104,16 @@ def write(directory: Path, result: Result, *, complete: bool) -> None:
         "config": asdict(result.config),
         "mean score": kept(np.mean(result.champion_scores)),
         "generations run": len(result.history["generation"]),
-        "complete": complete,
+        "complete": False,
         "seconds": round(result.seconds, 1),
         **circumstances(),
     }
     write_json(directory / CONFIG, document)
+
+
+def mark_complete(directory: Path) -> None:
+    """Marks a run that was written as one with nothing left to do."""
+    write_json(directory / CONFIG, {**parse_json(read_text(directory / CONFIG)), "complete": True})
 
 
 class Saved(NamedTuple):
@@ -139,11 +146,11 @@ class Saved(NamedTuple):
     versions: dict[str, str]
 
 
-def read(directory: Path) -> Saved:
-    """The files of a finished or interrupted run. Raises ValueError, naming the file, for one that
-    makes no sense, and OSError.
+def read(directory: Path, kind: type[Config] | None = None) -> Saved:
+    """The files of a finished or interrupted run, whose settings are of this `kind`, or of one in
+    `ALGORITHMS`. Raises ValueError, naming the file, for one that makes no sense, and OSError.
     """
-    settings = read_document(directory / CONFIG, "not the settings of a run", _settings)
+    settings = read_document(directory / CONFIG, "not the settings of a run", partial(_settings, kind=kind))
     front = load_scored_front(directory / FRONT)
     return Saved(
         **settings,
@@ -155,7 +162,7 @@ def read(directory: Path) -> Saved:
     )
 
 
-def _settings(document: Any) -> dict[str, Any]:
+def _settings(document: Any, kind: type[Config] | None) -> dict[str, Any]:
     """What `CONFIG` says of a run, as the fields of `Saved`."""
     problem, seed = document["problem"], document["seed"]
     require("problem", problem, "a name", isinstance(problem, str))
@@ -163,7 +170,7 @@ def _settings(document: Any) -> dict[str, Any]:
     return {
         "problem": problem,
         "seed": seed,
-        "config": _config(document["algorithm"], document["config"]),
+        "config": _config(document["algorithm"], document["config"], kind),
         "mean": parse_score(document["mean score"]),
         "seconds": parse_score(document["seconds"]),
         "complete": bool(document.get("complete", True)),

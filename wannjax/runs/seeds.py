@@ -79,7 +79,7 @@ def run_seeds(
                         continue
                     if result.interrupted:
                         return Standing(done, left, True)
-                    saved = run_directory.read(directories[seed])
+                    saved = run_directory.read(directories[seed], type(wanted))
                 done[seed] = saved
                 found(seed, saved)
                 view.end(seed, saved.mean)
@@ -110,7 +110,7 @@ def _finished(directory: Path, seed: int, problem: str, wanted: Config) -> Saved
     """The run in a directory, if it is there and came to its end."""
     if not (directory / run_directory.CONFIG).exists():
         return None
-    saved = run_directory.read(directory)
+    saved = run_directory.read(directory, type(wanted))
 
     def has(what: str, is_the_same: bool) -> None:
         require("run directory", str(directory), f"a run of these seeds and settings, and it has {what}: give another --out", is_the_same)
