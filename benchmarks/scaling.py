@@ -15,7 +15,9 @@ fast as one core or a hundred times as fast, with P networks in all:
 that have candidates. An exchange is one among groups of every prime factor p of N in turn (see
 `hosts.hops`): each takes p - 1 times the latency of the interconnect, and what it takes to start
 one; and all bytes go through its bandwidth. Efficiency is T(1) / (N T(N)). What
-the model leaves out, waiting for the slowest, is simulated: times of an island's generation that
+the model leaves out is waiting for the slowest. It is measured, as the share of their time that
+processes with a core each would wait: what each generation takes the slowest of them, by CPU time,
+is what it takes all. And it is simulated: times of an island's generation that
 vary by a factor of e^σ (log-normal), with a barrier after every generation, as there is one, and
 with one every 10 or 100, as islands would need that meet only to exchange migrants.
 """
@@ -105,6 +107,13 @@ def worker(population: int, islands: int, generations: int, coordinator: str, pr
         breeding = {name: timed("breeding", getattr(run.algorithm, name)) for name in ("ask", "tell", "enlarge")}
         run.algorithm = run.algorithm._replace(**breeding)
         object.__setattr__(problem, "evaluate", timed("rollouts", problem.evaluate))
+        sent, gather = [0], hosts.gather
+
+        def counted(*arrays):
+            sent[0] += sum(array.nbytes for array in arrays)
+            return gather(*arrays)
+
+        hosts.gather = counted
         rows, walls, confirmed = [], [], 0
         for _ in range(generations):
             spent.clear()
@@ -113,6 +122,7 @@ def worker(population: int, islands: int, generations: int, coordinator: str, pr
             walls.append(time.perf_counter() - wall)
             rows.append({**spent, "cpu": time.process_time() - begun})
             confirmed += "confirmation" in spent
+        hosts.gather = gather
         payload, starts = np.zeros(16, np.uint8), []
         for _ in range(100):
             begun = time.process_time()
@@ -126,7 +136,8 @@ def worker(population: int, islands: int, generations: int, coordinator: str, pr
         "confirmation": float(np.mean([row.get("confirmation", 0.0) for row in later])),
         "confirmed": confirmed / generations,
         "exchange": float(np.median(starts)),
-        "sent": {name: count / generations for name, count in run.exchange.sent.items()},
+        "sent": sent[0] / generations,
+        "generations": [row["cpu"] for row in later],
         "champion": run.champions.standing[0],
         "mean scores": [record.mean_score for record in run.records],
     }
@@ -212,9 +223,12 @@ def main() -> None:
     for count, run in runs.items():
         parts = [sum(each[name] for each in run) for name in ("cpu", "rollouts", "breeding", "confirmation")]
         slowest = max(each["cpu"] for each in run)
-        sent = max(sum(each["sent"].values()) for each in run)
-        rows.append([str(count), *(f"{1e3 * part:.0f}" for part in parts), f"{one['cpu'] / slowest / count:.2f}", f"{sent:.0f}"])
-    names = ["processes", "CPU-ms in all", "rollouts", "breeding", "confirmation", "efficiency", "bytes sent by each"]
+        each_generation = np.array([each["generations"] for each in run])
+        waiting = 1 - each_generation.sum() / (count * each_generation.max(axis=0).sum())
+        shares = one["cpu"] / slowest / count, waiting
+        sent = max(each["sent"] for each in run)
+        rows.append([str(count), *(f"{1e3 * part:.0f}" for part in parts), *(f"{share:.2f}" for share in shares), f"{sent:.0f}"])
+    names = ["processes", "CPU-ms in all", "rollouts", "breeding", "confirmation", "efficiency", "waiting", "bytes sent by each"]
     print_table(f"A generation of {options.population} networks on {options.islands} islands: medians, by CPU time", names, rows)
     print(f"one island, one process: {1e3 * alone['cpu']:.0f} CPU-ms, of which breeding {1e3 * alone['breeding']:.0f}")
 

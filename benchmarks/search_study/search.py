@@ -52,7 +52,7 @@ def run(name: str, seeds: list[int], evaluations: int, folder: Path, keep: Calla
     told_apart = zlib.crc32(json.dumps(settings_of(name), sort_keys=True).encode())
     own = folder / f"{name.replace(': ', '-').replace(' ', '-')}-{evaluations}-{told_apart:08x}"
     return run_seeds(
-        problem, config, seeds, own, search, lambda seed, saved: keep(kept_of(name, problem, seed, evaluations, saved))
+        problem, config, seeds, own, search, found=lambda seed, saved: keep(kept_of(name, problem, seed, evaluations, saved))
     ).interrupted
 
 

@@ -77,17 +77,20 @@ def test_more_processes_than_islands_hold_all_of_them():
     assert [(exchange.apart, exchange.numbers) for exchange in exchanges] == [(False, range(2))] * 3
 
 
-def test_what_travels_is_counted():
-    def sent(_):
-        run = Run(OfTapes(), ISLANDS, 3)
-        run.advance()
-        return dict(run.exchange.sent)
+def test_little_travels(monkeypatch):
+    sent, gather_rows = list[int](), hosts.gather_rows
 
-    for each in in_processes(2, sent):
-        networks, islands_ = 24, 2
-        assert each["overview"] == networks * (4 + 4 + 1) + 4 + 3 * 8
-        assert each["needs"] == 2 * islands_ * 2 * 8  # in the beginning, and after the generation
-        assert "migrants" not in each
+    def noted(parts):
+        sent.append(sum(max(lengths) * array[:1].nbytes for array, lengths in parts))
+        return gather_rows(parts)
+
+    monkeypatch.setattr(hosts, "gather_rows", noted)
+    in_processes(2, lambda _: Run(OfTapes(), ISLANDS, 3).advance())
+    networks, islands_ = 24, 2
+    overview, needs = networks * (4 + 4 + 1) + 4 + 3 * 8, islands_ * 2 * 8
+    assert len(sent) == 8  # with the candidates
+    assert sent.count(overview) == 2
+    assert sent.count(needs) == 4  # in the beginning, and after the generation
 
 
 @pytest.mark.slow

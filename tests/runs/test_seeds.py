@@ -5,7 +5,9 @@ import signal
 from dataclasses import asdict
 
 import numpy as np
+import oracle
 import pytest
+from bridge import network_of as network_of_genes
 from rich.console import Console
 
 import wannjax
@@ -72,6 +74,21 @@ def test_runs_with_other_settings_are_refused(tmp_path):
     run_seeds(problem(), CONFIG, [0], tmp_path, Searches(problem()))
     with pytest.raises(ValueError, match=r"^run directory: must be a run of these .* it has add_node 0\.25: give another --out"):
         run_seeds(problem(), CONFIG.replace(add_node=0.5), [0], tmp_path, Searches(problem()))
+
+
+def test_runs_that_began_with_other_networks_are_refused(tmp_path):
+    def search(seed, directory, tell):
+        return wannjax.evolve(
+            problem(), CONFIG, seed=seed, start=one, run_dir=directory, resume=True, finish=None, progress=False, callbacks=[tell]
+        )
+
+    rng = np.random.default_rng(0)
+    sizes = {"inputs": 2, "outputs": problem().outputs, "slots": 4, "ids": (3, 8), "defects": 0.0}
+    one, other = (network_of_genes(oracle.random_genes(rng, nodes=nodes, **sizes), 64) for nodes in (1, 2))
+    run_seeds(problem(), CONFIG, [0], tmp_path, search, start=[one])
+    assert list(run_seeds(problem(), CONFIG, [0], tmp_path, search, start=[one]).done) == [0]
+    with pytest.raises(ValueError, match=r"it has another start: give another --out"):
+        run_seeds(problem(), CONFIG, [0], tmp_path, search, start=[other])
 
 
 def test_all_seeds_are_shown_wherever_they_are(tmp_path, capsys):

@@ -66,7 +66,7 @@ def test_an_island_is_a_search_by_itself_with_a_key_of_its_own():
 def test_what_comes_of_an_island_does_not_depend_on_which_others_are_held(settings):
     whole = searched(settings.algorithm(inputs=INPUTS, outputs=1), range(4))
     for numbers in (range(2, 4), range(1)):
-        algorithm = settings.algorithm(inputs=INPUTS, outputs=1, held=Held(numbers, lambda what, tree: tree))
+        algorithm = settings.algorithm(inputs=INPUTS, outputs=1, held=Held(numbers, lambda tree: tree))
         for all_, some in zip(whole, searched(algorithm, numbers), strict=True):
             assert list(some) == list(numbers)
             for number in numbers:

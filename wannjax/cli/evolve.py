@@ -120,7 +120,7 @@ def run_all(problem: Problem, config: Config, options: argparse.Namespace, start
             save_every=options.save_every,
         )
 
-    standing = run_seeds(problem, config, seeds, folder, search)
+    standing = run_seeds(problem, config, seeds, folder, search, start=start or ())
     if standing.interrupted:
         say(f"ended early: the same command with --out {shlex.quote(str(folder))} goes on")
         return exit_code(interrupted=True)

@@ -18,7 +18,6 @@ All processes learn the same, in the order of the islands, so that records and c
 same in all of them, and those of one process.
 """
 
-from collections import Counter
 from typing import Any
 
 import jax
@@ -37,7 +36,6 @@ class Exchange:
         apart: whether processes hold different islands. Where there are more processes than
             islands, each holds all of them, as one process does.
         numbers: of the islands that this one holds.
-        sent: bytes that this one gave the others, by what it was; what fills up counts.
     """
 
     def __init__(self, population: int, islands: int):
@@ -47,12 +45,11 @@ class Exchange:
         self._networks = [len(part) * (population // islands) for part in parts]
         self._here = hosts.index() if self.apart else 0
         self.numbers = parts[self._here]
-        self.sent: Counter[str] = Counter()
 
     @property
     def held(self) -> Held:
         """The islands of this process, for `algorithm` of the settings."""
-        return Held(self.numbers, lambda what, tree: self._whole(what, (tree, self._islands))[0])
+        return Held(self.numbers, lambda tree: self._whole((tree, self._islands))[0])
 
     @property
     def networks(self) -> int:
@@ -64,7 +61,6 @@ class Exchange:
         each = [1] * len(self._islands)
         numbers = np.array([own.largest_hidden, own.work.alive_steps, own.work.computed_steps], np.int64)
         (mean, connections, ahead), figures, best, numbers = self._whole(
-            "overview",
             ((own.mean, own.connections, own.ahead), self._networks),
             (own.figures, self._islands),
             (np.array([own.best], np.float32), each),
@@ -79,7 +75,7 @@ class Exchange:
         ends = np.cumsum(self._networks)
         owner = np.searchsorted(ends, chosen, side="right")
         own = take(jax.device_get(networks), chosen[owner == self._here] - (ends - self._networks)[self._here])
-        (found,) = self._whole("candidates", (own, np.bincount(owner, minlength=len(ends)).tolist()))
+        (found,) = self._whole((own, np.bincount(owner, minlength=len(ends)).tolist()))
         return take(found, np.argsort(np.argsort(owner, kind="stable"), kind="stable"))
 
     def front(self, networks: Network, scores: np.ndarray, connections: np.ndarray) -> tuple[Network, np.ndarray, np.ndarray]:
@@ -87,9 +83,9 @@ class Exchange:
         numbers.
         """
         lengths = hosts.gather(np.array(len(scores)))[0].tolist() if self.apart else [len(scores)]
-        return self._whole("front", ((networks, scores, connections), lengths))[0]
+        return self._whole(((networks, scores, connections), lengths))[0]
 
-    def _whole(self, what: str, *parts: tuple[Any, list[int]]) -> list[Any]:
+    def _whole(self, *parts: tuple[Any, list[int]]) -> list[Any]:
         """Pytrees of arrays that have so many rows in each process, with all rows, in one
         exchange.
         """
@@ -97,6 +93,5 @@ class Exchange:
             return [tree for tree, _ in parts]
         leaves = [jax.tree.flatten(jax.device_get(tree)) for tree, _ in parts]
         rows = [(np.asarray(leaf), lengths) for (flat, _), (_, lengths) in zip(leaves, parts, strict=True) for leaf in flat]
-        self.sent[what] += sum(array.itemsize * int(np.prod(array.shape[1:])) * max(lengths) for array, lengths in rows)
         found = iter(hosts.gather_rows(rows))
         return [jax.tree.unflatten(structure, [next(found) for _ in flat]) for flat, structure in leaves]

@@ -41,7 +41,7 @@ FINAL_EPISODES, FINAL_ROUNDS = 128, 4
 """Fresh episodes per weight of the final comparison, at the most; and how many times those that
 confirm a champion, which are fewer where steps are costly.
 """
-_START = "start"
+START = "start"
 """What the networks that a run begins with are called in its checkpoints."""
 _FEW = 8
 """What the number of networks in it is a multiple of."""
@@ -50,6 +50,11 @@ _FEW = 8
 def final_episodes(config: Config) -> int:
     """Fresh episodes per weight of the final comparison."""
     return min(FINAL_EPISODES, FINAL_ROUNDS * config.confirm_episodes)
+
+
+def documents_of(start: Sequence[Network]) -> list[Any]:
+    """The networks that a run begins with, as they stand in its checkpoints."""
+    return [json.loads(network_text(graph_of(network))) for network in start]
 
 
 def suited(config: Config, problem: Problem) -> Config:
@@ -204,7 +209,7 @@ class Run:
         config = json.loads(json.dumps(asdict(self.config)))
         del config["generations"]
         sizes = [self.problem.inputs, self.problem.outputs]
-        start = {_START: [json.loads(network_text(graph_of(network))) for network in self.start]} if self.start else {}
+        start = {START: documents_of(self.start)} if self.start else {}
         return {"problem": self.problem.name, "inputs and outputs": sizes, "seed": self.seed, "config": config, **start}
 
     def snapshot(self) -> Checkpoint:
@@ -239,8 +244,8 @@ class Run:
         """Continues where `snapshot` was taken, of a run that began with the same networks. Raises
         an error for one that makes no sense.
         """
-        if _START in found.document and not self.start:
-            self._begin(tuple(network_of(parse_network(document)) for document in found.document[_START]))
+        if START in found.document and not self.start:
+            self._begin(tuple(network_of(parse_network(document)) for document in found.document[START]))
         state = with_capacities(tree_like(self.first, found.arrays, "state"), found.document.get("capacities"))
         names = arrays_of(self._by_island(np.zeros(self.exchange.networks)), "scores")
         scores = np.concatenate([found.arrays[name] for name in names])

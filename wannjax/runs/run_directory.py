@@ -25,6 +25,7 @@ from wannjax.runs.checkpoints import Checkpoints
 from wannjax.runs.past_champions import Stage, load_growth, save_growth
 from wannjax.runs.records import Record, TrainingRecord, are_columns
 from wannjax.runs.result import Result
+from wannjax.runs.run import START
 from wannjax.search.registry import ALGORITHMS, Config
 from wannjax.search.wann.config import WannConfig
 
@@ -78,6 +79,14 @@ def generations_saved(directory: Path) -> int:
     none.
     """
     return max(Checkpoints(directory / CHECKPOINTS).numbers(), default=0)
+
+
+def start_saved(directory: Path) -> list[Any] | None:
+    """The networks that a run began with, as they stand in its newest checkpoint; None where there
+    is none.
+    """
+    found = Checkpoints(directory / CHECKPOINTS).newest()
+    return None if found is None else found.document.get(START, [])
 
 
 def _config(algorithm: Any, settings: dict[str, Any], kind: type[Config] | None = None) -> Config:

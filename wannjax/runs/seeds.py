@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.validation import require
+from wannjax.networks.network import Network
 from wannjax.problems.problem import Problem
 from wannjax.runs import run_directory
 from wannjax.runs.loop import Callback
 from wannjax.runs.progress import SeedsView, describe_record
 from wannjax.runs.result import Result
 from wannjax.runs.resuming import HeldError
-from wannjax.runs.run import suited
+from wannjax.runs.run import documents_of, suited
 from wannjax.runs.run_directory import Saved
 from wannjax.search.registry import Config
 
@@ -48,6 +49,7 @@ def run_seeds(
     seeds: Sequence[int],
     folder: Path,
     search: Callable[[int, Path, Callback], Result],
+    start: Sequence[Network] = (),
     found: Callable[[int, Saved], None] = lambda seed, saved: None,
 ) -> Standing:
     """Runs a search for every seed that no other process has, and shows all of them as they go:
@@ -57,9 +59,11 @@ def run_seeds(
         folder: holds a run directory for each seed.
         search: runs the search of a seed in a directory, or goes on with it, without a view of its
             own, and calls the third argument with the `Record` of every generation.
+        start: networks that every search begins with, where some are given.
         found: called with every run that is done, as soon as this process knows of it.
 
-    Raises ValueError where a finished run in `folder` is of another problem or of other settings.
+    Raises ValueError where a finished run in `folder` is of another problem, of other settings, or
+    began with other networks than those that are given.
     """
     wanted = suited(config, problem)
     directories = {seed: folder / f"seed-{seed}" for seed in seeds}
@@ -70,7 +74,7 @@ def run_seeds(
         while left != before and not interrupted():  # those that others held may be free or done by now
             before, left = left, []
             for seed in before:
-                saved = _finished(directories[seed], seed, problem.name, wanted)
+                saved = _finished(directories[seed], seed, problem.name, wanted, start)
                 if saved is None:
                     try:
                         result = search(seed, directories[seed], _teller(view, problem, seed, directories))
@@ -106,7 +110,7 @@ def _teller(view: SeedsView, problem: Problem, own: int, directories: dict[int, 
     return tell
 
 
-def _finished(directory: Path, seed: int, problem: str, wanted: Config) -> Saved | None:
+def _finished(directory: Path, seed: int, problem: str, wanted: Config, start: Sequence[Network]) -> Saved | None:
     """The run in a directory, if it is there and came to its end."""
     if not (directory / run_directory.CONFIG).exists():
         return None
@@ -121,4 +125,5 @@ def _finished(directory: Path, seed: int, problem: str, wanted: Config) -> Saved
         return None
     there, here = asdict(saved.config), asdict(wanted)
     has(", ".join(f"{name} {there.get(name)}" for name in here if there.get(name) != here[name]), saved.config == wanted)
+    has("another start", not start or run_directory.start_saved(directory) in (None, documents_of(start)))
     return saved

@@ -58,12 +58,12 @@ class Held(NamedTuple):
 
     Attributes:
         numbers: of the islands, from 0, in a row.
-        gather: (what it is, a pytree of arrays with leading axis `numbers`) → the same with that of
-            all islands, where others hold the others, all of which must ask for it.
+        gather: a pytree of arrays with leading axis `numbers` → the same with that of all islands,
+            where others hold the others, all of which must ask for it.
     """
 
     numbers: range
-    gather: Callable[[str, Any], Any]
+    gather: Callable[[Any], Any]
 
 
 @runtime_checkable
@@ -99,7 +99,7 @@ def on_islands(config: Settled, island: Island, held: Held | None, racing: int =
     """The search with these settings: `island` alone, or several side by side, all of them or those
     that are `held`. `racing` is the episodes after which the half that is ahead gets the others.
     """
-    here = held or Held(range(config.islands), lambda what, tree: tree)
+    here = held or Held(range(config.islands), lambda tree: tree)
     race = Race(racing, len(here.numbers)) if racing else None
     if config.islands > 1:
         return _side_by_side(island, here, config.population // config.islands, config, race)
@@ -118,7 +118,7 @@ def _side_by_side(island: Island, held: Held, size: int, config: Settled, race: 
     """
 
     def enlarge(states):
-        needs = held.gather("needs", np.array([island.needs(state) for state in states.values()], np.int64))
+        needs = held.gather(np.array([island.needs(state) for state in states.values()], np.int64))
         most = tuple(needs.max(axis=0).tolist())
         enlarged = {number: island.enlarge(state, most) for number, state in states.items()}
         return states if all(enlarged[number] is state for number, state in states.items()) else enlarged
@@ -148,7 +148,7 @@ def _side_by_side(island: Island, held: Held, size: int, config: Settled, race: 
 
     def _arrived(following, best):
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *jax.device_get(best))
-        everywhere = held.gather("migrants", stacked)
+        everywhere = held.gather(stacked)
         count = len(jax.tree.leaves(everywhere)[0])
 
         def from_before(number):
