@@ -41,12 +41,12 @@ _MODULES = [
 
 
 def pytest_configure(config):
-    """Compiles quickly what runs but once, which takes half the time; the nightly tests and the notebooks compile as users do.
+    """Compiles quickly what runs but once, which takes half the time; the tests that are nightly only compile as users do.
 
     Programs that take long are kept in pytest's cache, for all workers, for the processes that tests start, and for the next run. That
     their size is limited makes JAX lock the folder, and read it whole for every new one.
     """
-    quick = config.getoption("markexpr") != "nightly"
+    quick = not config.getoption("markexpr").startswith("nightly and not slow")
     programs = config.cache.mkdir("programs")
     if not hasattr(config, "workerinput"):  # of a process that was killed as it wrote
         for path in programs.glob("*-cache"):
@@ -65,7 +65,7 @@ def pytest_configure(config):
     if quick and jax.__version_info__ < (0, 11):  # later ones end a process over flags that they no longer know
         # Small programs are not worth dividing among threads: a tenth of all that compiling costs.
         os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-    if config.getoption("markexpr") == "slow":  # a fifth of the time of the others
+    if config.getoption("markexpr").startswith("slow"):  # a fifth of the time of the others
         install_import_hook(_MODULES, "typechecker.checked")
 
 

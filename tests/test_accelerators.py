@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import pytest
 from entry_points import ENTRY_POINTS, EPISODE_KERNEL, FORWARD_KERNEL
+from marking import nightly
 
 from benchmarks.compiled import GIB, MEMORY, missing_packages
 from wannjax.common import devices
@@ -17,7 +18,7 @@ from wannjax.common import devices
 QUICK = ("ask, wann", "tell, neat", "enlarge", f"evaluate, {EPISODE_KERNEL[0]}", "evaluate, data", "training, CartPole-v1, policy gradient")
 
 
-@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ENTRY_POINTS])
+@pytest.mark.parametrize("name", [*QUICK, *nightly(*(name for name in ENTRY_POINTS if name not in QUICK))])
 def test_it_lowers(monkeypatch, name):
     monkeypatch.setattr(devices, "on_cpu", lambda: False)
     function, arguments = ENTRY_POINTS[name]()
@@ -39,6 +40,7 @@ def compiled_for(accelerator):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_everything_compiles_for_an_h100():
     found = compiled_for("H100")
     for name, entry in found.items():
@@ -64,6 +66,7 @@ def test_everything_compiles_for_an_h100():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_everything_compiles_for_a_tpu():
     for name, entry in compiled_for("v5e").items():
         assert not [call for call in entry["calls"] if "callback" in call.lower() or "host" in call.lower()], name

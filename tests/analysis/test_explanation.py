@@ -173,6 +173,7 @@ def test_activity_in_an_environment_counts_every_episode_up_to_its_end(cart_pole
             np.testing.assert_allclose(mine[:, column], expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_node_that_keeps_one_value_is_dead(balanced, cart_pole):
     graph = named("relu tanh linear linear", (0, 5), (3, 6), (6, 7), (5, 8), inputs=BALANCING.input_names, outputs=("left", "right"))
     assert balanced.activity.dead.tolist() == [False, False, True, False, False]

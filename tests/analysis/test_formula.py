@@ -77,6 +77,7 @@ def test_every_activation_alone_also_at_0_and_far_away(activation):
         assert function(x, 0.0)[0] == pytest.approx(float(oracle.ACTIVATIONS[activation](np.float64(x))), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_a_network_of_200_connections_takes_seconds():
     genomes = random_genomes(0, 1, nodes=100, connections=200, inputs=5, outputs=2)
     network = take(express_all(genomes), 0)

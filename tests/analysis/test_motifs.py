@@ -155,6 +155,7 @@ def test_more_copies_of_the_same_networks_add_no_significance(fronts, motifs):
     assert [(m.block, m.count, m.z, m.runs) for m in repeated.ranked] == [(m.block, m.count, m.z, m.runs) for m in motifs.ranked]
 
 
+@pytest.mark.slow
 def test_wirings_that_are_random_already_have_no_motifs():
     rng = np.random.default_rng(3)
     pool = [planted(seed) for seed in range(30)]

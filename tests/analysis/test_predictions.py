@@ -5,6 +5,7 @@ import oracle
 import pytest
 from bridge import networks_of
 from data_support import cubic, examples
+from marking import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import accuracy_score, confusion_matrix, r2_score
 
@@ -37,7 +38,7 @@ def of_numbers():
     return wannjax.DataProblem(x, np.column_stack([x[:, 0] + 0.5 * x[:, 1] ** 2, np.tanh(x[:, 2])]), loss="mse")
 
 
-@pytest.mark.parametrize("block", [7, 4096])
+@pytest.mark.parametrize("block", [7, *slow(4096)])
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_outputs_are_the_oracles_however_many_run_together(of_classes, split, block, monkeypatch):
     monkeypatch.setattr(module, "_BLOCK", block)

@@ -82,6 +82,7 @@ def run(*arguments):
         (["--out", __file__], "test_accelerator.py"),
     ],
 )
+@pytest.mark.nightly
 def test_bad_arguments_are_one_line(arguments, named):
     done = run(*arguments)
     assert done.returncode == 2

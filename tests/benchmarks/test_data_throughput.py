@@ -7,6 +7,7 @@ from wannjax.problems.registry import make
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_all_ways_agree_and_have_a_rate():
     (row,) = search("digits", make("digits", batch=1000), population=48, generations=[2], repeats=1)
     assert max(row["difference to tape"], row["difference to published"]) < 1e-5

@@ -45,6 +45,7 @@ def test_fitness_is_gruaus():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_steps_are_those_of_a_loop_over_single_starts():
     chosen = starts()[[0, 100, 312, 624]]
     expected = [len(far) - fallen for far, fallen in (angles_and_steps(start, 300) for start in chosen)]

@@ -27,6 +27,7 @@ def test_answers_are_those_of_the_bits(task, answer):
     np.testing.assert_array_equal(np.argmax(np.asarray(targets), axis=1), [answer(ones.tolist()) for ones in bits])
 
 
+@pytest.mark.slow
 def test_a_loop_that_keeps_the_first_bit_recalls_it_and_a_wire_does_not():
     """A latch: the marked bit enters as step(bit + mark - 1.5), and stays as step of itself."""
     into, latch = ((0, 3, -1.5), (1, 3, 1.0), (2, 3, 1.0)), ((3, 4, 1.0), (4, 4, 1.0))
@@ -39,6 +40,7 @@ def test_a_loop_that_keeps_the_first_bit_recalls_it_and_a_wire_does_not():
         assert 40 < accuracies(problem, wire, (1.0,), "test") < 60
 
 
+@pytest.mark.slow
 def test_a_search_that_was_ended_early_is_not_kept(tmp_path):
     def run(seed, generations):
         return {"generations": len(whole(searched(generations)).history["generation"])}

@@ -71,6 +71,7 @@ def test_a_duplicated_node_has_the_sources_targets_and_activation_of_the_first()
         assert any(_are_twins(child, slot) and _equal(without_slot(child, slot + 1), parent) for slot in range(parent.nodes))
 
 
+@pytest.mark.slow
 def test_the_archive_keeps_of_every_niche_the_best_mean():
     rng = np.random.default_rng(2)
     many = [oracle.random_genes(rng, density=float(rng.uniform(0.05, 0.6))) for _ in range(80)]
@@ -139,6 +140,7 @@ def test_the_confirmation_names_the_gain_and_how_likely_luck_makes_it(capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_of_the_study_that_was_ended_early_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     name = "ranked: more episodes late"
     small = dict(population=16, candidates=1, confirm_episodes=2)

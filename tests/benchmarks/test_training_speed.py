@@ -6,6 +6,7 @@ from benchmarks.training_speed import WAYS, compare, random_network
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_each_way_has_its_size_and_a_time():
     inputs, outputs, hidden = 8, 3, 6
     row = compare("small", random_network(inputs, outputs, hidden, connections=40), batch=32, members=2, repeats=1)

@@ -13,6 +13,7 @@ from functools import partial
 
 import pytest
 from as_threads import in_processes
+from marking import slow
 
 import wannjax as package
 from wannjax import EvolutionStrategy, PolicyGradient
@@ -38,6 +39,7 @@ def run(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_real_process_finds_the_same(run, tmp_path):
     directory, _ = run
     process = wannjax("evolve", "CartPole-v1", *SMALL, "--out", "one", cwd=tmp_path)
@@ -291,6 +293,7 @@ def test_another_ending_of_a_picture_is_one_line(command, run, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_training_that_left_a_tuned_network_is_resumed_with_the_options_of_before(run, tmp_path, capsys):
     directory = tmp_path / "run"
     shutil.copytree(run[0], directory)
@@ -303,7 +306,7 @@ def test_a_training_that_left_a_tuned_network_is_resumed_with_the_options_of_bef
     assert "of a run with steps 3" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 0)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), *slow((signal.SIGINT, 0))])
 def test_a_run_that_a_cluster_ends_says_that_it_is_to_be_started_again(number, code, tmp_path, monkeypatch, ctrl_c, capsys):
     """Other signals, and what comes to a run that ends by itself, are no failure."""
     evolve, arguments = package.evolve, ["evolve", "CartPole-v1", *SMALL, "--out", str(tmp_path / "one")]
@@ -329,6 +332,7 @@ def test_processes_whose_clocks_differ_write_into_one_directory(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_command_line_resumes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ["--population", "16", "--episodes", "1", "--confirm-episodes", "2"]

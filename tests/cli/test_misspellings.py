@@ -107,6 +107,7 @@ def test_environments_are_listed_with_their_sizes_and_needs(capsys, monkeypatch)
     assert "MNISTBandit-bsuite" not in made
 
 
+@pytest.mark.slow
 def test_the_sizes_of_data_sets_are_theirs():
     digits = next(entry for entry in registry.entries() if entry.name == "digits")
     problem = wannjax.make("digits")

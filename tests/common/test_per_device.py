@@ -73,6 +73,7 @@ def test_what_is_put_together_within_a_program_would_be_seen():
     assert collectives(SUMS.whole.lower(jnp.ones(4), shares=2).compile().as_text())
 
 
+@pytest.mark.slow
 def test_results_are_those_of_one_device_in_a_program_of_the_callers():
     """Which has no exchange between devices either, and may give none of its own values."""
     problem = PROBLEMS["environment"]
@@ -101,6 +102,7 @@ def test_results_go_together_with_whatever_else_there_is():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_loop_of_ones_own_ends_beside_other_work():
     command = [sys.executable, loop_beside.__file__, "250", "2"]
     as_users_run = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")}

@@ -1,7 +1,7 @@
 """The documentation says what is so: its Python runs from top to bottom, its commands parse, and what it names exists.
 
 A Python block that takes long is marked in the Markdown, by a comment that says why. The README's own block is a run in full size, of which
-a smaller one is run here. Pages whose programs take more than some seconds to compile are among the slow tests.
+a smaller one is run here. Pages whose programs take long to compile are among the slow or the nightly tests.
 """
 
 import re
@@ -30,10 +30,8 @@ SMALLER = {
     "steps=500": "steps=2",
 }
 
-COMPILE_LONG = {
-    *("README.md", "blocks.md", "collections.md", "extending.md", "neat.md", "problems.md"),
-    *("reading.md", "runs.md", "search.md", "sklearn.md", "training.md"),
-}
+COMPILE_LONG = {"README.md", "blocks.md", "runs.md", "search.md", "training.md"}
+COMPILE_LONGEST = {"collections.md", "extending.md", "neat.md", "problems.md", "reading.md", "sklearn.md"}
 
 python = Sybil([PythonCodeBlockParser(), SkipParser()])
 
@@ -46,10 +44,11 @@ def made_once(*arguments, make=wannjax.make, made={}, **options):  # noqa: B006
     return made[called]
 
 
-def named(pages, slow=()):
-    marks = {True: [pytest.mark.slow], False: []}
-    parameters = [pytest.param(page, id=page.relative_to(ROOT).as_posix(), marks=marks[page.name in slow]) for page in pages]
-    return pytest.mark.parametrize("page", parameters)
+def named(pages, slow=(), nightly=()):
+    def marks(page):
+        return [pytest.mark.slow] * (page.name in {*slow, *nightly}) + [pytest.mark.nightly] * (page.name in nightly)
+
+    return pytest.mark.parametrize("page", [pytest.param(page, id=page.relative_to(ROOT).as_posix(), marks=marks(page)) for page in pages])
 
 
 def test_every_block_of_a_page_says_its_language():
@@ -61,7 +60,7 @@ def test_every_block_of_a_page_says_its_language():
 
 
 @pytest.mark.usefixtures("without_report")
-@named([page for page in PAGES if "```python" in page.read_text()], slow=COMPILE_LONG)
+@named([page for page in PAGES if "```python" in page.read_text()], slow=COMPILE_LONG, nightly=COMPILE_LONGEST)
 def test_python_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(wannjax, "make", made_once)

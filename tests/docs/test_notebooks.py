@@ -49,6 +49,7 @@ def run(notebook, folder):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # what Jupyter's own packages warn of
 @pytest.mark.parametrize("path", NOTEBOOKS[:1], ids=lambda path: path.stem)  # all of them take minutes even so
+@pytest.mark.nightly
 def test_it_runs_from_top_to_bottom_in_ten_generations(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:

@@ -91,6 +91,7 @@ def test_a_collection_is_scored_on_sequences_as_it_speaks_there(sequences):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mixture", "regions", "bagging", "vote"])
 @pytest.mark.parametrize("sequences", ["last", "all"])
+@pytest.mark.nightly
 def test_collections_learn_on_sequences(kind, sequences):
     """Whether what came two time steps before was above 0."""
     x = np.random.default_rng(0).normal(size=(400, TIME, 1)).astype(np.float32)
@@ -128,6 +129,7 @@ def test_every_member_keeps_its_memory_in_a_rollout():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_members_of_regions_are_trained_with_their_memory():
     varied = wannjax.make("CartPoleSwingUp-v0", vary={"pole_length": (0.3, 0.9)}, max_steps=20)
     pairs = ((1, 6), (3, 6), (6, 6), (6, 7), (5, 7))

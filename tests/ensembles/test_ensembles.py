@@ -126,6 +126,7 @@ def straight():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_collection_solves_what_one_copy_cannot(rings, straight):
     single = wannjax.finetune(straight, rings, steps=150, progress=False)
     alone = wannjax.evaluate(single.network, rings, episodes=2).tuned_weights.mean
@@ -136,6 +137,7 @@ def test_a_collection_solves_what_one_copy_cannot(rings, straight):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mixture", "regions", "bagging"])
+@pytest.mark.nightly
 def test_training_repeats_by_seed(rings, straight, kind):
     one, same = (wannjax.ensemble(straight, rings, members=2, kind=kind, steps=3, seed=5, progress=False) for _ in range(2))
     np.testing.assert_array_equal(one.weights, same.weights)
@@ -143,6 +145,7 @@ def test_training_repeats_by_seed(rings, straight, kind):
     assert not np.array_equal(one.weights, other.weights)
 
 
+@pytest.mark.slow
 def test_checks_stand_every_so_often_and_at_the_end_but_not_at_the_start(rings, straight):
     seen = []
     train = partial(wannjax.ensemble, straight, rings, members=2, kind="bagging", progress=False)
@@ -187,6 +190,7 @@ def test_the_gate_of_returns_gives_each_context_to_who_is_best():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_several_processes_train_a_collection_as_one_does():
     problem = make_environment("CartPoleSwingUp-v0", vary={"pole_length": (0.3, 0.9)}, max_steps=20)
     points = DataProblem(np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 2)

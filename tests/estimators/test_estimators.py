@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from marking import nightly
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
@@ -48,6 +49,7 @@ def diabetes():
     return x, y, WannRegressor(population=512, generations=20, random_state=0).fit(x, y)
 
 
+@pytest.mark.nightly
 def test_exclusive_or_is_learned_from_its_four_rows():
     x, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), ["same", "different", "different", "same"]
     model = WannClassifier(random_state=0).fit(x, y)
@@ -55,6 +57,7 @@ def test_exclusive_or_is_learned_from_its_four_rows():
     assert connection_count(model.network_) > 0
 
 
+@pytest.mark.nightly
 def test_labels_are_those_of_the_table(iris, flowers):
     x, y, _ = iris
     assert flowers.classes_.tolist() == ["setosa", "versicolor", "virginica"]
@@ -62,6 +65,7 @@ def test_labels_are_those_of_the_table(iris, flowers):
     assert_array_equal(flowers.predict(x), flowers.classes_[flowers.decision_function(x).argmax(1)])
 
 
+@pytest.mark.nightly
 def test_probabilities_are_those_of_the_scores(iris, flowers, two_flowers):
     x = iris[0]
     powers = np.exp(flowers.decision_function(x))
@@ -75,6 +79,7 @@ def test_a_regression_is_scored_by_r2_in_the_units_of_its_targets(diabetes):
     assert abs(model.predict(x).mean() - y.mean()) < 10
 
 
+@pytest.mark.nightly
 def test_several_numbers_are_predicted_in_columns(diabetes):
     x, y, _ = diabetes
     both = np.column_stack([y, 1000 - 3 * y])
@@ -84,7 +89,7 @@ def test_several_numbers_are_predicted_in_columns(diabetes):
 
 
 @pytest.mark.parametrize("train", ["weights", "shared", None])
-@pytest.mark.parametrize("scale", [True, False])
+@pytest.mark.parametrize("scale", [True, *nightly(False)])
 def test_the_formula_is_of_the_tables_own_columns(diabetes, train, scale):
     x, y, _ = diabetes
     x, y = 100 * x + 3, y if scale else y / 100
@@ -114,6 +119,7 @@ def test_names_of_columns_are_in_the_formula(iris):
         (["a", "b", "c", "prediction"], ("a", "b", "c", "prediction")),
     ],
 )
+@pytest.mark.nightly
 def test_columns_may_have_the_names_of_other_nodes(columns, names):
     pandas, x = pytest.importorskip("pandas"), np.random.default_rng(0).normal(size=(30, 4))
     model = WannClassifier(**TINY).fit(pandas.DataFrame(x, columns=columns), np.arange(30) % 2)
@@ -121,6 +127,7 @@ def test_columns_may_have_the_names_of_other_nodes(columns, names):
     assert str(model.formula_)
 
 
+@pytest.mark.nightly
 def test_ctrl_c_ends_the_search_and_the_fit_goes_on(iris, monkeypatch):
     x, y, _ = iris
     monkeypatch.setattr(estimator, "_patience", lambda _: lambda record: record.generation == 2 and signal.raise_signal(signal.SIGINT))
@@ -165,6 +172,7 @@ def test_a_row_is_predicted_alike_alone_and_among_others(iris, flowers):
     assert_array_equal(np.concatenate([flowers.predict_proba(row[None]) for row in x[:20]]), flowers.predict_proba(x)[:20])
 
 
+@pytest.mark.nightly
 def test_the_network_may_be_one_of_few_connections(iris, flowers):
     x, y, _ = iris
     for most in (2, 6):
@@ -180,6 +188,7 @@ def test_a_search_without_progress_stops_early(iris):
     assert all(scores[i] < scores[i + 3] for i in range(len(scores) - 4))
 
 
+@pytest.mark.nightly
 def test_neat_is_a_parameter(iris):
     x, y, _ = iris
     model = WannClassifier(**SMALL | dict(algorithm="neat")).fit(x, y)
@@ -188,6 +197,7 @@ def test_neat_is_a_parameter(iris):
 
 
 @pytest.mark.parametrize("make", [WannClassifier, WannRegressor])
+@pytest.mark.nightly
 def test_of_folds_each_keeps_its_own_rows_and_the_best_there_is_taken(make, iris, monkeypatch):
     x, labels, _ = iris
     y = labels if make is WannClassifier else x[:, 3]

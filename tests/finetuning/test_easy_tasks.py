@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from as_threads import in_processes
+from marking import nightly
 from training_support import BALANCING, LINE, QUADRATIC, SORTING, SWINGING, points_to_sort, tune, weights_of
 
 import wannjax
@@ -48,7 +49,7 @@ def tasks():
     }
 
 
-@pytest.mark.parametrize("case", [case if "data" in case else pytest.param(case, marks=pytest.mark.slow) for case in EASY])
+@pytest.mark.parametrize("case", ["gradient on data", "evolution on data", *nightly(*(case for case in EASY if "data" not in case))])
 def test_a_method_improves_on_every_start_on_held_out_episodes(tasks, case):
     task, network, method, steps, starts, gain = EASY[case]
     tuned = tune(network, tasks[task], method=method, steps=steps, starts=starts)
@@ -58,7 +59,7 @@ def test_a_method_improves_on_every_start_on_held_out_episodes(tasks, case):
     assert np.all(np.isfinite(weights_of(tuned.network)))
 
 
-@pytest.mark.parametrize("case", [case if "data" in case else pytest.param(case, marks=pytest.mark.slow) for case in EASY])
+@pytest.mark.parametrize("case", ["gradient on data", *nightly(*(case for case in EASY if case != "gradient on data"))])
 def test_several_processes_train_as_one_does(tasks, case):
     task, network, method, *_ = EASY[case]
     train = partial(tune, network, tasks[task], method=method, steps=2, starts=(-1.0, 0.5, 1.0), seed=3)
@@ -70,6 +71,8 @@ def test_several_processes_train_as_one_does(tasks, case):
             np.testing.assert_array_equal(found.history["training_score"], alone.history["training_score"])
 
 
+@pytest.mark.slow
+@pytest.mark.nightly
 def test_several_processes_race_end_early_and_resume_as_one_does(tmp_path):
     train = partial(tune, method=EvolutionStrategy(population=4, episodes=1), steps=12, starts=None, seed=1)
     alone = train()

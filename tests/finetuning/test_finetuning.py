@@ -180,6 +180,7 @@ def test_ctrl_c_ends_training_after_the_step_with_a_last_check(step, checked):
 DATA = {"tuned.json", "training.csv", "training.json", "training-checkpoints"}
 
 
+@pytest.mark.slow
 def test_training_leaves_its_data_in_the_directory_and_the_public_function_pictures_too(tmp_path):
     for name, train, options, expected in (
         ("inner", finetune, {}, DATA),

@@ -139,6 +139,7 @@ class StrangeInJax(BoatInJax):
     [(HostProblem(Boats()), HostProblem(Strange())), (EnvironmentProblem(BoatInJax()), EnvironmentProblem(StrangeInJax()))],
     ids=["host", "jax"],
 )
+@pytest.mark.nightly
 def test_normalised_inputs_may_come_in_any_units(usual, strange):
     """Units are powers of two, so that all is the same to the last bit."""
     places = np.array([connection.source - 1 for connection in graph_of(STEER).connections])
@@ -185,6 +186,7 @@ def test_networks_with_memory_are_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_actions_of_a_choice_are_learned_too():
     class Beacon(wannjax.HostEnvironment):
         """Earns 1 for the greater of two numbers."""

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from bridge import assert_same_bits
+from marking import nightly
 from training_support import LINE, QUADRATIC, distance
 
 from wannjax import EvolutionStrategy
@@ -75,6 +76,7 @@ def test_a_training_that_stalls_is_restarted_from_its_best_weights():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_populations_grow_as_members_are_dropped_and_double_up_to_eight_of_the_first():
     trainer = EvolutionStrategy(population=6).trainer(QUADRATIC, topology_of(LINE), None)
     state = trainer.init(jax.random.key(0), jnp.zeros((9, 3)))
@@ -102,7 +104,7 @@ def test_evolution_starts_from_the_sweep_its_own_weights_and_random_ones():
         assert tuned.start == best
 
 
-@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 20, pytest.param(31, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [20, *nightly(1, 31)])
 def test_races_and_restarts_are_resumed_to_the_last_bit(tmp_path, step):
     method = EvolutionStrategy(population=4, deviation=1e-3)  # too little to find anything for long
     whole = tune(method, 40)

@@ -134,6 +134,7 @@ class Recall(Environment):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_policy_gradient_learns_to_use_memory():
     """Of 20 rewards 19 can be had; without memory, half of them."""
     recalls = network_of(

@@ -8,6 +8,7 @@ import oracle
 import pytest
 from bridge import assert_same_bits
 from evosax.algorithms import CMA_ES, Open_ES, Sep_CMA_ES
+from marking import nightly, slow
 from training_support import BALANCING, LINE, SORTING, SWINGING, Quadratic, distance, points_to_sort
 
 import wannjax
@@ -111,7 +112,7 @@ def float64(examples):
 SORTING_WEIGHTS = np.array([[0.7, -1.2, 0.4, 0.3, -0.8], [-0.3, 0.9, 1.4, -0.5, 1.2]], np.float32)
 
 
-@pytest.mark.parametrize(("of_problem", "of_method", "drawn"), [(256, 0, 41), (7, 0, 7), (256, 7, 7), (7, 41, 41), (7, 1000, 41)])
+@pytest.mark.parametrize(("of_problem", "of_method", "drawn"), [(256, 0, 41), (7, 41, 41), *slow((7, 0, 7), (256, 7, 7), (7, 1000, 41))])
 def test_the_gradient_of_a_data_set_is_that_of_the_float64_loss_over_one_mini_batch(sorted_points, of_problem, of_method, drawn):
     problem, key = sorted_points.split("train"), jax.random.key(2)
     problem.batch = min(of_problem, problem.size)
@@ -159,7 +160,7 @@ def test_the_strategy_suits_the_number_of_connections_and_the_optimizer(connecti
 
 
 @pytest.mark.filterwarnings("ignore:optax.global_norm:DeprecationWarning")  # in evosax's PGPE
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in ("CMA_ES", "SNES") else pytest.mark.slow) for name in STRATEGIES])
+@pytest.mark.parametrize("name", ["CMA_ES", *nightly(*(name for name in STRATEGIES if name != "CMA_ES"))])
 def test_every_strategy_draws_around_the_start_and_improves_it(name):
     method = EvolutionStrategy(strategy=name, population=16, deviation=0.2)
     training = Training(LINE, graph_of(LINE), Quadratic(), method, None, 0.0, 40, None, [1.0], 0)
@@ -236,6 +237,7 @@ def test_beyond_an_end_is_what_the_baseline_expects_unless_the_task_ended_the_ep
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_policy_gradient_learns_more_from_an_end_that_is_not_the_tasks():
     """The same rewards and observations: only whether the end counts makes a difference."""
     method, weights = PolicyGradient(episodes=2, horizon=3, epochs=1, minibatches=1), jnp.array([[0.5, 0.5]])

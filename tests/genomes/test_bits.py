@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from marking import slow
 
 from wannjax.genomes import bits
 
 
-@pytest.mark.parametrize("rows", [1, 32, 100])
+@pytest.mark.parametrize("rows", [100, *slow(1, 32)])
 def test_bits_are_what_a_matrix_of_booleans_is(rows):
     rng = np.random.default_rng(rows)
     matrix = rng.random((3, rows, 7)) < 0.4

@@ -6,6 +6,7 @@ import numpy as np
 import oracle
 import pytest
 from bridge import SWEEP, assert_same_bits, genes_of, genome_of, network_of, networks_of, population_of
+from marking import slow
 from oracle import Genes
 
 from wannjax.genomes.genome import enlarge
@@ -75,6 +76,7 @@ def test_steps_needed_is_exact_when_nothing_is_dead(random_genes, networks):
     np.testing.assert_array_equal(needed[alive], networks.steps[np.array(alive)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spare", [0, 1])
 def test_exactly_the_needed_steps_are_enough(random_genes, spare):
     genes = max(random_genes, key=oracle.tape_steps)
@@ -105,7 +107,7 @@ def test_any_fan_in_is_summed(to_output):
     np.testing.assert_array_equal(networks.steps, [oracle.tape_steps(one) for one in genes])
 
 
-@pytest.mark.parametrize(("inputs", "slots"), [(27, 5), (58, 5), (100, 20)], ids=str)
+@pytest.mark.parametrize(("inputs", "slots"), [(27, 5), *slow((58, 5), (100, 20))], ids=str)
 def test_sources_beyond_one_and_two_words_of_bits_are_found(inputs, slots):
     rng = np.random.default_rng(inputs)
     shape = dict(inputs=inputs, outputs=3, nodes=slots, slots=slots, density=0.15, ids=(1, 5, 7, 8, 9))
@@ -130,6 +132,7 @@ def test_a_disabled_connection_carries_nothing():
     np.testing.assert_array_equal(network_of(off, 8)(jnp.ones(45), 2.0), [0.0])
 
 
+@pytest.mark.slow
 def test_growth_of_slots_and_steps_changes_no_bit(random_genes, networks):
     observations = np.random.default_rng(3).normal(size=(4, 3))
     grown = networks_of([genes_of(enlarge(genome_of(genes), 20)) for genes in random_genes], STEPS + 9)

@@ -84,6 +84,7 @@ def test_growth_keeps_the_function():
         np.testing.assert_array_equal(oracle.run(grown, 0.7, observations)[0], oracle.run(genes, 0.7, observations)[0])
 
 
+@pytest.mark.slow
 def test_a_population_grows_as_its_genomes_do():
     rng = np.random.default_rng(5)
     genes = [oracle.random_genes(rng) for _ in range(4)]

@@ -131,6 +131,7 @@ def test_a_child_grows_by_no_more_than_the_operators_say(seed):
         assert oracle.tape_steps(child) <= oracle.tape_steps(parent) + most_steps(LIBRARY)
 
 
+@pytest.mark.slow
 def test_blocks_places_sources_and_targets_are_equally_likely():
     parent = shaped(8, nodes=4, ids=TABLE)
     first, pair = 1 + parent.inputs, LIBRARY[0]

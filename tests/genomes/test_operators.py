@@ -152,6 +152,7 @@ FOREIGN = shaped(8, nodes=5, ids=(2, 4, 6, 7, 8))
 """A parent whose activations are not in the table, so that a new node's is unmistakable."""
 
 
+@pytest.mark.slow
 def test_operators_are_drawn_by_their_weights():
     born = children(ROOMY, jax.random.uniform(jax.random.key(1), (DRAWS, 4)))
     found = [move(ROOMY, Genes(*pair, ROOMY.inputs, ROOMY.outputs)) for pair in zip(born.connections, born.activations, strict=True)]
@@ -204,6 +205,7 @@ def splits():
     return np.array(found)
 
 
+@pytest.mark.slow
 def test_every_enabled_connection_is_split_equally_often(splits):
     counts = np.zeros(FOREIGN.connections.shape, int)
     np.add.at(counts, (splits[:, 0], splits[:, 1]), 1)
@@ -274,6 +276,7 @@ def test_the_ends_of_the_unit_interval_choose_a_first_and_a_last_candidate():
         assert move(ROOMY, Genes(connections, activations, born.inputs, born.outputs)) == names[operator]
 
 
+@pytest.mark.slow
 def test_a_child_has_no_more_connections_than_there_is_room_for():
     """Where there is none, what would have one more is a copy; all other children are the same."""
     parent = oracle.random_genes(np.random.default_rng(2), nodes=6, slots=24, ids=TABLE)

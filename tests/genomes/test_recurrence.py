@@ -103,6 +103,7 @@ def chains():
     return pairs
 
 
+@pytest.mark.slow
 def test_every_child_differs_by_one_operator_and_stays_well_formed(chains):
     """`move` compares cells slot by slot: the kinds of all connections that stay are kept, since slots keep their order."""
     assert {move(parent, child) for parent, child in chains} == {*OPERATORS, "copy"}
@@ -129,6 +130,7 @@ def test_a_node_that_splits_a_recurrent_connection_delays_once(chains):
     assert splits > 50
 
 
+@pytest.mark.slow
 def test_a_linear_node_in_a_connection_changes_nothing_at_weight_one():
     """Neither in one that takes no time nor in a recurrent one: the delay is the same."""
     seen, found = np.random.default_rng(2).normal(size=(TIME, 1, 3)), 0

@@ -128,6 +128,7 @@ def slow_topology(network):
     return sources, again.activations, connection.astype(np.int32)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 2**32 - 1),
     sizes=st.sampled_from([(3, 2), (17, 3)]),  # each is compiled, with weights and without

@@ -97,6 +97,7 @@ def test_memory_is_seen_in_populations_and_told_by_the_representation():
     assert ["recurrent" in repr(take(networks, place)) for place in range(2)] == [True, False]
 
 
+@pytest.mark.slow
 def test_gradients_flow_through_time():
     network = network_of_graph(ECHO.with_weights([0.5, 0.8, 0.7, -0.4, 1.1]))
 
@@ -113,6 +114,7 @@ def test_gradients_flow_through_time():
         np.testing.assert_allclose(gradient[tuple(place)], slope, rtol=2e-2, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_graphs_have_recurrent_connections_and_lead_back_to_the_network():
     assert [each.is_recurrent for each in ECHO.connections] == [False, True, True, False, False]
     for genes in GENES:

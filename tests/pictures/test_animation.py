@@ -8,6 +8,7 @@ import numpy as np
 import oracle
 import pytest
 from bridge import network_of
+from marking import nightly
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -44,9 +45,7 @@ def lanes(count=3, seed=5):
     "name",
     [
         "CartPoleSwingUp-v0",
-        pytest.param("CartPole-v1", marks=pytest.mark.slow),
-        pytest.param("Pendulum-v1", marks=pytest.mark.slow),
-        pytest.param("Breakout-MinAtar", marks=pytest.mark.slow),
+        *nightly("CartPole-v1", "Pendulum-v1", "Breakout-MinAtar"),
     ],
 )
 def test_the_rewards_of_an_episode_add_up_to_the_return_that_is_scored(name):

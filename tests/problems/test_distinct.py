@@ -9,6 +9,7 @@ import oracle
 import pytest
 from bridge import SWEEP, assert_same_bits, networks_of
 from data_support import calm_and_overflowing, cubic, examples
+from marking import slow
 
 import wannjax
 from wannjax.networks.merging import merge
@@ -72,6 +73,7 @@ def test_scores_are_those_of_networks_side_by_side(plain, monkeypatch):
     np.testing.assert_allclose(scores_of(plain, networks), side_by_side(monkeypatch, plain, networks), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_groups_that_take_turns_have_scores_of_their_own(plain, monkeypatch):
     networks = networks_of(random_genes(4), STEPS)
     merged = plain.evaluate(KEY, networks, jnp.array(SWEEP), episodes=9)
@@ -97,7 +99,7 @@ def test_blocks_hold_every_example_once_and_no_group_is_empty(size):
     assert np.all(np.asarray(blocks.sizes) == [len(range(group, size, min(8, size))) for group in range(min(8, size))])
 
 
-@pytest.mark.parametrize("loss", ["mse", cubic])
+@pytest.mark.parametrize("loss", [cubic, *slow("mse")])
 def test_any_loss_is_that_of_networks_side_by_side(monkeypatch, loss):
     x, _ = examples(700)
     y = np.random.default_rng(1).normal(size=(len(x), 2) if loss == "mse" else (len(x), 2, 1))
@@ -105,7 +107,7 @@ def test_any_loss_is_that_of_networks_side_by_side(monkeypatch, loss):
     np.testing.assert_allclose(scores_of(problem, networks), side_by_side(monkeypatch, problem, networks), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("offset", [-200.0, 200.0])
+@pytest.mark.parametrize("offset", [-200.0, *slow(200.0)])
 def test_outputs_beyond_the_range_of_exponentials(monkeypatch, offset):
     x, y = examples(300)
     x[:, 1] = offset
@@ -132,6 +134,7 @@ def test_a_population_that_cannot_be_merged_soundly_is_scored_side_by_side(plain
     assert_same_bits(scores_of(plain, networks), want)
 
 
+@pytest.mark.slow
 def test_scores_depend_on_no_other_network(plain, monkeypatch):
     networks = networks_of(random_genes(9), STEPS)
     whole = scores_of(plain, networks)

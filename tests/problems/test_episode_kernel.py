@@ -12,6 +12,7 @@ from bridge import assert_same_bits, networks_of
 from hypothesis import given
 from hypothesis import strategies as st
 from jax import lax
+from marking import nightly
 
 from benchmarks.kernels import CLASSIC
 from wannjax.common import devices
@@ -61,7 +62,7 @@ def assert_same(got, want):
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name if name in CLASSIC[:2] else pytest.param(name, marks=pytest.mark.slow) for name in CLASSIC])
+@pytest.mark.parametrize("name", [*CLASSIC[:2], *nightly(*CLASSIC[2:])])
 def test_episodes_are_those_of_xla(name):
     problem, kernel = both(lambda: make(name, max_steps=30))
     rollouts = assert_same_rollouts(problem, kernel, random_networks(problem, 3), 5)
@@ -70,6 +71,7 @@ def test_episodes_are_those_of_xla(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in environment_names() if name not in (*CLASSIC, DOWNLOADED)])
+@pytest.mark.nightly
 def test_episodes_of_whatever_fits_are_those_of_xla(name):
     problem, kernel = both(lambda: make(name, max_steps=12))
     if reason := obstacle(problem.environment):
@@ -153,7 +155,7 @@ def whole_hops():
     return both(lambda: EnvironmentProblem(WholeHops(), network_chunk=3))
 
 
-@pytest.mark.parametrize("lanes", [LANES + 1, *(pytest.param(lanes, marks=pytest.mark.slow) for lanes in (1, 2, 31, LANES, 64, 65))])
+@pytest.mark.parametrize("lanes", [LANES + 1, *nightly(1, 2, 31, LANES, 64, 65)])
 def test_every_number_of_lanes_gives_what_xla_does(hops, lanes):
     rollouts = assert_same_rollouts(*hops, random_networks(hops[0], 5), lanes)
     assert not np.isnan(rollouts.returns).any()
@@ -288,7 +290,7 @@ def for_a_gpu(function, *arguments):
 
 
 @BESIDE_A_GPU
-@pytest.mark.parametrize("name", [name if name in CLASSIC[:1] else pytest.param(name, marks=pytest.mark.slow) for name in CLASSIC])
+@pytest.mark.parametrize("name", [CLASSIC[0], *nightly(*CLASSIC[1:])])
 def test_a_generation_lowers_to_one_kernel_of_a_gpu(monkeypatch, name):
     monkeypatch.setattr(devices, "on_cpu", lambda: False)
     monkeypatch.setattr(devices, "on_gpu", lambda: True)

@@ -9,6 +9,7 @@ import oracle
 import pytest
 from bridge import assert_same_bits, networks_of
 from jax import lax
+from marking import slow
 
 import wannjax
 from wannjax import EvolutionStrategy, FunctionProblem, Gradient, WannConfig
@@ -87,7 +88,7 @@ def slow_scores(score, networks, weights, keys):
     return np.array([[[one(take(networks, i), weight, key) for key in keys] for weight in weights] for i in range(count)], np.float64)
 
 
-@pytest.mark.parametrize("score", [xor, balance, survive, vmapped, branching])
+@pytest.mark.parametrize("score", [xor, *slow(balance, survive, vmapped, branching)])
 def test_scores_are_those_of_a_slow_loop(score, population):
     problem = problem_of(score)
     evaluation = problem.evaluate(KEY, population, SWEEP, episodes=EPISODES)
@@ -98,6 +99,7 @@ def test_scores_are_those_of_a_slow_loop(score, population):
     assert np.all(evaluation.steps == EPISODES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", [balance, survive])
 def test_measures_are_of_every_lane_whose_weights_may_differ(score, population):
     problem = problem_of(score)
@@ -167,7 +169,9 @@ SUM = network_of(
 )
 
 
-@pytest.mark.parametrize("traceable", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.slow
+@pytest.mark.parametrize("traceable", [True, False])
+@pytest.mark.nightly
 def test_it_is_searched_measured_and_trained(traceable):
     def python_xor(key, network):
         return -float(np.sum((network(CASES)[:, 0] - ANSWERS) ** 2))
@@ -183,6 +187,7 @@ def test_it_is_searched_measured_and_trained(traceable):
     assert tuned.score >= slow_scores(xor, jax.tree.map(lambda leaf: leaf[None], SUM), [0.5], [KEY]).item()
 
 
+@pytest.mark.slow
 def test_gradients_flow_through_a_traceable_score():
     """Those of the squared error of the four cases: a network with one hidden node learns exclusive or."""
     problem = problem_of(xor, stochastic=False)

@@ -35,6 +35,7 @@ def in_jax():
     return wannjax.EnvironmentProblem(BoatInJax())
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_same_environment_in_jax(networks, in_jax):
     host, jax_ones = HostProblem(Boats()).rollout(KEYS, networks, GAIN), in_jax.rollout(KEYS, networks, GAIN)
     np.testing.assert_array_equal(host.steps, jax_ones.steps)
@@ -48,6 +49,7 @@ def test_scores_are_those_of_the_same_environment_in_jax(networks, in_jax):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_weights_of_every_lane_are_its_own(networks, in_jax):
     table = jax.random.normal(jax.random.key(2), (*networks.sources.shape, len(KEYS)))
     own = replace(networks, weights=individual_weights(networks, table))
@@ -119,6 +121,7 @@ def test_what_breaks_in_an_environment_ends_the_run_in_order_and_it_goes_on_from
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_champion_is_measured_trained_and_filmed(networks, tmp_path):
     problem = HostProblem(wannjax.SideBySide(Boat))
     network = take(networks, 3)

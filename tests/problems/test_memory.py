@@ -7,6 +7,7 @@ import oracle
 import pytest
 from bridge import networks_of
 from host_support import BoatInJax, Boats
+from marking import slow
 
 import wannjax
 from wannjax.networks.graph import Connection, Graph, network_of
@@ -27,6 +28,7 @@ def networks_for(genes):
     return networks_of(genes, 64, recurrent=True)
 
 
+@pytest.mark.slow
 def test_lanes_on_the_host_keep_their_memory_when_they_move_together():
     networks, gain = networks_for(random_genes(24, inputs=2, outputs=1)), jnp.linspace(-2.0, 2.0, 9)
     keys = jax.random.split(KEY, 9)
@@ -42,7 +44,7 @@ def sequences(count, targets):
     return x, RNG.normal(size=(count, *targets)).astype(np.float32)
 
 
-@pytest.mark.parametrize("sequences_as", ["last", "all"])
+@pytest.mark.parametrize("sequences_as", ["all", *slow("last")])
 def test_scores_of_sequences_are_those_of_the_genomes_step_by_step(sequences_as):
     x, y = sequences(50, (2,) if sequences_as == "last" else (TIME, 2))
     problem = wannjax.DataProblem(x, y, loss="mse", sequences=sequences_as, validation=0, batch=20)
@@ -112,6 +114,7 @@ def test_what_is_no_sequence_is_named(settings, told):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sequences_as", ["last", "all"])
+@pytest.mark.nightly
 def test_weights_learn_through_time(sequences_as):
     """What came two time steps before, which two nodes hand on, at weights that training has to find."""
     x = RNG.normal(size=(300, TIME, 1)).astype(np.float32)

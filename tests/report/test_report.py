@@ -166,6 +166,7 @@ def test_a_problem_without_measure_has_a_report_without_scores(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_data_problem_with_many_inputs_has_one(tmp_path):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 60)

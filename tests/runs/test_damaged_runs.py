@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import saved_run
+from marking import slow
 
 import wannjax
 from wannjax.cli import main
@@ -347,7 +348,7 @@ class Moody(wannjax.Problem):
 MOODY = wannjax.WannConfig(population=16, generations=6, episodes=2, confirm_episodes=4)
 
 
-@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 1e38, -1e300])
+@pytest.mark.parametrize("poison", [np.nan, *slow(np.inf, -np.inf, 1e38, -1e300)])
 def test_a_generation_without_any_finite_score_ends_the_run_and_is_saved(poison, tmp_path):
     with pytest.raises(ValueError, match="problem: moody gave no finite score to any network of generation 4") as caught:
         wannjax.evolve(Moody({4: poison}), MOODY, progress=False, run_dir=tmp_path)

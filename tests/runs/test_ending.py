@@ -1,4 +1,4 @@
-"""Ctrl-C, twice: what is said at once, and what the second one leaves; in this process, and among the slow tests in one of its own.
+"""Ctrl-C, twice: what is said at once, and what the second one leaves; in this process, and among the nightly tests in one of its own.
 
 As a program (arguments: directory, and where to stay) it is the run that is interrupted, and says where it is.
 """
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from marking import nightly
 from saved_run import OfTapes
 from training_support import ES, LINE, Quadratic
 
@@ -67,7 +68,7 @@ def in_a_process(directory, where):
     return said, rest
 
 
-@pytest.fixture(params=["here", pytest.param("in a process", marks=pytest.mark.slow)])
+@pytest.fixture(params=["here", *nightly("in a process")])
 def interrupted_twice(request, ctrl_c, monkeypatch, capsys):
     """What the run in a directory says on standard error, each time."""
 

@@ -38,6 +38,7 @@ def test_another_seed_gives_another_result(swing_up, result):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chunk", [1, 5])
+@pytest.mark.nightly
 def test_the_chunk_size_does_not_change_the_result(result, chunk):
     same(result, wannjax.evolve(wannjax.make("CartPoleSwingUp-v0", max_steps=60, network_chunk=chunk), CONFIG, seed=1, progress=False))
 
@@ -54,6 +55,7 @@ def test_history_has_a_row_a_generation(result):
     assert (result.history["alive_steps"] <= result.history["computed_steps"]).all()
 
 
+@pytest.mark.slow
 def test_of_equally_good_networks_the_smallest_is_champion():
     result = wannjax.evolve(Larger(lambda _call, scores: np.ones_like(scores)), CONFIG, progress=False)
     assert result.history["champion_connections"][-1] == 0
@@ -142,6 +144,7 @@ def test_a_run_without_any_finite_score_is_one_clear_error():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_padding_grows_with_the_networks():
     config = wannjax.WannConfig(
         population=16,

@@ -18,6 +18,7 @@ def ended_after(generation, directory):
     assert saved_run.quick(directory, callbacks=[lambda record: record.generation == generation]).interrupted
 
 
+@pytest.mark.slow
 def test_the_default_implementation_of_keys_has_no_say(tmp_path):
     whole = saved_run.outcome(saved_run.quick(None))
     ended_after(5, tmp_path)

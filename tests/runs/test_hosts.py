@@ -84,6 +84,7 @@ def assert_ended_clearly(ends):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_two_processes_find_what_one_finds_and_go_on_when_one_was_killed(tmp_path, expected):
     ends = killed(started(2, tmp_path / "run"), victim=1, after=3)
     assert_ended_clearly(ends)

@@ -47,6 +47,7 @@ def test_any_number_of_processes_finds_what_one_finds(count, expected):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_species_stay_on_their_islands_too(tmp_path):
     expected = found(islands_of_species(None))
     for count in (2, 4):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from as_threads import in_processes
 from bridge import assert_same_bits
+from marking import nightly, slow
 from runs_support import Larger, same
 
 import wannjax
@@ -46,10 +47,7 @@ def assert_as_alone(problem, results):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param("CartPole-v1", marks=pytest.mark.slow),
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("swing-up", "data")),
-    ],
+    [*slow("data"), *nightly("CartPole-v1", "swing-up")],
 )
 def test_every_run_is_the_one_that_evolve_gives(name):
     problem = PROBLEMS[name]()
@@ -117,6 +115,7 @@ def test_searches_with_equal_rules_share_their_programs(changes):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_settings_may_differ_in_everything_but_generations():
     configs = [SMALL, SMALL.replace(population=32, activations=("tanh",)), wannjax.NeatConfig(population=24, generations=5)]
     problem = Larger()

@@ -29,6 +29,7 @@ def problem():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.nightly
 def test_a_run_that_was_ended_goes_on_to_the_same_bits(name, problem, tmp_path):
     whole = searched(problem, name)
     searched(problem, name, tmp_path, generations=3)
@@ -77,6 +78,7 @@ def test_the_command_line_has_a_switch(tmp_path, capsys):
     assert "recurrent: must be False for digits, which has no time steps" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_feed_forward_search_starts_from_no_network_with_memory():
     loop = network_of(Graph(("x",), ("y",), (5, 1), (Connection(1, 2), Connection(2, 2), Connection(2, 3))))
     for name, config in CONFIGS.items():

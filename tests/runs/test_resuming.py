@@ -70,6 +70,7 @@ def test_a_killed_search_ends_as_one_that_was_not(whole, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_on_data_that_was_ended_goes_on_to_the_same_result_on_another_number_of_devices(tmp_path):
     expected = saved_run.outcome(saved_run.data(None))
     assert saved_run.data(tmp_path, callbacks=[lambda record: record.generation == 5]).interrupted

@@ -67,6 +67,7 @@ def test_several_runs_are_each_what_evolve_gives():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_number_of_devices_changes_nothing_that_a_search_finds():
     """But for the steps that are computed, which are costs: those of networks that fill up chunks are among them."""
     commands = [[sys.executable, on_devices.__file__, str(devices)] for devices in (1, 3)]

@@ -149,6 +149,7 @@ def test_scores_of_another_shape_are_refused(algorithm, steps, shape):
         algorithm.tell(steps[0].state, np.zeros(shape, np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_figures_go_on_record(name, tmp_path):
     problem = OfTapes()

@@ -167,6 +167,7 @@ def neat_generations():
     return found
 
 
+@pytest.mark.slow
 def test_the_best_of_species_move_with_their_genes(neat_generations):
     for generation, (told, state, following, alone) in enumerate(neat_generations):
         for number in range(3):

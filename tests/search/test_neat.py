@@ -14,6 +14,7 @@ import oracle
 import pytest
 from bridge import assert_same_bits, genes_of, genome_of
 from genomes_support import assert_well_formed
+from marking import slow
 
 import wannjax
 from benchmarks import neat_evidence
@@ -235,7 +236,7 @@ def alter():
     return jax.jit(one, static_argnums=6)
 
 
-@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("keep", [False, *slow(True)])
 def test_splitting_connections_keeps_the_function(alter, keep):
     """With `keep` for any activation, else for a linear one."""
     rng, number = np.random.default_rng(0), first_number(INPUTS, OUTPUTS)
@@ -298,6 +299,7 @@ def test_a_champion_has_weights_of_its_own_and_learns(found):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_resumed_search_is_the_same_search(found, tmp_path):
     assert search(tmp_path, callbacks=[lambda record: record.generation == 3]).interrupted
     name, config, seed = saved_search(tmp_path)
@@ -356,6 +358,7 @@ def test_the_first_population_is_reproducible():
     assert_same_bits(first, second)
 
 
+@pytest.mark.slow
 def test_xor_scores_are_the_papers_fitness():
     task = wannjax.FunctionProblem(neat_evidence.fitness, inputs=2, outputs=1, stochastic=False)
     one_output = wannjax.NeatConfig(population=6).algorithm(inputs=2, outputs=1)

@@ -74,6 +74,7 @@ def test_every_score_and_the_mean_are_cases():
     assert np.all(np.isfinite(cases))
 
 
+@pytest.mark.slow
 def test_a_search_by_episodes_breeds_from_who_is_outstanding_in_one():
     """All have the same mean at every weight; a third of them are best in one episode each, and nobody else has children."""
     config = wannjax.WannConfig(population=12, cases="episodes", tolerance=0.0, elite_ratio=0.0, initial_density=0.5)

@@ -5,6 +5,7 @@ import numpy as np
 import oracle
 import pytest
 from bridge import network_of as network_of_genes
+from marking import slow
 from runs_support import same
 
 import wannjax
@@ -39,7 +40,7 @@ def first_population(config, start):
     return [take(networks, index) for index in range(config.population)]
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [3, *slow(1)])
 def test_every_island_begins_with_the_given_networks_and_their_children(count):
     start = [some_network(seed) for seed in range(count)]
     population = first_population(wannjax.WannConfig(population=24, islands=2), start)
@@ -65,6 +66,7 @@ def test_neat_begins_with_their_weights():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [wannjax.WannConfig, wannjax.NeatConfig])
+@pytest.mark.nightly
 def test_a_run_goes_on_from_a_checkpoint_without_being_given_them_again(tmp_path, config):
     settings = config(population=16, episodes=1, confirm_episodes=2, generations=4)
     problem = wannjax.FunctionProblem(lambda key, act: -(act(np.full(5, 0.3, np.float32)) ** 2).sum(), inputs=5, outputs=2)
