@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
@@ -67,6 +68,14 @@ def pytest_configure(config):
         os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     if config.getoption("markexpr").startswith("slow"):  # a fifth of the time of the others
         install_import_hook(_MODULES, "typechecker.checked")
+
+
+@pytest.fixture(autouse=True)
+def _drawn_alike(request):
+    """What a test draws does not depend on which of its module came before."""
+    rng = getattr(getattr(request.node, "module", None), "RNG", None)
+    if rng is not None:
+        rng.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 
 @pytest.fixture

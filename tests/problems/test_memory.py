@@ -91,7 +91,7 @@ def test_a_network_that_counts_solves_parity_of_any_length():
 def test_memory_needs_time_and_is_refused_in_one_line_elsewhere():
     problem = wannjax.DataProblem(RNG.normal(size=(30, 3)), RNG.normal(size=(30, 2)), loss="mse")
     with pytest.raises(ValueError, match=r"^networks: must be feed-forward for data, which has no time steps"):
-        problem.evaluate(KEY, networks_for(random_genes(2)), jnp.ones(1), episodes=1)
+        problem.evaluate(KEY, networks_for(random_genes(12)), jnp.ones(1), episodes=1)
     for config in (wannjax.WannConfig(recurrent=True), wannjax.NeatConfig(recurrent=True)):
         with pytest.raises(ValueError, match=r"^recurrent: must be False for data, which has no time steps"):
             wannjax.evolve(problem, config, progress=False)
