@@ -65,7 +65,6 @@ def test_bools_are_no_counts_in_settings():
         wannjax.WannConfig(population=np.bool_(True))
 
 
-@pytest.mark.slow
 def test_a_run_and_what_follows_it_take_them(problem):
     result = wannjax.evolve(problem, wannjax.WannConfig(population=8), generations=np.int64(1), seed=np.int64(3), progress=False)
     assert json.dumps(result.seed) == "3"

@@ -1,6 +1,7 @@
 """A table becomes a problem: equal rows are one row with a weight."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from marking import slow
@@ -67,7 +68,7 @@ def test_a_score_is_minus_the_weighted_loss(loss, outputs):
     problem = problem_of(rows, loss, [f"y {i}" for i in range(outputs)])
     algorithm = WannConfig(population=4).algorithm(inputs=2, outputs=outputs)
     networks = algorithm.ask(algorithm.init(jax.random.key(0)))
-    scores = problem.evaluate(jax.random.key(1), networks, np.array([0.5, -1.0]), episodes=1).scores
+    scores = problem.evaluate(jax.random.key(1), networks, jnp.array([0.5, -1.0]), episodes=1).scores
     for i, row in enumerate(scores):
         for weight, score in zip((0.5, -1.0), row, strict=True):
             outputs_of = np.asarray(take(networks, i)(rows.inputs, weight), np.float64)
