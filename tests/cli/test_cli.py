@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 from as_threads import in_processes
-from marking import slow
+from marking import nightly
 
 import wannjax as package
 from wannjax import EvolutionStrategy, PolicyGradient
@@ -278,6 +278,7 @@ def test_a_run_and_its_file_are_drawn_alike(run, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_film_is_made_and_its_returns_are_printed(run, tmp_path, capsys):
     directory, _ = run
     assert main(["watch", str(directory), "--weights", "-1", "2", "-o", str(tmp_path / "film.gif")]) == 0
@@ -306,7 +307,7 @@ def test_a_training_that_left_a_tuned_network_is_resumed_with_the_options_of_bef
     assert "of a run with steps 3" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), *slow((signal.SIGINT, 0))])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), *nightly((signal.SIGINT, 0))])
 def test_a_run_that_a_cluster_ends_says_that_it_is_to_be_started_again(number, code, tmp_path, monkeypatch, ctrl_c, capsys):
     """Other signals, and what comes to a run that ends by itself, are no failure."""
     evolve, arguments = package.evolve, ["evolve", "CartPole-v1", *SMALL, "--out", str(tmp_path / "one")]

@@ -91,6 +91,7 @@ def test_the_version_is_told(capsys):
     assert capsys.readouterr().out == f"wannjax {wannjax.__version__}\n"
 
 
+@pytest.mark.slow
 def test_environments_are_listed_with_their_sizes_and_needs(capsys, monkeypatch):
     made = []
     whole = registry._gymnax
@@ -108,6 +109,7 @@ def test_environments_are_listed_with_their_sizes_and_needs(capsys, monkeypatch)
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_sizes_of_data_sets_are_theirs():
     digits = next(entry for entry in registry.entries() if entry.name == "digits")
     problem = wannjax.make("digits")

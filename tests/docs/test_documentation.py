@@ -30,7 +30,7 @@ SMALLER = {
     "steps=500": "steps=2",
 }
 
-COMPILE_LONG = {"README.md", "blocks.md", "runs.md", "search.md", "training.md"}
+COMPILE_LONG = {"README.md", "blocks.md", "export.md", "runs.md", "search.md", "training.md"}
 COMPILE_LONGEST = {"collections.md", "extending.md", "neat.md", "problems.md", "reading.md", "sklearn.md"}
 
 python = Sybil([PythonCodeBlockParser(), SkipParser()])

@@ -100,6 +100,7 @@ def test_the_formula_is_of_the_tables_own_columns(diabetes, train, scale):
     assert_allclose(values, model.predict(x[:50]), rtol=1e-4)
 
 
+@pytest.mark.nightly
 def test_names_of_columns_are_in_the_formula(iris):
     x, y, names = iris
     pandas = pytest.importorskip("pandas")
@@ -153,6 +154,7 @@ def test_weights_of_rows_are_repetitions(iris):
     assert_array_equal(weighted.predict_proba(x), repeated.predict_proba(x))
 
 
+@pytest.mark.nightly
 def test_a_random_state_says_all(iris, flowers):
     x, y, _ = iris
     assert clone(flowers).fit(x, y).network_ == flowers.network_

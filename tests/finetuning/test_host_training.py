@@ -166,6 +166,7 @@ def test_the_input_that_a_connection_reads_is_known():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_boats_learn_to_stay_and_resume_to_the_same_bits(tmp_path):
     method = PolicyGradient(learning_rate=0.1)
     train = partial(finetune, STEER, HostProblem(Boats()), method=method, starts=(0.5, 1.0), progress=False)

@@ -222,6 +222,7 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_with_blocks_is_resumed_from_its_directory_alone(whole, tmp_path):
     expected, directory = whole
     wannjax.evolve(OfTapes(), WITH_BLOCKS, generations=3, progress=False, run_dir=tmp_path / "run")

@@ -132,6 +132,7 @@ def test_a_child_grows_by_no_more_than_the_operators_say(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_blocks_places_sources_and_targets_are_equally_likely():
     parent = shaped(8, nodes=4, ids=TABLE)
     first, pair = 1 + parent.inputs, LIBRARY[0]
@@ -160,6 +161,7 @@ def test_insertion_is_drawn_by_its_rate_beside_the_others():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_always_has_room_for_the_next_generation():
     config = WannConfig(population=8, add_node=0.0, delete_connection=0.0, delete_node=0.0, insert_block=20.0, blocks=LIBRARY)
     algorithm = config.algorithm(inputs=3, outputs=2)

@@ -45,6 +45,7 @@ def test_what_stands_beside_no_connection_has_no_say():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_champion_equals_the_one_that_was_saved(tmp_path):
     x = np.random.default_rng(0).normal(size=(40, 2))
     problem = wannjax.DataProblem(x, x[:, 0] > 0)

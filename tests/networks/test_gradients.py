@@ -136,6 +136,7 @@ def slow_topology(network):
     density=st.floats(0.0, 0.7),
     weighted=st.booleans(),
 )
+@pytest.mark.nightly
 def test_a_topology_has_the_connections_in_the_order_of_the_graph(seed, sizes, nodes, density, weighted):
     rng, (inputs, outputs) = np.random.default_rng(seed), sizes
     genes = oracle.random_genes(rng, inputs=inputs, outputs=outputs, nodes=nodes, density=density)

@@ -54,6 +54,7 @@ def test_files_keep_their_names(tmp_path):
     assert graph_of(wannjax.load(tmp_path / "network.json")) == graph_of(a_network())
 
 
+@pytest.mark.slow
 def test_what_is_explained_and_pruned_has_the_same_names(capsys):
     from rich.console import Console
 

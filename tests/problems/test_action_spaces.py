@@ -148,6 +148,7 @@ LOCK = network_of(Graph(("one",), tuple("abcdefg"), (1,) * 7, tuple(Connection(0
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_policy_gradient_chooses_in_every_group():
     problem = wannjax.EnvironmentProblem(Lock())
     assert (problem.outputs, problem.output_activation, problem.discrete) == (7, "linear", False)

@@ -340,6 +340,7 @@ def test_networks_of_another_shape_are_refused_and_both_shapes_named(small_batch
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_finds_networks_and_reports_measure_what_does_not_vary_once():
     problem = DataProblem(*examples(), batch=8)
     config = wannjax.WannConfig(population=16, episodes=1, confirm_episodes=2)

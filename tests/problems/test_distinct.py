@@ -135,6 +135,7 @@ def test_a_population_that_cannot_be_merged_soundly_is_scored_side_by_side(plain
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_scores_depend_on_no_other_network(plain, monkeypatch):
     networks = networks_of(random_genes(9), STEPS)
     whole = scores_of(plain, networks)
@@ -151,6 +152,7 @@ def test_within_a_program_of_the_callers_networks_run_side_by_side(plain, monkey
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_finds_the_same_merged_or_not(monkeypatch):
     config = wannjax.WannConfig(population=48, generations=10, episodes=1, confirm_episodes=2)
     merged = wannjax.evolve(DataProblem(*examples(500)), config, progress=False)

@@ -127,6 +127,7 @@ def test_weights_learn_through_time(sequences_as):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_gradients_flow_through_dynamics_and_memory():
     problem = wannjax.make("CartPoleSwingUp-v0", max_steps=20)
     names = problem.input_names, problem.output_names

@@ -95,6 +95,7 @@ def test_little_travels(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_it_goes_on_with_any_number_of_processes(tmp_path, expected):
     (after_five,) = {tuple(map(str, found(each))) for each in in_processes(4, lambda _: islands(tmp_path, generations=5))}
     assert len(list((tmp_path / "checkpoints/00000005/shares").iterdir())) == 4
@@ -224,6 +225,7 @@ def test_an_island_without_scores_goes_on(expected):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_slow_disk_of_one_process_is_waited_for(tmp_path, expected, monkeypatch):
     def slow(path, arrays):
         if hosts.index() == 1:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from host_support import Boats
+from marking import nightly
 from runs_support import Larger
 from saved_run import outcome
 
@@ -29,7 +30,7 @@ PROBLEMS = {
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param("device", marks=pytest.mark.slow), pytest.param("host", marks=pytest.mark.slow), "function", "of one's own"],
+    params=[*nightly("device", "host"), "function", "of one's own"],
 )
 def problem(request):
     return PROBLEMS[request.param]()

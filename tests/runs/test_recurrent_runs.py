@@ -40,6 +40,7 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bits(name, problem, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_champion_with_memory_is_saved_measured_trained_filmed_and_reported(problem, tmp_path):
     start = network_of(
         Graph(

@@ -151,6 +151,7 @@ def test_scores_of_another_shape_are_refused(algorithm, steps, shape):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.nightly
 def test_figures_go_on_record(name, tmp_path):
     problem = OfTapes()
     problem.outputs, problem.output_names = OUTPUTS, ("y", "z")  # so that the programs are those of the other tests
