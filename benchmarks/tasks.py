@@ -65,7 +65,6 @@ TASKS = {
     "SpaceInvaders-MinAtar": Task("131", _GYMNAX, {"generations": 100, "population": 256}),
     "brax:hopper": Task("2354", "TensorNEAT's paper, 5,000 networks on a GPU", _FEW, episodes=8),
     "brax:inverted_pendulum": Task("1000", _MOST, _FEW, episodes=8),
-    "brax:reacher": Task("-3.75", "solved, gymnasium's registry", _SOME, episodes=20, max_steps=50),
     "playground:CartpoleSwingup": Task("1000", _MOST, _FEW, episodes=8),
     "envpool:LunarLander-v3": Task("200", _SOLVED, _SOME, episodes=20),
     "envpool:LunarLanderContinuous-v3": Task("200", _SOLVED, _SOME, episodes=20),
