@@ -2,6 +2,8 @@
 
 import os
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import jax
@@ -16,7 +18,8 @@ import wannjax
 from wannjax.genomes.genome import enlarge
 from wannjax.genomes.operators import SHARED
 from wannjax.pictures.curves import draw_statistics
-from wannjax.runs.run import suited
+from wannjax.runs.resuming import locked
+from wannjax.runs.run import Run, suited
 
 SMALL = wannjax.WannConfig(population=24, generations=5, episodes=2, confirm_episodes=4)
 GROWING = SMALL.replace(generations=60, add_node=8.0, delete_node=0.0, initial_density=1.0)
@@ -54,6 +57,52 @@ def test_every_run_is_the_one_that_evolve_gives(name):
     many = wannjax.evolve_many(problem, SMALL, seeds=[3, 0, 8, 1], progress=False)
     assert [result.seed for result in many.results] == [3, 0, 8, 1]
     assert_as_alone(problem, many.results[1:3])
+
+
+def test_runs_as_jobs_are_the_same_and_are_not_searched_again(tmp_path, monkeypatch):
+    problem, configs = points(), [SMALL.replace(generations=2), SMALL.replace(generations=2, add_node=1.0)]
+    alone = wannjax.evolve_many(problem, configs, seeds=[3, 0], progress=False)
+    for _ in range(2):
+        many = wannjax.evolve_many(problem, configs, seeds=[3, 0], progress=False, run_dir=tmp_path)
+        assert [(result.config, result.seed) for result in many.results] == [(result.config, result.seed) for result in alone.results]
+        for result, expected in zip(many.results, alone.results, strict=True):
+            same(result, expected)
+        assert many.labels == alone.labels == ("add_node 0.25", "add_node 1")
+        monkeypatch.setattr(Run, "advance", None)  # what is there is only read
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/seed-*")} == {
+        f"settings-{number}/seed-{seed}" for number in (0, 1) for seed in (0, 3)
+    }
+
+
+def test_a_run_that_another_process_holds_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("wannjax.runs.many._LOOK_AGAIN", 0.05)
+    problem, config = points(), SMALL.replace(generations=2)
+    wannjax.evolve(problem, config, seed=0, progress=False, run_dir=tmp_path / "seed-0", finish=None)
+    monkeypatch.setattr(Run, "advance", None)
+    with ThreadPoolExecutor(1) as pool:
+        with locked(tmp_path / "seed-0"):
+            waiting = pool.submit(wannjax.evolve_many, problem, config, seeds=[0], progress=False, run_dir=tmp_path)
+            time.sleep(0.5)
+            assert not waiting.done()
+        waiting.result()
+    assert waiting.result().results[0].seed == 0
+
+
+def test_a_signal_ends_all_jobs_and_the_same_call_goes_on(tmp_path):
+    problem, config, advance = points(), SMALL.replace(generations=3), Run.advance
+
+    def signalled(run):
+        advance(run)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Run, "advance", signalled)
+        with pytest.raises(KeyboardInterrupt, match=r"the same call with run_dir='.*' goes on"):
+            wannjax.evolve_many(problem, config, seeds=[0, 1], progress=False, run_dir=tmp_path)
+    many = wannjax.evolve_many(problem, config, seeds=[0, 1], progress=False, run_dir=tmp_path)
+    assert [len(result.history["generation"]) for result in many.results] == [3, 3]
+    with pytest.raises(ValueError, match=r"^run directory: must be a run of these seeds and settings, and it has add_node"):
+        wannjax.evolve_many(problem, config.replace(add_node=0.5), seeds=[0], progress=False, run_dir=tmp_path)
 
 
 def test_several_processes_have_the_same_seeds():

@@ -6,15 +6,20 @@ leave them equal (see `Rules` of each search): the second run of a sweep over se
 nothing, and none of a sweep over WANN's rates either. Each is the run that `evolve` makes.
 """
 
-from collections.abc import Iterable, Sequence
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from wannjax.common import hosts
+from wannjax.common.files import as_path
 from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.keys import hidden_settings
 from wannjax.common.validation import require, require_seed, require_type
@@ -24,11 +29,17 @@ from wannjax.networks.network import Network, connection_count
 from wannjax.problems.problem import Problem
 from wannjax.problems.registry import as_problem
 from wannjax.runs.compilations import count_compilations
-from wannjax.runs.loop import drive
+from wannjax.runs.evolution import evolve
+from wannjax.runs.loop import Callback, drive
 from wannjax.runs.progress import ManyView
 from wannjax.runs.result import Result
+from wannjax.runs.resuming import HeldError
 from wannjax.runs.run import Run
+from wannjax.runs.seeds import directory_of, run_seeds
 from wannjax.search.registry import Config, as_config
+
+_LOOK_AGAIN = 2.0
+"""Seconds until one looks again whether another process still holds a run."""
 
 
 class Statistics(NamedTuple):
@@ -145,6 +156,7 @@ def evolve_many(
     generations: int | None = None,
     start: Network | Sequence[Network] | None = None,
     progress: bool = True,
+    run_dir: str | os.PathLike | None = None,
 ) -> ManyResults:
     """Runs an independent search for every seed. Each gives what `evolve` gives for it.
 
@@ -157,12 +169,19 @@ def evolve_many(
         generations: overrides `config.generations`.
         start: networks that every run begins with, as in `evolve`.
         progress: show a live view.
+        run_dir: a folder that is to hold a run directory for each run, such as `seed-0`, or
+            `settings-1/seed-0` where there are several settings. The runs then come one after the
+            other, any number of processes that make the same call share them, as those of `wannjax
+            evolve --seeds` do, and each waits for all and has all results. What is there already is
+            not searched again.
 
     Ctrl-C, or SIGTERM, ends all runs after the current generation; everything found so far is in
-    the results. A second one interrupts at once.
+    the results. A second one interrupts at once. With `run_dir`, one raises KeyboardInterrupt after
+    the generation, and the same call goes on.
 
-    Raises ValueError for a setting out of range, for different numbers of generations, and when no
-    network of a run's generation has finite scores, and TypeError for an argument of another kind.
+    Raises ValueError for a setting out of range, for different numbers of generations, when no
+    network of a run's generation has finite scores, and for runs of other settings in `run_dir`;
+    TypeError for an argument of another kind; and OSError.
     """
     problem = as_problem(problem)
     require_type("seeds", seeds, "several integers, such as range(8)", isinstance(seeds, Iterable) and not isinstance(seeds, str))
@@ -174,6 +193,8 @@ def evolve_many(
     steps = configs[0].generations
     for each in configs:
         require("generations", each.generations, f"{steps}, as in the first settings", each.generations == steps)
+    if run_dir is not None:
+        return _as_jobs(problem, configs, seeds, start, as_path(run_dir, "run_dir"), progress)
     with ExitStack() as stack:
         compilations = stack.enter_context(count_compilations())
         interrupted = stack.enter_context(interrupt_flag("generation"))
@@ -189,3 +210,40 @@ def evolve_many(
     return ManyResults(
         results, tuple(run.config for run in runs[:: len(seeds)]), seeds, seconds, (compilations.count, compilations.seconds)
     )
+
+
+def _as_jobs(
+    problem: Problem,
+    configs: Sequence[Config],
+    seeds: tuple[int, ...],
+    start: Network | Sequence[Network] | None,
+    folder: Path,
+    progress: bool,
+) -> ManyResults:
+    """The runs as jobs, each in a directory of its own."""
+    allowed = "None among processes that share one search: those that make the same call share its runs without that"
+    require("run_dir", str(folder), allowed, hosts.count() == 1)
+    begun, results = time.perf_counter(), list[Result]()
+    with count_compilations() as compilations:
+        for number, config in enumerate(configs):
+            here, own = dict[int, Result](), folder if len(configs) == 1 else folder / f"settings-{number}"
+
+            def search(seed: int, directory: Path, *tell: Callback, config=config, here=here) -> Result:
+                here[seed] = evolve(problem, config, seed=seed, start=start, callbacks=tell, progress=False, run_dir=directory, resume=True)
+                return here[seed]
+
+            given = () if start is None else given_networks(start)
+            if run_seeds(problem, config, seeds, own, search, start=given, progress=progress).interrupted:
+                raise KeyboardInterrupt(f"the same call with run_dir={str(folder)!r} goes on")
+            results += [here.get(seed) or _when_free(partial(search, seed, directory_of(own, seed))) for seed in seeds]
+    suited_to = tuple(result.config for result in results[:: len(seeds)])
+    return ManyResults(results, suited_to, seeds, time.perf_counter() - begun, (compilations.count, compilations.seconds))
+
+
+def _when_free(search: Callable[[], Result]) -> Result:
+    """What `search` finds in a directory, or has found, once no other process holds it."""
+    while True:
+        try:
+            return search()
+        except HeldError:
+            time.sleep(_LOOK_AGAIN)

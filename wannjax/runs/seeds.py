@@ -12,6 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich.console import Console
+
 from wannjax.common.interrupts import interrupt_flag
 from wannjax.common.validation import require
 from wannjax.networks.network import Network
@@ -43,6 +45,11 @@ class Standing(NamedTuple):
     interrupted: bool
 
 
+def directory_of(folder: Path, seed: int) -> Path:
+    """The run directory of a seed."""
+    return folder / f"seed-{seed}"
+
+
 def run_seeds(
     problem: Problem,
     config: Config,
@@ -51,6 +58,7 @@ def run_seeds(
     search: Callable[[int, Path, Callback], Result],
     start: Sequence[Network] = (),
     found: Callable[[int, Saved], None] = lambda seed, saved: None,
+    progress: bool = True,
 ) -> Standing:
     """Runs a search for every seed that no other process has, and shows all of them as they go:
     what there is in the end.
@@ -61,16 +69,18 @@ def run_seeds(
             own, and calls the third argument with the `Record` of every generation.
         start: networks that every search begins with, where some are given.
         found: called with every run that is done, as soon as this process knows of it.
+        progress: show a live view.
 
     Raises ValueError where a finished run in `folder` is of another problem, of other settings, or
     began with other networks than those that are given.
     """
     wanted = suited(config, problem)
-    directories = {seed: folder / f"seed-{seed}" for seed in seeds}
+    directories = {seed: directory_of(folder, seed) for seed in seeds}
+    console = None if progress else Console(quiet=True)
     done = dict[int, Saved]()
     left, before = list(seeds), list[int]()
     begun = {seed: run_directory.generations_saved(directory) for seed, directory in directories.items()}
-    with interrupt_flag("seed") as interrupted, SeedsView(problem, wanted, begun) as view:
+    with interrupt_flag("seed") as interrupted, SeedsView(problem, wanted, begun, console) as view:
         while left != before and not interrupted():  # those that others held may be free or done by now
             before, left = left, []
             for seed in before:
