@@ -193,12 +193,12 @@ def evolve_many(
     steps = configs[0].generations
     for each in configs:
         require("generations", each.generations, f"{steps}, as in the first settings", each.generations == steps)
+    begin = () if start is None else given_networks(start)
     if run_dir is not None:
-        return _as_jobs(problem, configs, seeds, start, as_path(run_dir, "run_dir"), progress)
+        return _as_jobs(problem, configs, seeds, begin, as_path(run_dir, "run_dir"), progress)
     with ExitStack() as stack:
         compilations = stack.enter_context(count_compilations())
         interrupted = stack.enter_context(interrupt_flag("generation"))
-        begin = () if start is None else given_networks(start)
         runs = [Run(problem, each, seed, begin) for each in configs for seed in seeds]
         hosts.require_same([{**run.identity, **hidden_settings(), "generations": steps} for run in runs])
         views = [stack.enter_context(ManyView(problem, configs[0], len(runs)))] if progress and hosts.is_first() else []
@@ -216,7 +216,7 @@ def _as_jobs(
     problem: Problem,
     configs: Sequence[Config],
     seeds: tuple[int, ...],
-    start: Network | Sequence[Network] | None,
+    start: Sequence[Network],
     folder: Path,
     progress: bool,
 ) -> ManyResults:
@@ -229,11 +229,12 @@ def _as_jobs(
             here, own = dict[int, Result](), folder if len(configs) == 1 else folder / f"settings-{number}"
 
             def search(seed: int, directory: Path, *tell: Callback, config=config, here=here) -> Result:
-                here[seed] = evolve(problem, config, seed=seed, start=start, callbacks=tell, progress=False, run_dir=directory, resume=True)
+                here[seed] = evolve(
+                    problem, config, seed=seed, start=start or None, callbacks=tell, progress=False, run_dir=directory, resume=True
+                )
                 return here[seed]
 
-            given = () if start is None else given_networks(start)
-            if run_seeds(problem, config, seeds, own, search, start=given, progress=progress).interrupted:
+            if run_seeds(problem, config, seeds, own, search, start=start, progress=progress).interrupted:
                 raise KeyboardInterrupt(f"the same call with run_dir={str(folder)!r} goes on")
             results += [here.get(seed) or _when_free(partial(search, seed, directory_of(own, seed))) for seed in seeds]
     suited_to = tuple(result.config for result in results[:: len(seeds)])
