@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
+from marking import slow
 
 import wannjax
 from wannjax.analysis.activity import activity
@@ -55,7 +56,7 @@ def stepped(text, observations, weight):
     return np.array(found, float)
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 40))])
+@pytest.mark.parametrize("seed", [0, 1, *slow(*range(2, 40))])
 def test_difference_equations_give_the_oracles_values_at_every_time_step(seed):
     rng = np.random.default_rng(seed)
     genes = oracle.random_genes(rng, nodes=int(rng.integers(1, 9)), ids=tuple(range(1, 12)), density=0.25, defects=0.2, recurrent=True)

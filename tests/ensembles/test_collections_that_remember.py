@@ -9,6 +9,7 @@ import numpy as np
 import oracle
 import pytest
 from bridge import assert_same_bits
+from marking import slow
 
 import wannjax
 from wannjax.common.keys import Purpose
@@ -51,7 +52,7 @@ def stepped(ensemble, state, observations):
     return np.stack(found)
 
 
-@pytest.mark.parametrize(("rule", "gate"), [("outputs", GATE), pytest.param("probabilities", None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("rule", "gate"), [("outputs", GATE), *slow(("probabilities", None))])
 def test_a_collection_steps_as_its_members_do_in_the_oracle(rule, gate, tmp_path):
     ensemble = Ensemble(NETWORK, WEIGHTS, rule, gate)
     want = said_by_numpy(rule, gate)

@@ -12,6 +12,7 @@ import oracle
 import pytest
 from export_support import WEIRD_NAMES, compiled, function_of, in_every_form, needs_compiler, needs_torch
 from flax import nnx
+from marking import slow
 
 from wannjax.export import from_flax, from_onnx, from_torch, to_c, to_flax, to_onnx, to_python, to_torch, to_torch_source
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
@@ -107,7 +108,7 @@ def stepped_in_torch(module, observations):
 
 
 @in_every_form(flax=run_flax, onnx=run_onnx, python=run_python, c=run_c, torch=run_torch, torch_source=run_torch_source)
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 14))])
+@pytest.mark.parametrize("seed", [1, *slow(*range(2, 14))])
 def test_an_exported_network_steps_as_the_oracle_does(run, seed, tmp_path):
     genes, weights, shared, individual, observations = random_case(seed)
     for network, own, weight in ((shared, 0.7, 0.7), (individual, -1.0 * weights, -1.0)):
@@ -127,7 +128,7 @@ def test_most_of_these_networks_remember_and_their_bounds_are_tight():
     assert np.mean(tight) > 0.8
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 14))])
+@pytest.mark.parametrize("seed", [1, *slow(*range(2, 14))])
 def test_there_and_back_is_the_same_network(seed, tmp_path):
     _, _, shared, individual, _ = random_case(seed)
     assert graph_of(from_flax(to_flax(individual))) == graph_of(individual)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from as_threads import in_processes
-from marking import nightly
+from marking import nightly, slow
 from training_support import BALANCING, LINE, QUADRATIC, SORTING, SWINGING, points_to_sort, tune, weights_of
 
 import wannjax
@@ -127,7 +127,7 @@ def test_a_method_is_reproducible_by_seed(tasks, task, network, method):
         ("quadratic", LINE, EvolutionStrategy()),
         ("data", SORTING, Gradient()),
         ("cart-pole", BALANCING, PolicyGradient()),
-        pytest.param("swing-up", SWINGING, EvolutionStrategy(), marks=pytest.mark.slow),
+        *slow(("swing-up", SWINGING, EvolutionStrategy())),
     ],
 )
 def test_the_method_suits_the_problem_where_none_is_given(tasks, task, network, method):

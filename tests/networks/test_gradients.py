@@ -11,6 +11,7 @@ import pytest
 from bridge import assert_same_bits, network_of
 from hypothesis import given
 from hypothesis import strategies as st
+from marking import slow
 
 from wannjax.networks import activations, gradients
 from wannjax.networks.activations import NAMES, SUM, activate
@@ -19,7 +20,7 @@ from wannjax.networks.graph import network_of as laid_out
 from wannjax.networks.network import Network, individual_weights, is_connection
 
 IDS = tuple(sorted(oracle.ACTIVATIONS))
-SEEDS = pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 10))])
+SEEDS = pytest.mark.parametrize("seed", [*range(4), *slow(*range(4, 10))])
 """Every topology is a program of its own to compile, so few of them in the quick run."""
 
 

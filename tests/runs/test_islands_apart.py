@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import saved_run
 from as_threads import in_processes
+from marking import slow
 from saved_run import ISLANDS, OfTapes, islands, islands_of_species, outcome, without_costs
 
 import wannjax
@@ -41,7 +42,7 @@ def saved(tmp_path_factory, without_report):
     return directory
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, *slow(3, 4)])
 def test_any_number_of_processes_finds_what_one_finds(count, expected):
     assert [found(result) for result in in_processes(count, lambda _: islands(None))] == [expected] * count
 
@@ -152,7 +153,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1, *slow(2)])
 def test_a_damaged_checkpoint_of_shares_is_passed_over(fault, count, saved, expected, tmp_path, monkeypatch):
     directory = shutil.copytree(saved, tmp_path / "run")
     damage, message = FAULTS[fault]

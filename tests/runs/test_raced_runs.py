@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from host_support import Boats
-from marking import nightly
+from marking import nightly, slow
 from runs_support import Larger
 from saved_run import outcome
 
@@ -82,7 +82,7 @@ def run_key(run, generation):
 
 @pytest.mark.parametrize(
     ("make", "cases"),
-    [(Larger, "weights"), pytest.param(PROBLEMS["host"], "episodes", marks=pytest.mark.slow)],
+    [(Larger, "weights"), *slow((PROBLEMS["host"], "episodes"))],
     ids=["weights", "episodes"],
 )
 def test_a_run_with_races_is_resumed_to_the_same_result(make, cases, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import saved_run
+from marking import slow
 from saved_run import without_costs
 
 import wannjax
@@ -130,7 +131,7 @@ def test_a_finished_run_that_is_resumed_gives_its_result_again(whole, tmp_path):
 @pytest.mark.parametrize(
     ("method", "name"),
     [
-        pytest.param(saved_run.METHOD, "CartPoleSwingUp-v0", marks=pytest.mark.slow),
+        *slow((saved_run.METHOD, "CartPoleSwingUp-v0")),
         pytest.param(wannjax.Gradient(), "CartPoleSwingUp-v0", marks=pytest.mark.nightly),
         pytest.param(wannjax.PolicyGradient(), "CartPole-v1", marks=pytest.mark.nightly),
     ],

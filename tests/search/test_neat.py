@@ -48,7 +48,7 @@ LINEAR = CONFIG.replace(output_activation="linear")
 ALGORITHM = LINEAR.algorithm(inputs=INPUTS, outputs=OUTPUTS)
 
 
-@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["feed-forward", "recurrent"])
+@pytest.fixture(scope="module", params=[False, *slow(True)], ids=["feed-forward", "recurrent"])
 def recurrent(request):
     return request.param
 

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from marking import slow
 
 import wannjax
 from wannjax.search.racing import Race
@@ -43,7 +44,7 @@ COPIES = dict.fromkeys(("add_node", "add_connection", "enable", "delete_connecti
 """With these only hidden nodes can change, so that the children of networks without any are copies."""
 
 
-@pytest.mark.parametrize("islands", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.parametrize("islands", [3, *slow(1)])
 @pytest.mark.parametrize("settings", [{"cull_ratio": 0.0}, {"selection": "tournament", "cull_ratio": 0.0, "elite_ratio": 1.0}])
 def test_only_networks_that_are_ahead_are_kept_and_have_children(settings, islands):
     config = wannjax.WannConfig(population=30, islands=islands, episodes=2, racing=1, initial_density=0.9, **settings, **COPIES)

@@ -7,6 +7,7 @@ import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from marking import slow
 
 from wannjax.search import fronts_kernel
 from wannjax.search.ranking import finite_or_worst, fronts_and_crowding, fronts_in_order, non_dominated, rank
@@ -49,7 +50,7 @@ def test_fronts_and_crowding_of_many_random_points():
     np.testing.assert_allclose(crowding, oracle.crowding(points.astype(np.float64), front), rtol=1e-4)
 
 
-@pytest.mark.parametrize(("count", "known"), [(1, 256), (300, 256), pytest.param(300, 16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("count", "known"), [(1, 256), (300, 256), *slow((300, 16))])
 def test_fronts_in_a_kernel_are_the_same(monkeypatch, count, known):
     """Also those that one kernel leaves to the next."""
     monkeypatch.setattr(fronts_kernel, "AT_ONCE", known)
