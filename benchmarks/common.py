@@ -1,5 +1,5 @@
 """What the benchmarks share: random populations of a given size, timing in CPU and wall seconds,
-tables, and a record as JSON.
+tables, and records as JSON.
 """
 
 import json
@@ -8,6 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +41,29 @@ def whole(result: wannjax.Result) -> wannjax.Result:
     if result.interrupted:
         sys.exit("ended early: nothing of this search goes on record; the same command goes on from the last one that does")
     return result
+
+
+class Results:
+    """Runs that are kept in a file, so that none is done twice."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.runs: dict[str, dict] = json.loads(path.read_text())["runs"] if path.exists() else {}
+
+    def of(self, run: Callable[..., dict], seeds: int, **settings: Any) -> list[dict]:
+        """What `run` gives for every seed from 0 on with these settings, whole configs among
+        them.
+        """
+        found, told = [], [getattr(value, "name", value) for value in settings.values() if not isinstance(value, dict)]
+        for seed in range(seeds):
+            name = json.dumps([run.__name__, settings, seed], default=asdict)
+            if name not in self.runs:
+                self.runs[name] = run(seed, **settings)
+                write_json(self.path, {"machine": machine(), "runs": self.runs})
+                shown = {key: value for key, value in self.runs[name].items() if key != "history" and not isinstance(value, dict)}
+                print(f"{run.__name__} {' '.join(map(str, told))} seed {seed}: {shown}", flush=True)
+            found.append(self.runs[name])
+        return found
 
 
 def accuracies(problem: DataProblem, network: Network, weights: Sequence[float], split: str) -> np.ndarray:

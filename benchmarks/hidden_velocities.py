@@ -31,8 +31,7 @@ import numpy as np
 from jax import lax
 
 import wannjax
-from benchmarks.common import print_table, whole
-from benchmarks.neat_evidence import Results
+from benchmarks.common import Results, print_table, whole
 from benchmarks.tasks import quartiles
 from wannjax.networks.network import take
 from wannjax.problems.environment_problem import EnvironmentProblem

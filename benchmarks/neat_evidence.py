@@ -17,9 +17,7 @@ the task. Finished runs are kept in the JSON file; a second call does only what 
 """
 
 import argparse
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +27,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import wannjax
-from benchmarks.common import machine, print_table, whole, write_json
+from benchmarks.common import Results, print_table, whole
 from benchmarks.tasks import quartiles
 from wannjax.problems.registry import make_environment
 
@@ -153,29 +151,6 @@ def comparison(seed: int, algorithm: str, budget: float, training: float) -> dic
         network, seconds = tuned.network, result.seconds + tuned.seconds
     report = wannjax.evaluate(network, problem, seed=seed)
     return {**scores_of(report), "seconds": seconds, "generations": len(result.history["generation"])}
-
-
-class Results:
-    """Runs that are kept in a file, so that none is done twice."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.runs: dict[str, dict] = json.loads(path.read_text())["runs"] if path.exists() else {}
-
-    def of(self, run: Callable[..., dict], seeds: int, **settings: Any) -> list[dict]:
-        """What `run` gives for every seed from 0 on with these settings, whole configs among
-        them.
-        """
-        found, told = [], [getattr(value, "name", value) for value in settings.values() if not isinstance(value, dict)]
-        for seed in range(seeds):
-            name = json.dumps([run.__name__, settings, seed], default=asdict)
-            if name not in self.runs:
-                self.runs[name] = run(seed, **settings)
-                write_json(self.path, {"machine": machine(), "runs": self.runs})
-                shown = {key: value for key, value in self.runs[name].items() if key != "history" and not isinstance(value, dict)}
-                print(f"{run.__name__} {' '.join(map(str, told))} seed {seed}: {shown}", flush=True)
-            found.append(self.runs[name])
-        return found
 
 
 def show_solutions(task: str, presets: dict[str, list[dict]]) -> None:

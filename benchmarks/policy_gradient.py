@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 import wannjax
-from benchmarks.common import perceptron, print_table, whole
-from benchmarks.neat_evidence import Results
+from benchmarks.common import Results, perceptron, print_table, whole
 from wannjax.networks.files import network_text, parse_network
 from wannjax.networks.graph import graph_of, network_of
 

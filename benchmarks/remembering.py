@@ -22,8 +22,7 @@ from typing import Any
 import numpy as np
 
 import wannjax
-from benchmarks.common import accuracies, print_table, whole
-from benchmarks.neat_evidence import Results
+from benchmarks.common import Results, accuracies, print_table, whole
 from benchmarks.tasks import quartiles
 from wannjax.networks.network import connection_count
 from wannjax.problems.data import DataProblem

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import wannjax
-from benchmarks.common import accuracies, whole
-from benchmarks.neat_evidence import Results
+from benchmarks.common import Results, accuracies, whole
 from benchmarks.remembering import LENGTH, LONGER, sequences
 from wannjax.networks.activations import NAMES
 from wannjax.networks.graph import Connection, Graph, network_of

@@ -9,14 +9,18 @@ import optax
 import pytest
 from as_threads import in_processes
 from bridge import assert_same_bits
+from flax import struct
 
 import wannjax
 from wannjax.common.keys import Purpose
 from wannjax.ensembles import Ensemble, Gate
 from wannjax.ensembles.data_training import DataTraining
 from wannjax.ensembles.environment_training import gate_by_returns
+from wannjax.ensembles.gated import GatedEnvironment
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 from wannjax.problems.data import DataProblem
+from wannjax.problems.environment_problem import EnvironmentProblem
+from wannjax.problems.environments.varied import varied
 from wannjax.problems.registry import make_environment
 
 RNG = np.random.default_rng(0)
@@ -202,11 +206,12 @@ def test_several_processes_train_a_collection_as_one_does():
 
 
 @pytest.mark.nightly
-def test_a_collection_acts_in_a_varied_environment():
+@pytest.mark.parametrize("told", [True, False])
+def test_a_collection_acts_in_a_varied_environment(told):
     problem = make_environment("CartPoleSwingUp-v0", vary={"pole_length": (0.3, 0.9)}, max_steps=30)
     network = small_network(5, 1)
-    flock = wannjax.ensemble(network, problem, members=2, steps=1, seed=0, progress=False)
-    assert flock.context_names == ("pole_length",)
+    flock = wannjax.ensemble(network, problem, members=2, steps=1, told=told, seed=0, progress=False)
+    assert flock.context_names == (("pole_length",) if told else ())
     keys = jax.random.split(jax.random.key(0), 3)
     returns = flock.returns(problem, keys)
     contexts = problem.contexts(keys, problem.params)
@@ -214,21 +219,80 @@ def test_a_collection_acts_in_a_varied_environment():
         observation, state = problem.environment.reset(jax.random.fold_in(key, Purpose.EPISODE_START), problem.params)
         total = 0.0
         for time in range(30):
-            action = np.clip(flock(observation, contexts[i]), -1, 1)
+            action = np.clip(flock(observation, contexts[i] if told else None), -1, 1)
             after = problem.environment.step(jax.random.fold_in(key, time), state, action, problem.params)
             observation, state, total = after.observation, after.state, total + float(after.reward)
             if after.ended:
                 break
         np.testing.assert_allclose(returns[i], total, rtol=1e-3)
+    if not told:
+        return
     with pytest.raises(ValueError, match="problem: must be one that varies pole_length, got 'CartPoleSwingUp-v0, which varies nothing'"):
         flock.evaluate(make_environment("CartPoleSwingUp-v0"))
     with pytest.raises(ValueError, match="context: must be given: pole_length"):
         flock(observation)
 
 
+def test_an_environment_of_shares_scores_what_the_collection_does():
+    problem = make_environment("CartPoleSwingUp-v0", vary={"pole_length": (0.3, 0.9)}, max_steps=50)
+    network, rng = small_network(5, 1), np.random.default_rng(5)
+    weights = jnp.asarray(rng.normal(size=(3, len(graph_of(network).connections))), jnp.float32)
+    gate = Gate(*(jnp.asarray(leaf, jnp.float32) for leaf in (rng.normal(size=(3, 5)), rng.normal(size=3), np.zeros(5), np.ones(5))))
+    layer = network_of(
+        Graph(
+            tuple("abcde"),
+            ("u", "v", "w"),
+            (1, 1, 1),
+            tuple(
+                Connection(source, 6 + member, float(gate.bias[member] if source == 0 else gate.weights[member, source - 1]))
+                for member in range(3)
+                for source in range(6)
+            ),
+        )
+    )
+    keys = jax.random.split(jax.random.key(1), 6)
+    shares = EnvironmentProblem(GatedEnvironment(problem.environment, network, weights))
+    found = shares.rollout(keys, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], layer), jnp.ones(6)).returns[0]
+    expected = Ensemble(network, weights, "outputs", gate).returns(problem, keys)
+    assert float(jnp.std(expected)) > 0
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@struct.dataclass
+class Sign:
+    sign: float = 1.0
+
+
+class Follow(wannjax.Environment):
+    """Eight steps that pay for an action of the sign which the first part of an observation shows, in another size every time."""
+
+    name, inputs, actions, max_steps, params = "follow", 2, wannjax.Box(-1.0, 1.0), 8, Sign()
+
+    def reset(self, key, params):
+        size = jax.random.uniform(key, minval=0.5, maxval=1.5)
+        return jnp.stack([jnp.sign(params.sign) * size, 1.0]), size
+
+    def step(self, key, state, action, params):
+        seen = jnp.stack([jnp.sign(params.sign) * state, 1.0])
+        return wannjax.Transition(seen, state, jnp.sign(params.sign) * action, jnp.bool_(False), jnp.bool_(False))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("told", [True, False])
+def test_a_gate_finds_out_who_is_right_from_what_it_sees(told):
+    problem = EnvironmentProblem(varied(Follow(), {"sign": (-1.0, 1.0)}))
+    blind = network_of(Graph(("seen", "one"), ("action",), (5,), (Connection(2, 3),)))  # each member says one thing only
+    alone = wannjax.finetune(blind, problem, method="evolution", steps=20, progress=False)
+    together = wannjax.ensemble(blind, problem, members=2, steps=20, told=told, progress=False)
+    assert together.evaluate(problem).mean > 6
+    assert wannjax.evaluate(alone.network, problem).tuned_weights.mean < 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"told": 1}, "told: must be True or False, got 1"),
+        ({"told": False}, "told: must be True for mixture on data, got False"),
         ({"members": 1}, "members: must be an integer >= 2, got 1"),
         ({"kind": "choir"}, "kind: must be one of mixture, regions, bagging, vote, got 'choir'"),
         ({"steps": 0}, "steps: must be an integer >= 1, got 0"),

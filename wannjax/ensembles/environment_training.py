@@ -1,5 +1,5 @@
 """Members on a varied environment: one per region of its parameters, and a gate trained on what the
-members score.
+members score, or evolved on what they score together.
 """
 
 import jax
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float32
 from wannjax.common.keys import Purpose, generator_of, key_of
 from wannjax.ensembles.clustering import clusters
 from wannjax.ensembles.ensemble import Ensemble, Gate
+from wannjax.ensembles.gated import gate_by_evolution
 from wannjax.finetuning import Callback, finetune
 from wannjax.finetuning.method import descend
 from wannjax.networks.gradients import copies, topology_of
@@ -30,6 +31,7 @@ def train_on_environment(
     weights: Float32[np.ndarray, "M C"],
     optimizer: optax.GradientTransformation | None,
     steps: int,
+    told: bool,
     seed: int,
     callbacks: list[Callback],
     progress: bool,
@@ -37,7 +39,8 @@ def train_on_environment(
     """The collection of regions whose members start from `weights`. For the arguments see
     `ensemble`.
 
-    When training is ended early, the members that are still to come stay as they are.
+    When training is ended early, the members that are still to come stay as they are, and a gate
+    that would be evolved counts all the same.
     """
     members, contexts = len(weights), np.asarray(problem.params.contexts)
     centre, scale = contexts.mean(axis=0), contexts.std(axis=0) + 1e-6
@@ -56,6 +59,10 @@ def train_on_environment(
         if tuned.interrupted:
             break
     tuned_weights = jnp.asarray(trained)
+    if not told:
+        gate_seed = int(rng.integers(2**63))
+        evolved = None if tuned.interrupted else gate_by_evolution(network, problem, tuned_weights, steps, gate_seed, callbacks, progress)
+        return Ensemble(network, tuned_weights, "outputs", evolved)
 
     topology = topology_of(network)
     keys = jax.random.split(key_of(seed, Purpose.COLLECTION), GATE_EPISODES)

@@ -5,7 +5,7 @@ mixture   members and gate are trained together, each member on the inputs that 
           (Jacobs et al. 1991, "Adaptive mixtures of local experts"). For data.
 regions   the input space is cut into regions by k-means: of the inputs of data, of the parameters
           of a varied environment. Each member is trained on its region; then the gate is trained on
-          what the members score.
+          what the members score, or evolved on what they score together.
 bagging   each member is trained on a bootstrap sample of the examples (Breiman 1996); all count the
           same. For data.
 vote      nothing is trained: the members are the network at different shared weights, and vote.
@@ -20,7 +20,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float32
 
-from wannjax.common.validation import real, require, require_count, require_one_of, require_seed
+from wannjax.common.validation import plain, real, require, require_count, require_one_of, require_seed
 from wannjax.ensembles.data_training import train_on_data
 from wannjax.ensembles.ensemble import Ensemble
 from wannjax.ensembles.environment_training import train_on_environment
@@ -45,6 +45,7 @@ def ensemble(
     optimizer: optax.GradientTransformation | None = None,
     steps: int = 500,
     start: float | None = None,
+    told: bool = True,
     seed: int = 0,
     callbacks: Iterable[Callback] = (),
     progress: bool = True,
@@ -62,6 +63,8 @@ def ensemble(
         steps: of training, of each member.
         start: the shared weight that all members start from. None: the network's own weights, or
             else one of the sweep for each.
+        told: whether the gate of an environment that varies is told the episode's parameters;
+            otherwise it sees every observation, as the members do, and is evolved for `steps`.
         seed: the same seed gives the same result on the same devices.
         callbacks: called at every check; a true return value ends training.
         progress: show a progress bar.
@@ -82,6 +85,7 @@ def ensemble(
     seed = require_seed(seed)
     fine = optimizer is None or isinstance(optimizer, optax.GradientTransformation)
     require("optimizer", optimizer, "None or an optax transformation", fine)
+    require("told", told, "True or False", isinstance(plain(told), bool))
     start = None if start is None else real("start", start, "None or a finite weight")
     check_sizes(network, problem)
     graph = graph_of(network)
@@ -90,6 +94,7 @@ def ensemble(
         network, input_names=network.input_names or problem.input_names, output_names=network.output_names or problem.output_names
     )
     weights = _starts(network, start, members)
+    require("told", told, f"True for {kind} on {problem.name}", told or (kind == "regions" and isinstance(problem, Episodic)))
     if kind == "vote":
         chooses = problem.classifies if isinstance(problem, Supervised) else isinstance(problem, Episodic) and problem.discrete
         rule = "vote" if chooses else "outputs"
@@ -98,7 +103,7 @@ def ensemble(
         return train_on_data(network, problem, weights, kind, optimizer, steps, seed, callbacks, progress)
     suits = kind == "regions" and isinstance(problem, Episodic) and bool(problem.context_names)
     require("kind", f"{kind} for {problem.name}", "vote, or regions of an environment that varies", suits)
-    return train_on_environment(network, problem, weights, optimizer, steps, seed, callbacks, progress)
+    return train_on_environment(network, problem, weights, optimizer, steps, told, seed, callbacks, progress)
 
 
 def _evenly(members: int) -> Float32[Array, " M"]:
