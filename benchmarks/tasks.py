@@ -26,6 +26,7 @@ from benchmarks.common import machine, print_table, whole, write_json
 from wannjax.common.digits import number, numbers
 from wannjax.problems.environment_problem import EnvironmentProblem
 from wannjax.problems.host_problem import HostProblem
+from wannjax.problems.problem import Problem
 
 
 class Task(NamedTuple):
@@ -36,6 +37,7 @@ class Task(NamedTuple):
         settings: what differs from the defaults.
         episodes: fresh ones per weight, of the champion.
         max_steps: of an episode, where that is less than the environment's own limit.
+        options: of the library's, such as a backend.
     """
 
     good: str
@@ -43,6 +45,11 @@ class Task(NamedTuple):
     settings: Mapping[str, Any]
     episodes: int = 100
     max_steps: int | None = None
+    options: Mapping[str, Any] = {}
+
+    def problem(self, name: str) -> Problem:
+        """The task called `name`."""
+        return wannjax.make(name, max_steps=self.max_steps, **self.options)
 
 
 _GYMNAX = "PPO, table in gymnax's README"
@@ -51,6 +58,8 @@ _MANY_EPISODES = {"generations": 100, "episodes": 32, "confirm_episodes": 256}
 _MOST = "the most that there can be"
 _FEW = {"generations": 8, "population": 24, "episodes": 1, "confirm_episodes": 4, "candidates": 2}
 """For a task of which a CPU takes some thousand steps a second."""
+_LEGS = {**_FEW, "generations": 16, "population": 32}
+"""For one that moves, and ends early at first."""
 _SOME = {"generations": 40, "population": 64, "episodes": 1, "confirm_episodes": 8, "candidates": 4}
 """For a task on the host, or of long episodes."""
 _SOLVED = "solved, gymnasium's documentation"
@@ -63,7 +72,7 @@ TASKS = {
     "Reacher-misc": Task("33", "PPO, one run, RLerneX docs/PPO.md", _MANY_EPISODES),
     "Breakout-MinAtar": Task("28", _GYMNAX, {"generations": 100, "population": 256}),
     "SpaceInvaders-MinAtar": Task("131", _GYMNAX, {"generations": 100, "population": 256}),
-    "brax:hopper": Task("2354", "TensorNEAT's paper, 5,000 networks on a GPU", _FEW, episodes=8),
+    "brax:hopper": Task("2354", "TensorNEAT's paper, 5,000 networks on a GPU", _LEGS, episodes=8, options={"backend": "spring"}),
     "brax:inverted_pendulum": Task("1000", _MOST, _FEW, episodes=8),
     "playground:CartpoleSwingup": Task("1000", _MOST, _FEW, episodes=8),
     "envpool:LunarLander-v3": Task("200", _SOLVED, _SOME, episodes=20),
@@ -76,7 +85,7 @@ RANDOM_EPISODES = 256
 
 def random_policy(name: str) -> float:
     """The mean return of a policy that draws every action uniformly."""
-    problem = wannjax.make(name, max_steps=TASKS[name].max_steps)
+    problem = TASKS[name].problem(name)
     if isinstance(problem, HostProblem):
         return random_policy_on_host(problem)
     assert isinstance(problem, EnvironmentProblem)
@@ -116,7 +125,7 @@ def settings_of(name: str) -> dict[str, Any]:
 
 def search(name: str, seed: int) -> dict:
     """One search, and its champion on fresh episodes."""
-    problem = wannjax.make(name, max_steps=TASKS[name].max_steps)
+    problem = TASKS[name].problem(name)
     result = whole(wannjax.evolve(problem, wannjax.WannConfig(**TASKS[name].settings), seed=seed, progress=False))
     report = wannjax.evaluate(result.champion, problem, episodes=TASKS[name].episodes, seed=seed)
     return {
@@ -174,7 +183,8 @@ def main() -> None:
             continue
         columns = [quartiles([run[key] for run in runs]) for key in ("mean", "best", "connections", "seconds")]
         limit = TASKS[name].max_steps
-        shown = [name, *([] if limit is None else [f"{limit} steps"]), *(["earlier settings"] if earlier else [])]
+        of_library = [f"{option} {value}" for option, value in TASKS[name].options.items()]
+        shown = [name, *of_library, *([] if limit is None else [f"{limit} steps"]), *(["earlier settings"] if earlier else [])]
         good = f"{TASKS[name].good} ({TASKS[name].source})"
         rows.append([", ".join(shown), *columns[:3], number(record["random"][name]), good, columns[3]])
     columns = ["task", "mean, sweep", "best weight", "connections", "random policy", "known good", "seconds"]
