@@ -112,14 +112,15 @@ def test_candidates_have_different_names_and_valid_settings():
 @pytest.mark.nightly
 @pytest.mark.parametrize("candidate", VARIANTS, ids=lambda candidate: candidate.name)
 def test_every_variant_breeds_populations_of_the_same_size(candidate):
-    config = candidate.config.replace(population=32)
+    size = 32 * candidate.config.islands  # so that every island has an elite
+    config = candidate.config.replace(population=size)
     algorithm = config.algorithm(inputs=3, outputs=1)
     state = algorithm.init(jax.random.key(0))
     rng = np.random.default_rng(0)
     for _ in range(3):
-        assert algorithm.ask(state).activations.shape[0] == 32
-        scores = rng.normal(size=(32, len(config.weights))).astype(np.float32)
-        scores[rng.integers(32)] = np.nan
+        assert algorithm.ask(state).activations.shape[0] == size
+        scores = rng.normal(size=(size, len(config.weights))).astype(np.float32)
+        scores[rng.integers(size)] = np.nan
         state = algorithm.enlarge(algorithm.tell(state, jnp.asarray(scores))[0])
         for connections, activations in zip(
             *(np.asarray(leaf) for leaf in (state.genomes.connections, state.genomes.activations)), strict=True
