@@ -250,6 +250,8 @@ def test_an_environment_of_shares_scores_what_the_collection_does():
             ),
         )
     )
+    own = np.reshape(graph_of(layer).weights, (3, 6))  # in the order in which an evolved gate is read
+    np.testing.assert_allclose(own, np.column_stack([gate.bias, gate.weights]), rtol=1e-6)
     keys = jax.random.split(jax.random.key(1), 6)
     shares = EnvironmentProblem(GatedEnvironment(problem.environment, network, weights))
     found = shares.rollout(keys, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], layer), jnp.ones(6)).returns[0]
