@@ -12,7 +12,7 @@ from bridge import assert_same_bits, networks_of
 from wannjax.networks.network import enlarge, is_connection, signature, take, tape_of
 from wannjax.networks.tape import forward, initial_values
 
-STEPS = 40
+STEPS = 64
 RNG = np.random.default_rng(0)
 GENES = [oracle.random_genes(RNG, nodes=int(RNG.integers(0, 13)), defects=0.2) for _ in range(40)]
 OBSERVATIONS = RNG.normal(size=(6, 3)).astype(np.float32)

@@ -15,7 +15,7 @@ import pytest
 from wannjax.export import to_c, to_flax, to_onnx, to_python, to_torch, to_torch_source
 from wannjax.networks.graph import Connection, Graph, graph_of
 
-STEPS = 40
+STEPS = 64
 COMPILER = shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no gcc")
 needs_torch = [pytest.mark.slow, pytest.mark.skipif(find_spec("torch") is None, reason='needs pip install "wannjax[torch]"')]
