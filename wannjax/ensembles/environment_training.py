@@ -39,8 +39,8 @@ def train_on_environment(
     """The collection of regions whose members start from `weights`. For the arguments see
     `ensemble`.
 
-    When training is ended early, the members that are still to come stay as they are, and a gate
-    that would be evolved counts all the same.
+    When training is ended early, the members that are still to come stay as they are, and all
+    count the same where the gate would be evolved.
     """
     members, contexts = len(weights), np.asarray(problem.params.contexts)
     centre, scale = contexts.mean(axis=0), contexts.std(axis=0) + 1e-6
