@@ -64,8 +64,8 @@ def ensemble(
         start: the shared weight that all members start from. None: the network's own weights, or
             else one of the sweep for each.
         told: whether the gate of an environment that varies is told the episode's parameters;
-            otherwise it sees every observation, as the members do, and is evolved for `steps` without
-            `optimizer`.
+            otherwise it sees every observation, as the members do, and is evolved for `steps`,
+            without `optimizer`.
         seed: the same seed gives the same result on the same devices.
         callbacks: called at every check; a true return value ends training.
         progress: show a progress bar.
