@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -246,6 +247,18 @@ def _processor() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def hidden_layers(problem: Problem, depth: int, connections: int) -> tuple[int, ...]:
+    """The nodes of the `depth` equal hidden layers of the perceptron that has about so many
+    connections.
+    """
+
+    def weights_of(hidden: tuple[int, ...]) -> int:
+        sizes = (problem.inputs, *hidden, problem.outputs)
+        return sum((before + 1) * after for before, after in pairwise(sizes))
+
+    return min(((width,) * depth for width in range(1, connections)), key=lambda hidden: abs(weights_of(hidden) - connections))
 
 
 def perceptron(problem: Problem, hidden: tuple[int, ...], seed: int) -> Network:

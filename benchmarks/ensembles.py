@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import wannjax
-from benchmarks.common import Results, perceptron, print_table, whole
+from benchmarks.common import Results, hidden_layers, perceptron, print_table, whole
 from wannjax.common.digits import number
 from wannjax.networks.files import network_text, parse_network
 from wannjax.networks.graph import graph_of, network_of
@@ -34,22 +34,31 @@ EPISODES = 500
 ONE, PERCEPTRON, TOLD, UNTOLD = "one network", "perceptron", "collection, gate told", "collection, gate not told"
 
 
+def champion(seed: int) -> dict[str, Any]:
+    """What a default run finds."""
+    return {"network": _document(whole(wannjax.evolve(SWING_UP, seed=seed, progress=False)).champion)}
+
+
+def _document(network: wannjax.Network) -> dict[str, Any]:
+    return json.loads(network_text(graph_of(network)))
+
+
 def trained(seed: int, what: str, network: dict[str, Any], members: int, steps: int) -> dict[str, Any]:
     """Trains one of the four, and scores it: the mean over the episodes, and over those of which
     length and mass are below (-) or above (+) the middle.
     """
     problem = make_environment(SWING_UP, vary={name: ((1 - SHARE) * centre, (1 + SHARE) * centre) for name, centre in CENTRES.items()})
-    champion, begun = network_of(parse_network(network)), time.process_time()
+    original, begun = network_of(parse_network(network)), time.process_time()
     keys = jax.random.split(jax.random.key(seed + 1000), EPISODES)
     if what in (TOLD, UNTOLD):
-        flock = wannjax.ensemble(champion, problem, members=members, steps=steps, told=what == TOLD, seed=seed, progress=False)
+        flock = wannjax.ensemble(original, problem, members=members, steps=steps, told=what == TOLD, seed=seed, progress=False)
         weights, returns = flock.weights.size, np.asarray(flock.returns(problem, keys))
     else:
-        one, starts = champion, None
+        one, starts = original, None
         if what == PERCEPTRON:
-            hidden = round((members * len(graph_of(champion).connections) - problem.outputs) / (1 + problem.inputs + problem.outputs))
-            one = perceptron(problem, (hidden,), seed)
-            starts = np.array([graph_of(perceptron(problem, (hidden,), 100 * seed + i)).weights for i in range(4)], np.float32)
+            hidden = hidden_layers(problem, 1, members * len(graph_of(original).connections))
+            drawn = [perceptron(problem, hidden, 100 * seed + i) for i in range(4)]
+            one, starts = drawn[0], np.array([graph_of(each).weights for each in drawn], np.float32)
         tuned = wannjax.finetune(
             one, problem, method="evolution", steps=(members + 1) * steps, starts=starts, seed=seed, progress=False
         ).network
@@ -71,9 +80,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/ensembles.json"))
     options = parser.parse_args()
     wannjax.use_all_cores()
-    champion = wannjax.load(options.network) if options.network else whole(wannjax.evolve(SWING_UP, seed=0)).champion
-    settings = {"network": json.loads(network_text(graph_of(champion))), "members": options.members, "steps": options.steps}
     results = Results(options.json)
+    network = _document(wannjax.load(options.network)) if options.network else results.of(champion, 1)[0]["network"]
+    settings = {"network": network, "members": options.members, "steps": options.steps}
     found = {what: results.of(trained, options.seeds, what=what, **settings) for what in (ONE, PERCEPTRON, TOLD, UNTOLD)}
     alone, rows = np.array([run["mean"] for run in found[ONE]]), []
     for what, runs in found.items():

@@ -31,7 +31,6 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import wannjax
-from benchmarks.common import express_all, machine, perceptron, print_table, random_genomes, whole, write_json
+from benchmarks.common import express_all, hidden_layers, machine, perceptron, print_table, random_genomes, whole, write_json
 from wannjax.analysis.score_table import PAPER
 from wannjax.common.digits import with_spread
 from wannjax.common.validation import require
@@ -94,13 +93,9 @@ def best_perceptron(problem: Any, connections: int, steps: int, seed: int) -> wa
     """
 
     def trained(depth: int) -> wannjax.Tuned:
-        hidden = min(((width,) * depth for width in range(1, connections)), key=lambda hidden: abs(weights_of(hidden) - connections))
+        hidden = hidden_layers(problem, depth, connections)
         draws = [graph_of(perceptron(problem, hidden, seed + i)).weights for i in range(STARTS)]
         return wannjax.finetune(perceptron(problem, hidden, seed), problem, steps=steps, starts=np.array(draws, np.float32), seed=seed)
-
-    def weights_of(hidden: tuple[int, ...]) -> int:
-        sizes = (problem.inputs, *hidden, problem.outputs)
-        return sum((before + 1) * after for before, after in pairwise(sizes))
 
     return max((trained(depth) for depth in (1, 2, 3)), key=lambda tuned: tuned.score)
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float32
 
 from wannjax.ensembles.ensemble import Gate, combined
 from wannjax.finetuning import Callback, finetune
-from wannjax.networks.activations import NAMES
+from wannjax.networks.activations import LINEAR
 from wannjax.networks.gradients import no_memory, step_on_batch, topology_of
 from wannjax.networks.graph import Connection, Graph, graph_of, network_of
 from wannjax.networks.network import Network
@@ -72,9 +72,8 @@ def gate_by_evolution(
     environment.params = problem.params
     inputs, members = environment.inputs, len(weights)
     together = EnvironmentProblem(environment)
-    linear = (NAMES.index("linear"),) * members
     connections = [Connection(source, 1 + inputs + member) for member in range(members) for source in range(1 + inputs)]
-    layer = network_of(Graph(together.input_names, together.output_names, linear, tuple(connections)))
+    layer = network_of(Graph(together.input_names, together.output_names, (LINEAR,) * members, tuple(connections)))
     starts = np.zeros((1, len(connections)), np.float32)
     tuned = finetune(
         layer,
